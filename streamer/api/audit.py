@@ -48,22 +48,6 @@ async def record(
     await AuditLog(connection).add(entry)
 
 
-def changed_fields(before: Any, after: Any, names: Mapping[str, Any] | set[str]) -> dict[str, Any]:
-    """For ``details``: ``{"field": [before, after]}`` for each of ``names`` that differs."""
-    out = {}
-    for name in sorted(names):
-        old, new = getattr(before, name, None), getattr(after, name, None)
-        if old != new:
-            out[name] = [_plain(old), _plain(new)]
-    return out
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, bool | int | float) else str(value)
-
-
 class AuditQuery(ListQuery):
     room: Slug | None = None
     venue: Slug | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from streamer.api.audit import changed_fields, record
+from streamer.api.audit import record
 from streamer.api.auth import require
 from streamer.api.models import to_ms
 from streamer.api.routing import Call, Route, invalid_field
@@ -14,6 +14,7 @@ from streamer.conference.rooms import slug_of
 from streamer.conference.sessions import Event
 from streamer.errors import Forbidden, NotFound
 from streamer.planning.poll import set_address
+from streamer.store.audit import changed_fields
 from streamer.store.events import Events
 from streamer.store.venues import Venues
 

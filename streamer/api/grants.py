@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.api.audit import changed_fields, record
+from streamer.api.audit import record
 from streamer.api.context import Services, now_ms
 from streamer.api.lapses import hang_up
 from streamer.api.models import (
@@ -25,6 +25,7 @@ from streamer.api.models import (
 from streamer.api.qr import qr_data_uri
 from streamer.api.revocations import Ended
 from streamer.api.routing import Call, Route, invalid_field
+from streamer.api.sessions import venue_of
 from streamer.conference.grants import (
     EVERYTHING,
     Action,
@@ -39,6 +40,7 @@ from streamer.conference.visibility import told
 from streamer.errors import Forbidden, NotFound, Unprocessable
 from streamer.formats import erasures
 from streamer.links import grant_link
+from streamer.store.audit import changed_fields
 from streamer.store.grants import Grants, OpenConnection, WebRtcConnections
 from streamer.store.reach import reaching, target_of_event, target_of_room, target_of_session, with_ends
 from streamer.store.sessions import Sessions
@@ -61,9 +63,14 @@ async def list_grants(call: Call) -> GrantList:
             call.require(scope)
         page = await Grants(connection).page(query.limit, after, scope=scope, roles=roles_seen(call.grant))
         items = await with_ends(connection, page.items, now_ms())
-    return GrantList(
-        items=[GrantView.of(grant, now_ms()) for grant in items], cursor=await call.cursor(query, page.cursor)
-    )
+        sessions = await Sessions(connection).find_many({grant.session for grant in items if grant.session})
+    caller, services = call.caller(), call.services
+    titles = {
+        one.id: one.title for one in sessions.values() if told(caller, one, venue_of(services, one.room)).anything
+    }
+    views = [GrantView.of(grant, now_ms()) for grant in items]
+    views = [view.model_copy(update={"session_title": titles.get(view.session or "", "")}) for view in views]
+    return GrantList(items=views, cursor=await call.cursor(query, page.cursor))
 
 
 async def create_grant(call: Call) -> GrantCreated:

@@ -180,6 +180,8 @@ class GrantView(BaseModel):
     """From this time the grant opens nothing: ``expires``, or half an hour after its session ended; null: no end."""
     in_force: bool
     created: Moment
+    session_title: str = ""
+    """In a list: the title of the session that it is for."""
 
     @classmethod
     def of(cls, grant: Grant, now_ms: int) -> Self:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.api.audit import changed_fields, record
+from streamer.api.audit import record
 from streamer.api.context import Services
 from streamer.api.models import ListQuery, Slug
 from streamer.api.room_models import AlarmView, RoomChange, RoomCreate, RoomCrewView, RoomList, RoomView
@@ -23,6 +23,7 @@ from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller, alarm_told, orders_told, outputs_told
 from streamer.errors import NotFound
+from streamer.store.audit import changed_fields
 from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from streamer.api.audit import changed_fields, record
+from streamer.api.audit import record
 from streamer.api.models import ListQuery, VenueChange, VenueCreate, VenueList, VenueView
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference.grants import EVERYTHING, Action, Target
 from streamer.conference.rooms import Venue, slug_of
+from streamer.store.audit import changed_fields
 from streamer.store.venues import Venues
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
 import structlog
 
 from streamer.archive import deleting, files
@@ -22,6 +21,7 @@ from streamer.archive.repository import RecordingEntry, Who, new_edition, with_e
 from streamer.broadcast.programme import Chunk
 from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.formats.hole_punch import punch
+from streamer.store.audit import changed_fields
 from streamer.store.recordings import Recording, RecordingState, StoredEdition
 
 log = structlog.get_logger(__name__)
@@ -81,7 +81,13 @@ async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> Re
         if fresh is None and changed == recording:
             return entry
         await archivist.repository.write(
-            changed, edition=fresh, who=who, action=_action(change), at_ms=now_ms, details=_details(change)
+            changed,
+            edition=fresh,
+            who=who,
+            action=_action(change),
+            at_ms=now_ms,
+            details=changed_fields(recording, changed, {"published", "pinned"})
+            | changed_fields(current, fresh or current, {"start_ms", "end_ms", "skips"}),
         )
         if fresh is not None:
             entry = with_edition(entry, changed, fresh, fresh.created_ms)
@@ -191,11 +197,6 @@ def _action(change: Edit) -> str:
     if change.published is not None:
         return "recording.publish" if change.published else "recording.unpublish"
     return "recording.change"
-
-
-def _details(change: Edit) -> dict[str, object]:
-    values = msgspec.to_builtins(change)
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _difference(before: Material, after: Material) -> list[Chunk]:

@@ -16,7 +16,7 @@ from streamer.conference.undo import Effect
 from streamer.director.news import Actor
 from streamer.store import revision
 from streamer.store.actions import Actions, StoredAction
-from streamer.store.audit import AuditEntry, AuditLog
+from streamer.store.audit import AuditEntry, AuditLog, changed_fields
 from streamer.store.database import Database
 from streamer.store.events import Events
 from streamer.store.marks import Marks
@@ -38,6 +38,8 @@ PAGE = 200
 LATER = 200
 """The number of later actions that are checked for a conflict with an undo."""
 UTC_ZONE = "UTC"
+_MOVED = {"start_ms", "end_ms", "started_ms", "ended_ms", "record_answer", "stream_answer"}
+"""Fields that taps change, for the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,11 +311,20 @@ async def _audit(connection: AsyncConnection, change: DayChange, venue: str | No
     log = AuditLog(connection)
     who = (change.at_ms, change.actor.id, change.actor.label)
     touched = (*change.added, *change.changed, *change.removed)
+    images = {image.id: image for image in change.done.sessions}
     for session in touched:
-        details = {**change.details, "state": session.state.value, "title": session.title}
+        image = images.get(session.id)
+        moved = {} if image is None else changed_fields(image.before, image.after, _MOVED)
+        details = {"state": session.state.value, "title": session.title, **change.details, **moved}
         await log.add(AuditEntry(*who, change.kind, "session", session.id, session.room, venue, details))
     if not touched and change.room is not None:
-        await log.add(AuditEntry(*who, change.kind, "room", change.room, change.room, venue, change.details))
+        before, after = change.done.before, change.done.after
+        shown = changed_fields(before, after, {"slate", "source", "gain_db"})
+        held = after.hold or before.hold
+        if before.hold != after.hold and held is not None:
+            shown |= {"message": held.message, "until_ms": held.until_ms}
+        details = {**change.details, **shown}
+        await log.add(AuditEntry(*who, change.kind, "room", change.room, change.room, venue, details))
 
 
 async def _all(page: Any) -> list[Any]:

@@ -46,6 +46,7 @@ from streamer.director.news import CLOCK, Actor, AlarmsChanged, IncidentChanged,
 from streamer.director.room_alarms import RoomAlarms
 from streamer.director.room_state import RoomState
 from streamer.errors import NotFound, StreamerError
+from streamer.store.audit import changed_fields
 from streamer.supervision import TASKS, start_kept
 
 TICK_S = 0.5
@@ -317,7 +318,7 @@ class Director:
                 actor=actor,
                 kind="session.change",
                 at_ms=now_ms,
-                details={name: _plain(value) for name, value in fields.items()},
+                details=changed_fields(session, edited, set(fields)),
             )
             await self._cache.write(change, state.room.venue)
         await self.refresh()
@@ -488,7 +489,3 @@ def _moved(before: RoomDay, session: Session) -> bool:
     """Whether the clock has begun, ended or made the session."""
     old = find(before, session.id)
     return old is None or (old.started_ms, old.ended_ms) != (session.started_ms, session.ended_ms)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

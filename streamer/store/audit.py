@@ -82,3 +82,19 @@ class AuditLog:
             query = query.where(audit.c.at_ms < until_ms)
         rows = (await self._connection.execute(query)).all()
         return page_of([(str(row.id), _MAPPING.item(row)) for row in rows], limit)
+
+
+def changed_fields(before: Any, after: Any, names: Mapping[str, Any] | set[str]) -> dict[str, Any]:
+    """For ``details``: ``{"field": [before, after]}`` for each of ``names`` that differs."""
+    out = {}
+    for name in sorted(names):
+        old, new = getattr(before, name, None), getattr(after, name, None)
+        if old != new:
+            out[name] = [_plain(old), _plain(new)]
+    return out
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float) else str(value)

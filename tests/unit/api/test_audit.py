@@ -54,6 +54,21 @@ async def test_each_change_is_told_newest_first_with_whoever_made_it(api: Api, t
     assert [item["id"] for item in first["items"] + rest["items"]] == [item["id"] for item in everything["items"]]
 
 
+async def test_a_changed_session_tells_old_and_new_and_its_links_tell_its_title(api: Api, two_venues: None) -> None:
+    nine, ten = "2031-11-24T09:00:00Z", "2031-11-24T10:00:00Z"
+    talk = await api("POST", "/sessions", {"room": "brest-a", "title": "A talk", "start": nine, "end": ten})
+    await api("PATCH", f"/sessions/{talk['id']}", {"title": "The talk", "speakers": ["Ana", "Bo"]})
+    await api("POST", f"/sessions/{talk['id']}/delay", {"minutes": 5}, expect=200)
+    delay, change = (await api("GET", f"/audit?kind=session&id={talk['id']}"))["items"][:2]
+    assert change["details"]["title"] == ["A talk", "The talk"]
+    assert change["details"]["speakers"] == [[], ["Ana", "Bo"]]
+    began, begins = delay["details"]["start_ms"]
+    assert begins - began == 300_000
+    await api("POST", "/grants", {"role": "speaker", "session": talk["id"]})
+    (given,) = (await api("GET", "/grants"))["items"]
+    assert given["session_title"] == "The talk"
+
+
 async def test_a_holder_sees_what_happened_in_their_own_place_only(
     api: Api, database: Database, two_venues: None
 ) -> None:

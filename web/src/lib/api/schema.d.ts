@@ -629,6 +629,11 @@ export interface components {
             in_force: boolean;
             /** Created */
             created: string;
+            /**
+             * Session Title
+             * @default
+             */
+            session_title?: string;
             /** Token */
             token: string;
             /** Link */
@@ -674,6 +679,11 @@ export interface components {
             in_force: boolean;
             /** Created */
             created: string;
+            /**
+             * Session Title
+             * @default
+             */
+            session_title?: string;
         };
         /** HallCodeCreate */
         HallCodeCreate: {

@@ -1,6 +1,6 @@
 import { type Translation, translator } from '$lib/i18n'
 
-/** Imports, grants, the year's count and the audit log. */
+/** Imports, grants and the year's count. */
 export const en = {
   'imports.lead': 'Read a schedule, see what it would change, and choose. Nothing is changed before you say so.',
   'imports.from': 'Where is the schedule?',
@@ -132,54 +132,6 @@ export const en = {
   'count.csv': 'Download as CSV',
   'count.none': 'Nothing took place in this year yet.',
   'count.caption': 'Public events in {year} by venue',
-
-  'audit.lead': 'Every change, by whom. Newest first.',
-  'audit.none': 'Nothing like this happened.',
-  'audit.when': 'When',
-  'audit.who': 'Who',
-  'audit.action': 'What',
-  'audit.target': 'Of what',
-  'audit.details': 'Details',
-  'audit.who.clock': 'The clock',
-  'audit.who.filter': 'By whom',
-  'audit.from': 'From',
-  'audit.until': 'Until',
-  'audit.room': 'Room',
-  'audit.venue': 'Venue',
-  'audit.only': 'Only about “{name}”',
-  'did.login': 'Logged in',
-  'did.grant.create': 'Made a link',
-  'did.grant.change': 'Changed a link',
-  'did.grant.revoke': 'Took a link back',
-  'did.password.change': 'Changed the password',
-  'did.venue.create': 'Added a venue',
-  'did.venue.change': 'Changed a venue',
-  'did.venue.delete': 'Deleted a venue',
-  'did.room.create': 'Added a room',
-  'did.room.change': 'Changed a room',
-  'did.room.delete': 'Deleted a room',
-  'did.room.codes': 'Changed a room’s codes',
-  'did.room.mode': 'Changed how people take part',
-  'did.event.create': 'Added an event',
-  'did.event.change': 'Changed an event',
-  'did.event.delete': 'Deleted an event',
-  'did.schedule.import': 'Imported a schedule',
-  'did.schedule.follow': 'Follows a schedule',
-  'did.session.create': 'Planned a session',
-  'did.session.change': 'Changed a session',
-  'did.session.delete': 'Deleted a session',
-  'did.session.start': 'Started a session',
-  'did.session.end': 'Ended a session',
-  'did.session.extend': 'Extended a session',
-  'did.session.delay': 'Delayed a session',
-  'did.session.cancel': 'Cancelled a session',
-  'did.session.reopen': 'Reopened a session',
-  'did.session.answer': 'Said whether it is recorded',
-  'did.recording.change': 'Changed a recording',
-  'did.recording.publish': 'Published a recording',
-  'did.recording.delete': 'Deleted a recording',
-  'did.media.forget': 'Had minutes forgotten',
-  'audit.reset': 'Show everything',
 } as const
 
 export const fr: Translation<typeof en> = {
@@ -313,66 +265,9 @@ export const fr: Translation<typeof en> = {
   'count.csv': 'Télécharger en CSV',
   'count.none': 'Rien n’a encore eu lieu cette année-là.',
   'count.caption': 'Événements publics en {year} par lieu',
-
-  'audit.lead': 'Chaque changement, et par qui. Le plus récent d’abord.',
-  'audit.none': 'Rien de tel ne s’est passé.',
-  'audit.when': 'Quand',
-  'audit.who': 'Qui',
-  'audit.action': 'Quoi',
-  'audit.target': 'Sur quoi',
-  'audit.details': 'Détails',
-  'audit.who.clock': 'L’horloge',
-  'audit.who.filter': 'Par qui',
-  'audit.from': 'Depuis',
-  'audit.until': 'Jusqu’à',
-  'audit.room': 'Salle',
-  'audit.venue': 'Lieu',
-  'audit.only': 'Seulement sur « {name} »',
-  'did.login': 'S’est connecté',
-  'did.grant.create': 'A créé un lien',
-  'did.grant.change': 'A modifié un lien',
-  'did.grant.revoke': 'A retiré un lien',
-  'did.password.change': 'A changé le mot de passe',
-  'did.venue.create': 'A ajouté un lieu',
-  'did.venue.change': 'A modifié un lieu',
-  'did.venue.delete': 'A supprimé un lieu',
-  'did.room.create': 'A ajouté une salle',
-  'did.room.change': 'A modifié une salle',
-  'did.room.delete': 'A supprimé une salle',
-  'did.room.codes': 'A modifié les codes d’une salle',
-  'did.room.mode': 'A modifié la participation',
-  'did.event.create': 'A ajouté un événement',
-  'did.event.change': 'A modifié un événement',
-  'did.event.delete': 'A supprimé un événement',
-  'did.schedule.import': 'A importé un programme',
-  'did.schedule.follow': 'Suit un programme',
-  'did.session.create': 'A programmé une session',
-  'did.session.change': 'A modifié une session',
-  'did.session.delete': 'A supprimé une session',
-  'did.session.start': 'A démarré une session',
-  'did.session.end': 'A terminé une session',
-  'did.session.extend': 'A prolongé une session',
-  'did.session.delay': 'A retardé une session',
-  'did.session.cancel': 'A annulé une session',
-  'did.session.reopen': 'A rouvert une session',
-  'did.session.answer': 'A dit si elle est enregistrée',
-  'did.recording.change': 'A modifié un enregistrement',
-  'did.recording.publish': 'A publié un enregistrement',
-  'did.recording.delete': 'A supprimé un enregistrement',
-  'did.media.forget': 'A fait oublier des minutes',
-  'audit.reset': 'Tout afficher',
 }
 
 export const t = translator({ en, fr })
-
-/** The actions that have words, by what they are called in the log. */
-export const ACTIONS = Object.keys(en).flatMap((key) => (key.startsWith('did.') ? [key.slice('did.'.length)] : []))
-
-/** An action in words; one that a newer server logs as it calls it. */
-export function actionText(action: string): string {
-  const key = `did.${action}`
-  return key in en ? t(key as 'did.login') : action
-}
 
 /** A consequence in the reader's language where its code is known, else in the server's words. */
 export function consequenceText({ code, message }: { code: string; message: string }): string {

@@ -5,6 +5,7 @@ import type { Schema, Told } from '$lib/api/types'
 import { DEFAULT_ZONE, readVenue, type Venue } from '$lib/protocol/day'
 import { inScope, isWhole, may } from './access'
 import { type AdminApi, ApiFailure } from './api'
+import type { Names } from './audit'
 import type { GrantCard } from './grants'
 import { type AdminEvent, type AdminRoom, readAdminEvent, readRoom } from './places'
 import { type Route, routePath, type View } from './route'
@@ -80,6 +81,14 @@ export class AdminSession {
 
   venueName(id: string | null): string {
     return id === null ? '' : (this.venues.find((venue) => venue.id === id)?.name ?? id)
+  }
+
+  /** Names of what a change names by its id. */
+  readonly names: Names = {
+    roomName: (id) => this.roomName(id),
+    venueName: (id) => this.venueName(id),
+    eventName: (id) => this.eventName(id),
+    sessionName: (id) => id,
   }
 
   zoneOfVenue(id: string | null | undefined): string {

@@ -18,6 +18,7 @@ const readToldGrant = shape<Schema['GrantView']>()(({ field, needed }) => ({
   ends_ms: field('ends', readTime),
   inForce: field('in_force', readYes),
   created_ms: field('created', readTime),
+  sessionTitle: field('session_title', readText),
 }))
 
 export function readGrant(body: unknown) {

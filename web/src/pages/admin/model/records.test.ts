@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { EACH_ROOM, encoderOf, grantBodies, grantForm, readCard, readGrant, stateOf } from './grants'
 import { accepted, chosenAtFirst, readFollowed, readPreview, tally, valueText } from './imports'
-import { ACTIONS, actionText } from '../locales/records'
-import { outlook, peopleOf, readAudit, readYear } from './records'
+import { outlook, readYear } from './records'
 
 const item = (key: string, more: object = {}) => ({
   key,
@@ -169,24 +168,6 @@ describe('grants', () => {
 })
 
 describe('records', () => {
-  it('tell changes as pairs and the rest as it was said', () => {
-    const entry = readAudit({
-      id: 3,
-      at: '2026-11-24T08:00:00Z',
-      who: 'admin',
-      action: 'room.change',
-      kind: 'room',
-      target: 'a',
-      details: { name: ['A', 'B'], agent: 'x', logos: [] },
-    })
-    expect(entry?.details).toEqual([
-      { field: 'name', old: 'A', new: 'B', pair: true },
-      { field: 'agent', old: null, new: 'x', pair: false },
-      { field: 'logos', old: null, new: [], pair: false },
-    ])
-    expect(readAudit({ at: 'x' })).toBeNull()
-  })
-
   it('look ahead by the share of the year that is over', () => {
     expect(
       readYear({ name: 'V', count: 100, wanted: 200, kinds: { conference: 60 }, events: 2, hours: 1.5 }),
@@ -194,29 +175,5 @@ describe('records', () => {
     expect(outlook({ count: 100 }, 2026, Date.UTC(2026, 6, 2, 12))).toBe(200)
     expect(outlook({ count: 3 }, 2026, Date.UTC(2026, 0, 10))).toBeNull()
     expect(outlook({ count: 150 }, 2025, Date.UTC(2026, 6, 2))).toBe(150)
-  })
-})
-
-describe('the audit log', () => {
-  it('is filtered by people, not by their ids', () => {
-    const entries = [
-      { who: 'g2', label: 'Zoé' },
-      { who: 'g1', label: 'Ana' },
-      { who: 'g1', label: 'Ana' },
-      { who: 'clock', label: '' },
-    ]
-    expect(peopleOf(entries, '')).toEqual([
-      ['g1', 'Ana'],
-      ['clock', 'clock'],
-      ['g2', 'Zoé'],
-    ])
-    // One whom nothing that is shown names stays chosen.
-    expect(peopleOf([], 'g9')).toEqual([['g9', 'g9']])
-  })
-
-  it('tells actions in words, and those of a newer server as it calls them', () => {
-    for (const action of ACTIONS) expect(actionText(action)).not.toContain('.')
-    expect(ACTIONS).toContain('session.start')
-    expect(actionText('session.teleport')).toBe('session.teleport')
   })
 })

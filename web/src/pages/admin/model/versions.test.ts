@@ -6,7 +6,8 @@ import { readGrant } from './grants'
 import { readDone, readFollowed, readItem, readPreview } from './imports'
 import { readAdminEvent, readRoom } from './places'
 import { readRecording } from './recordings'
-import { readAudit, readYear } from './records'
+import { readAudit } from './audit'
+import { readYear } from './records'
 
 const AT = '2026-11-24T08:00:00Z'
 const ITEM: Schema['ImportItem'] = {
@@ -83,6 +84,7 @@ it('reads grants and recordings', () => {
     ends: null,
     in_force: true,
     created: AT,
+    session_title: 'A talk',
   }
   survivesVersions(readGrant, grant, ['id', 'role'], ['role'])
   // It can be seen and revoked.

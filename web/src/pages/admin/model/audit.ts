@@ -1,0 +1,161 @@
+/** The audit log in the reader's words. Pure. */
+import { type Read, readNumber, readRecord, readText, readTextOrNull, readTime, shape } from '$lib/api/read'
+import type { Schema } from '$lib/api/types'
+import type { Locale } from '$lib/i18n'
+import { languageName } from '$lib/i18n/languages'
+import { t } from '../locales/audit'
+import { t as plan } from '../locales/plan'
+import { t as shell } from '../locales/shell'
+import { valueText } from './imports'
+import { exactTime } from './recordings'
+import { moment } from './when'
+
+export interface Detail {
+  field: string
+  old: unknown
+  new: unknown
+  /** Whether it has an old and a new value; else it says something of what was done. */
+  pair: boolean
+}
+
+/** Fields whose values are lists: two values in a list are no old and new one. */
+const LISTS = new Set(['aliases', 'caption_languages', 'logos', 'rooms', 'sessions', 'skips', 'speakers', 'tags'])
+
+function isPair(field: string, value: readonly unknown[]): boolean {
+  if (value.length !== 2) return false
+  if (field === 'skips' && value.every((one) => Array.isArray(one) && typeof one[0] === 'number')) return false
+  return !LISTS.has(field) || value.every((one) => one === null || Array.isArray(one))
+}
+
+function detailOf(field: string, value: unknown): Detail {
+  return Array.isArray(value) && isPair(field, value)
+    ? { field, old: value[0] as unknown, new: value[1] as unknown, pair: true }
+    : { field, old: null, new: value, pair: false }
+}
+
+export type AuditEntry = Read<typeof readAudit>
+export const readAudit = shape<Schema['AuditView']>()(({ field, needed }) => ({
+  id: needed('id', (value) => (typeof value === 'number' ? value : null)),
+  at_ms: needed('at', readTime),
+  who: field('who', readText),
+  label: field('label', readText),
+  action: field('action', readText),
+  kind: field('kind', readText),
+  target: field('target', readText),
+  /** Its title or label; '' where it is gone, or of another kind. */
+  name: field('name', readText),
+  room: field('room', readTextOrNull),
+  venue: field('venue', readTextOrNull),
+  details: field('details', (value) => Object.entries(readRecord(value)).map(([name, one]) => detailOf(name, one))),
+}))
+
+/** Labels that the server gives itself. */
+const OWN_LABELS: Readonly<Record<string, () => string>> = {
+  STREAMER_ADMIN_TOKEN: () => t('who.admin'),
+  'command line': () => t('who.command'),
+  retention: () => t('who.retention'),
+}
+
+/** Who did something, by name: a label, or what the server calls itself. */
+export function whoText({ who, label }: Pick<AuditEntry, 'who' | 'label'>): string {
+  if (who === 'clock') return t('who.clock')
+  return OWN_LABELS[label]?.() ?? (label || (who === 'admin' ? t('who.admin') : who))
+}
+
+/** Those who did something, by the id that the log knows them by, in the order of their names. */
+export function peopleOf(entries: readonly Pick<AuditEntry, 'who' | 'label'>[], more: string): [string, string][] {
+  const named = new Map(entries.map((entry) => [entry.who, whoText(entry)]))
+  if (more !== '' && !named.has(more)) named.set(more, whoText({ who: more, label: '' }))
+  return [...named].sort(([, a], [, b]) => a.localeCompare(b))
+}
+
+/** What the page knows by its id. */
+export interface Names {
+  roomName(id: string): string
+  venueName(id: string): string
+  eventName(id: string): string
+  sessionName(id: string): string
+}
+
+/** Where the reader is: language, zone, and names of things. */
+export interface Reader {
+  locale: Locale
+  zone: string
+  names: Names
+}
+
+/** `start_ms` -> `start`; the start of a room is a rule. */
+export function fieldOf({ kind }: Pick<AuditEntry, 'kind'>, { field }: Pick<Detail, 'field'>): string {
+  if (kind === 'room' && field === 'start') return 'start_rule'
+  return field.replace(/_ms$/, '')
+}
+
+const TIMES = new Set(['start', 'end', 'started', 'ended', 'not_before', 'expires', 'from', 'to', 'until'])
+/** Of these, seconds count. */
+const EXACT = new Set(['from', 'to', 'started', 'ended'])
+
+function timeText(field: string, value: unknown, kind: string, { locale, zone }: Reader): string {
+  const at_ms = typeof value === 'number' ? value : readTime(value)
+  if (at_ms === null) return '–'
+  return kind === 'recording' || EXACT.has(field)
+    ? `${moment(at_ms, locale, zone)} (${exactTime(at_ms, zone)})`
+    : moment(at_ms, locale, zone)
+}
+
+const one = (catalogue: (key: 'state.ended') => string, prefix: string, value: string, known: readonly string[]) =>
+  known.includes(value) ? catalogue(`${prefix}.${value}` as 'state.ended') : value
+
+/** Words that stand for values, by field. */
+const WORDS: Readonly<Record<string, (value: string) => string>> = {
+  state: (value) =>
+    one(plan, 'state', value, ['scheduled', 'armed', 'on_air', 'overrun', 'ended', 'cancelled'] as const),
+  kind: (value) =>
+    one(plan, 'kind', value, ['conference', 'workshop', 'seminar', 'training', 'meeting', 'social', 'break']),
+  visibility: (value) => one(plan, 'visibility', value, ['public', 'unlisted', 'private']),
+  do_not_record: (value) => one(plan, 'flag', value, ['no', 'yes', 'ask']),
+  do_not_stream: (value) => one(plan, 'flag', value, ['no', 'yes', 'ask']),
+  replay: (value) => one(plan, 'replay', value, ['at_once', 'after_review', 'never']),
+  start_rule: (value) => one(plan, 'rooms.start', value, ['tap', 'auto']),
+  between: (value) => one(plan, 'rooms.between', value, ['slate', 'picture_muted', 'open']),
+  role: (value) =>
+    one(shell as never, 'role', value, [
+      'admin',
+      'organiser',
+      'technician',
+      'moderator',
+      'captioner',
+      'speaker',
+      'viewer',
+      'publisher',
+    ]),
+}
+
+/** One value of a field in words; times on the reader's clock. `kind` is of what was changed. */
+export function wordsOf(field: string, value: unknown, kind: string, reader: Reader): string {
+  const { locale, zone, names } = reader
+  if (value === null || value === undefined || value === '') return '–'
+  if (typeof value === 'boolean') return shell(value ? 'yes' : 'no')
+  if (TIMES.has(field)) return timeText(field, value, kind, reader)
+  if (field === 'skips' && Array.isArray(value)) {
+    const spans = value.flatMap((pair) =>
+      Array.isArray(pair) ? [pair.map((at) => exactTime(readNumber(at), zone)).join(' – ')] : [],
+    )
+    return spans.length > 0 ? spans.join(', ') : '–'
+  }
+  if (field === 'sessions' && Array.isArray(value)) return t('value.sessions', { count: value.length })
+  if (field === 'retention_days' && typeof value === 'number') return t('value.days', { count: value })
+  if (field === 'gain_db' && typeof value === 'number') return `${value.toLocaleString(locale)} dB`
+  if (field === 'rooms' && Array.isArray(value)) return value.map((id) => names.roomName(String(id))).join(', ') || '–'
+  if (field === 'caption_languages' && Array.isArray(value)) {
+    return value.map((tag) => languageName(String(tag), locale)).join(', ') || '–'
+  }
+  if (typeof value === 'string') {
+    if (field === 'room') return names.roomName(value)
+    if (field === 'venue') return names.venueName(value)
+    if (field === 'event') return names.eventName(value)
+    if (field === 'session') return names.sessionName(value)
+    if (field === 'language') return languageName(value, locale)
+    return WORDS[field]?.(value) ?? value
+  }
+  return typeof value === 'number' ? value.toLocaleString(locale) : valueText(value)
+}
