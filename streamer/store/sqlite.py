@@ -10,6 +10,7 @@ the private names that this relies on.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable
@@ -94,8 +95,30 @@ class SqliteConnection(AsyncAdapt_aiosqlite_connection):
 
 class _Driver(AsyncAdapt_aiosqlite_dbapi):
     def connect(self, *arg: Any, **kw: Any) -> SqliteConnection:
-        made = super().connect(*arg, **kw)
+        made = super().connect(*arg, async_creator_fn=_open, **kw)
         return SqliteConnection(self, made._connection)
+
+
+async def _open(*arg: Any, **kw: Any) -> aiosqlite.Connection:
+    """aiosqlite forgets, and does not close, what its thread opens for somebody who waits no longer."""
+    connection = aiosqlite.connect(*arg, **kw)
+    # A thread that a disk holds does not keep the process.
+    connection._thread.daemon = True
+    opening = asyncio.ensure_future(_opened(connection))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+async def _opened(connection: aiosqlite.Connection) -> aiosqlite.Connection:
+    return await connection
+
+
+def _close(opening: asyncio.Future[aiosqlite.Connection]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().stop()
 
 
 def driver() -> AsyncAdapt_aiosqlite_dbapi:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -119,3 +120,38 @@ async def test_a_cancelled_statement_holds_no_lock(database: Database) -> None:
         assert (await connection.execute(text("SELECT count(*) FROM venues"))).scalar_one() == 0
     with closing(sqlite3.connect(database.url.database or "")) as beside:
         beside.execute("BEGIN IMMEDIATE")
+
+
+async def test_a_connection_that_nobody_waits_for_any_more_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, goes_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Noticed(sqlite3.Connection):
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    def slow(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        began.set()
+        assert goes_on.wait(10)
+        return connect(*arguments, **options, factory=Noticed)
+
+    database, connect = sqlite_store(tmp_path), sqlite3.connect
+    await database.start()
+
+    async def reads() -> None:
+        async with database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async with database.read() as held:
+        await held.execute(text("SELECT 1"))
+        monkeypatch.setattr(sqlite3, "connect", slow)
+        reading = asyncio.create_task(reads())
+        assert await asyncio.to_thread(began.wait, 10)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        goes_on.set()
+        assert await asyncio.to_thread(closed.wait, 10)
+    await database.close()
