@@ -17,6 +17,7 @@ _NO_SCRIPT = re.compile(rb"<noscript>.*?</noscript>", re.S)
 """The shell's own sentence: the text has one of its own."""
 _STYLES = re.compile(rb'<link rel="stylesheet"[^>]*>')
 _TITLE = re.compile(rb"<title>.*?</title>", re.S)
+_THEME_COLOUR = re.compile(rb'<meta name="theme-color"[^>]*>')
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +51,21 @@ class PageFiles:
         self._cache: dict[str, tuple[int, StaticFile]] = {}
         self._cached_bytes = 0
 
-    def shell(self, name: str, config: dict[str, Any], told: FirstText | None = None) -> bytes | None:
+    def shell(
+        self, name: str, config: dict[str, Any], told: FirstText | None = None, branding: str = ""
+    ) -> bytes | None:
         """The page ``name`` with its configuration, and with ``told`` in its head and its place; None if the front end
-        is not built."""
+        is not built. ``branding``: more elements of its head."""
         file = self._read(f"{name}.html")
         if file is None:
             return None
         # In a data block only "</" could end it early; "<!--" confuses parsers as well.
         text = json.dumps(config, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
         block = f'<script type="application/json" id="streamer-config">{text}</script>'
-        body = file.body.replace(b"</head>", block.encode("utf-8") + b"</head>", 1)
+        body = file.body
+        if "theme-color" in branding:
+            body = _THEME_COLOUR.sub(b"", body)
+        body = body.replace(b"</head>", (branding + block).encode("utf-8") + b"</head>", 1)
         if told is None:
             return body
         head, first = told.head.encode("utf-8"), told.text.encode("utf-8")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from streamer.audience.captioning import Captioning
 from streamer.audience.service import Audience
 from streamer.conference.grants import Grant
 from streamer.conference.notices import Notices
+from streamer.conference.sessions import Event
 from streamer.control.media_plane import MediaPlane
 from streamer.director.director import Director
 from streamer.director.news import Actor
@@ -68,6 +70,8 @@ class Services:
     first_admin: FirstAdminLink
     hall_code_lookup: HallCodeLookup
     hashing: Turnstile
+    decoding: asyncio.Semaphore
+    """Held while another process decodes a picture: live media come first."""
     publish_attempts: RateLimit
     play_attempts: RateLimit
     failed_tokens: RateLimit
@@ -76,6 +80,11 @@ class Services:
     """For requests without a grant."""
     caption_posts: RateLimit
     """Counted by grant."""
+
+    @property
+    def events(self) -> Mapping[str, Event]:
+        """All events by id, as of the director's last look."""
+        return self.director.effects.events
 
 
 SERVICES = web.AppKey("services", Services)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from streamer.api.audit import record
 from streamer.api.auth import require
+from streamer.api.event_models import EventChange, EventCreate, EventCrewView, EventList, EventQuery, EventView
 from streamer.api.models import to_ms
 from streamer.api.routing import Call, Route, invalid_field
-from streamer.api.session_models import EventChange, EventCreate, EventCrewView, EventList, EventQuery, EventView
 from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import slug_of
 from streamer.conference.sessions import Event
@@ -52,8 +52,12 @@ async def create_event(call: Call) -> EventView | EventCrewView:
         language=body.language,
         url=body.url,
         acronym=body.acronym,
-        logos=tuple(body.logos),
+        logos=body.logos,
         source_url=body.source_url,
+        colour=body.colour,
+        typeface=body.typeface,
+        logo=body.logo,
+        cover=body.cover,
     )
     async with call.services.database.write() as connection:
         if event.venue is not None and await Venues(connection).find(event.venue) is None:
@@ -62,6 +66,7 @@ async def create_event(call: Call) -> EventView | EventCrewView:
         if event.source_url:
             await set_address(connection, event, grant)
         await record(connection, grant, Action.EVENT_CREATE, target_of(event), "event", event.id)
+    await call.services.director.refresh()
     call.headers["Location"] = f"/api/v1/events/{event.id}"
     return _view(call, event)
 
@@ -76,8 +81,6 @@ async def change_event(call: Call) -> EventView | EventCrewView:
     for name in ("start", "end"):
         if name in sent:
             sent[f"{name}_ms"] = to_ms(sent.pop(name))
-    if "logos" in sent:
-        sent["logos"] = tuple(sent["logos"])
     async with call.services.database.write() as connection:
         events = Events(connection)
         event = await events.get(call.path("id"))
@@ -97,6 +100,7 @@ async def change_event(call: Call) -> EventView | EventCrewView:
             await set_address(connection, event, grant)
         details = changed_fields(before, event, set(sent))
         await record(connection, grant, Action.EVENT_CHANGE, target_of(event), "event", event.id, details)
+    await call.services.director.refresh()
     return _view(call, event)
 
 

@@ -10,6 +10,7 @@ from html import escape
 import segno
 from aiohttp import hdrs, web
 
+from streamer.api.branding import branding_of_room
 from streamer.api.context import SERVICES
 from streamer.api.hall_codes import link_of
 from streamer.api.pages import missing_page, shell_page
@@ -72,7 +73,8 @@ async def hall(request: web.Request) -> web.Response:
         status, problem, retry_after = error.status, "too_many", error.headers.get(hdrs.RETRY_AFTER, "")
     else:
         told = {"code": found.code, "place": found.place, "problem": None}
-        return shell_page(request, "hall", "hall", room, venue, more={"hall": told})
+        branding = branding_of_room(services, room, venue)
+        return shell_page(request, "hall", "hall", room, venue, more={"hall": told}, branding=branding)
     told = {"code": typed[:64], "place": HALL, "problem": problem}
     answer = shell_page(request, "hall", "hall", None, None, more={"hall": told}, status=status)
     if retry_after:

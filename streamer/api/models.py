@@ -10,6 +10,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -18,6 +19,7 @@ from pydantic import (
 )
 
 from streamer.conference.grants import Grant, Role
+from streamer.conference.looks import COLOUR_PATTERN, Look, Typeface, stylesheet
 from streamer.conference.rooms import SLUG_PATTERN, Venue
 
 
@@ -45,6 +47,13 @@ Language = Annotated[str, StringConstraints(pattern=r"^(en|fr)$")]
 Address = Annotated[str, StringConstraints(max_length=2000, pattern=r"^(https?://[^\s]+|/logos/[A-Za-z0-9._-]+)$")]
 Logos = Annotated[tuple[Address, ...], Field(max_length=12)]
 """Partners' logos: addresses elsewhere, or of files that were uploaded here."""
+Colour = Annotated[
+    str,
+    BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+    StringConstraints(pattern=COLOUR_PATTERN),
+]
+OwnLogo = Annotated[str, StringConstraints(pattern=r"^(/logos/[0-9a-f]{24}\.png)?$")]
+Cover = Annotated[str, StringConstraints(pattern=r"^(/covers/[0-9a-f]{24}\.jpg)?$")]
 Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
 """RFC 3339 with an offset."""
 
@@ -92,7 +101,46 @@ class ErrorBody(BaseModel):
 # --- venues -----------------------------------------------------------------------------------------
 
 
-class VenueCreate(Body):
+class LookCreate(Body):
+    """The look of a venue or event. An event's comes before its venue's, field by field."""
+
+    colour: Colour = ""
+    """``#rrggbb``; the colours of the pages are derived from it, with enough contrast."""
+    typeface: Typeface = Typeface.SHIPPED
+    """Of headings and names."""
+    logo: OwnLogo = ""
+    """An address that ``POST /logos`` answered with."""
+    cover: Cover = ""
+    """An address that ``POST /covers`` answered with."""
+
+
+class LookChange(Body):
+    colour: Colour | None = None
+    typeface: Typeface | None = None
+    logo: OwnLogo | None = None
+    cover: Cover | None = None
+
+
+class LookView(BaseModel):
+    colour: str
+    typeface: Typeface
+    logo: str
+    cover: str
+    stylesheet: str
+    """The look as CSS for a page, with the derived colours. An event's goes behind its venue's."""
+
+    @staticmethod
+    def fields(look: Look) -> dict[str, Any]:
+        return {
+            "colour": look.colour,
+            "typeface": look.typeface,
+            "logo": look.logo,
+            "cover": look.cover,
+            "stylesheet": stylesheet(look),
+        }
+
+
+class VenueCreate(LookCreate):
     id: Slug | None = None
     name: Line
     timezone: Timezone = "Europe/Paris"
@@ -100,7 +148,7 @@ class VenueCreate(Body):
     logos: Logos = ()
 
 
-class VenueChange(Body):
+class VenueChange(LookChange):
     name: Line | None = None
     timezone: Timezone | None = None
     language: Language | None = None
@@ -109,7 +157,7 @@ class VenueChange(Body):
     _no_null = model_validator(mode="after")(lambda model: refuse_null(model))
 
 
-class VenueView(BaseModel):
+class VenueView(LookView):
     id: str
     name: str
     timezone: str
@@ -124,6 +172,7 @@ class VenueView(BaseModel):
             timezone=venue.timezone,
             language=venue.language,
             logos=list(venue.logos),
+            **LookView.fields(venue.look),
         )
 
 

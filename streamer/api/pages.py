@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import escape
 
@@ -15,6 +16,7 @@ from streamer import __version__
 from streamer.api import summaries, summary_markup
 from streamer.api.assets import FirstText, PageFiles, default_folder
 from streamer.api.auth import authenticate, caller_of
+from streamer.api.branding import Branding, branding_of, branding_of_event, branding_of_home, branding_of_room
 from streamer.api.context import SERVICES
 from streamer.api.cookies import participant_cookie
 from streamer.api.participation import participant_of
@@ -28,6 +30,9 @@ FILES = web.AppKey("page_files", PageFiles)
 FOR_THE_AUDIENCE = frozenset({"watch", "session", "join", "hall", "stage"})
 """Pages that give a participant their cookie. In another site's frame the cookie would not come back, so ``embed`` gets
 a key."""
+
+BRANDED = frozenset({"embed", "stage"})
+"""Pages of a room that look as its venue or event does. The crew's tools look the same everywhere."""
 
 SECURITY_TXT_LASTS = timedelta(days=180)
 
@@ -78,8 +83,12 @@ def locale_of(request: web.Request) -> str:
 
 
 async def home(request: web.Request) -> web.Response:
-    summary = await summaries.of_home(request.app[SERVICES])
-    return shell_page(request, "index", "home", None, None, told=_first_text(request, summary))
+    services = request.app[SERVICES]
+    summary = await summaries.of_home(services)
+    branding = branding_of_home(services, request.query.get("venue"))
+    return shell_page(
+        request, "index", "home", None, None, told=_first_text(request, summary, branding), branding=branding
+    )
 
 
 async def watch(request: web.Request) -> web.Response:
@@ -92,8 +101,9 @@ async def watch(request: web.Request) -> web.Response:
     now = None
     if (facts := summary.main) is not None:
         now = {name: getattr(facts.session, name) for name in ("title", "language", "speakers")}
-    told = _first_text(request, summary)
-    return shell_page(request, "watch", "watch", room, venue, more={"now": now}, told=told)
+    branding = branding_of_room(services, room, venue)
+    told = _first_text(request, summary, branding)
+    return shell_page(request, "watch", "watch", room, venue, more={"now": now}, told=told, branding=branding)
 
 
 async def embed(request: web.Request) -> web.Response:
@@ -137,7 +147,8 @@ async def join(request: web.Request) -> web.Response:
 
 async def archive(request: web.Request) -> web.Response:
     """Past sessions. The page reads from its own address what is looked for."""
-    return shell_page(request, "archive", "archive", None, None)
+    branding = branding_of_event(request.app[SERVICES], request.query.get("event"))
+    return shell_page(request, "archive", "archive", None, None, branding=branding)
 
 
 async def docs(request: web.Request) -> web.Response:
@@ -156,7 +167,10 @@ async def session(request: web.Request) -> web.Response:
             # The page asks by itself until the database answers.
             return shell_page(request, "session", "session", None, None, status=503)
         if summary is not None:
-            return shell_page(request, "session", "session", None, None, told=_first_text(request, summary))
+            facts = summary.session
+            branding = None if facts is None else branding_of(facts.venue, facts.event)
+            told = _first_text(request, summary, branding)
+            return shell_page(request, "session", "session", None, None, told=told, branding=branding)
         return shell_page(request, "session", "session", None, None, status=await _status_for_crew(request, session_id))
     response = shell_page(request, "session", "session", None, None)
     # The address is the secret that opens the session. So no other site learns it, no cache keeps it and no search
@@ -180,9 +194,11 @@ async def _status_for_crew(request: web.Request, session_id: str) -> int:
     return 200
 
 
-def _first_text(request: web.Request, summary: summaries.PageSummary) -> FirstText:
+def _first_text(request: web.Request, summary: summaries.PageSummary, branding: Branding | None) -> FirstText:
     lang = locale_of(request)
     reader = summary_markup.reader_of(lang, request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
+    if branding is not None:
+        summary = replace(summary, site=branding.name, picture=summary.picture or branding.look.cover)
     head = summary_markup.head(summary, reader, request.app[SERVICES].public_url)
     return FirstText(head, summary_markup.text(summary, reader), lang)
 
@@ -232,7 +248,8 @@ async def _room_page(request: web.Request, name: str) -> web.Response:
         room, venue = await room_of(services.database, request.match_info["room"])
     except NotFound:
         return missing_page(request)
-    return shell_page(request, name, name, room, venue)
+    branding = branding_of_room(services, room, venue) if name in BRANDED else None
+    return shell_page(request, name, name, room, venue, branding=branding)
 
 
 def shell_page(
@@ -245,9 +262,10 @@ def shell_page(
     more: Mapping[str, object] | None = None,
     status: int = 200,
     told: FirstText | None = None,
+    branding: Branding | None = None,
 ) -> web.Response:
     """A page's shell with its configuration in it. ``more`` is the configuration of this page alone, ``told`` its text
-    before its program has loaded."""
+    before its program has loaded, ``branding`` what it looks like."""
     services = request.app[SERVICES]
     config = {
         "page": page,
@@ -258,9 +276,10 @@ def shell_page(
         # TURN needs a password: publishers get it with the WHIP answer, after their token was checked.
         "iceServers": [{"urls": url} for url in services.settings.ice.stun_servers],
         "locale": locale_of(request),
+        "branding": None if branding is None else branding.config,
         **(more or {}),
     }
-    body = request.app[FILES].shell(file, config, told)
+    body = request.app[FILES].shell(file, config, told, "" if branding is None else branding.head)
     if body is None:
         return _plain(request, 503, "unbuilt", "unbuilt_text")
     headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: "Accept-Encoding, Accept-Language"}

@@ -45,6 +45,9 @@ _API: Mapping[str, Rule] = {
     "GET /audit": Action.AUDIT_READ,
     "GET /count": Action.AUDIT_READ,
     "POST /logos": Action.EVENT_CHANGE,
+    "POST /covers": Action.EVENT_CHANGE,
+    # Arithmetic.
+    "GET /theme": Open.EVERYBODY,
     "GET /venues": Open.EVERYBODY,
     "POST /venues": Action.VENUE_CREATE,
     "GET /venues/{id}": Open.EVERYBODY,
@@ -155,6 +158,7 @@ _PAGES: Mapping[str, Rule] = {
     "GET /readyz": Open.EVERYBODY,
     "GET /metrics": Open.MONITORING,
     "GET /logos/{name}": Open.EVERYBODY,
+    "GET /covers/{name}": Open.EVERYBODY,
     # Each namespace and command checks its own right: ``realtime/rights.py``, ``realtime/service.py``.
     "GET /socket.io/": Open.EVERYBODY,
     "POST /socket.io/": Open.EVERYBODY,

@@ -19,11 +19,11 @@ from streamer.api import (
     hall_pages,
     imports,
     login,
-    logos,
     malformed,
     oembed,
     pages,
     participation,
+    pictures,
     recordings,
     repeating,
     replays,
@@ -67,7 +67,7 @@ ROUTES = (
     *first_admin.ROUTES,
     *audit.ROUTES,
     *counting.ROUTES,
-    *logos.ROUTES,
+    *pictures.ROUTES,
     *participation.ROUTES,
     *timelines.ROUTES,
     *version.ROUTES,
@@ -98,7 +98,7 @@ def make_application(services: Services, observe: Observe) -> web.Application:
     add_routes(app, ROUTES)
     whip.add_routes(app)
     whep.add_routes(app)
-    logos.add_routes(app)
+    pictures.add_routes(app)
     exports.add_routes(app)
     oembed.add_routes(app)
     pages.add_routes(app)

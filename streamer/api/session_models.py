@@ -1,4 +1,4 @@
-"""The bodies of events, sessions, holds and actions. The OpenAPI document is made from these."""
+"""The bodies of sessions, holds and actions. The OpenAPI document is made from these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from streamer.api.models import Body, Label, Line, ListQuery, Moment, Slug, refu
 from streamer.conference.day import planned_end_ms
 from streamer.conference.sessions import (
     KIND_DEFAULTS,
-    Event,
     Flag,
     Hold,
     Kind,
@@ -52,85 +51,6 @@ Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^(https?://[^\
 LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^([A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*)?$")]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Time = Annotated[Moment, AfterValidator(_in_reach)]
-
-
-# --- events -----------------------------------------------------------------------------------------
-
-
-class EventCreate(Body):
-    id: Slug | None = None
-    name: Line
-    venue: Slug | None = None
-    start: Time | None = None
-    end: Time | None = None
-    language: LanguageTag = ""
-    url: Url = ""
-    acronym: Label = ""
-    logos: list[Url] = Field(default=[], max_length=12)
-    source_url: Url = ""
-
-    @model_validator(mode="after")
-    def _makes_sense(self) -> Self:
-        if self.start and self.end and self.end <= self.start:
-            raise ValueError("end must come after start")
-        return self
-
-
-class EventChange(Body):
-    name: Line | None = None
-    venue: Slug | None = None
-    start: Time | None = None
-    end: Time | None = None
-    language: LanguageTag | None = None
-    url: Url | None = None
-    acronym: Label | None = None
-    logos: list[Url] | None = Field(default=None, max_length=12)
-    source_url: Url | None = None
-
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("venue", "start", "end")))
-
-
-class EventView(BaseModel):
-    id: str
-    name: str
-    venue: str | None
-    start: Moment | None
-    end: Moment | None
-    language: str
-    url: str
-    acronym: str
-    logos: list[str]
-
-    @classmethod
-    def of(cls, event: Event) -> Self:
-        return cls(
-            id=event.id,
-            name=event.name,
-            venue=event.venue,
-            start=to_moment(event.start_ms),
-            end=to_moment(event.end_ms),
-            language=event.language,
-            url=event.url,
-            acronym=event.acronym,
-            logos=list(event.logos),
-        )
-
-
-class EventCrewView(EventView):
-    source_url: str
-
-    @classmethod
-    def of(cls, event: Event) -> Self:
-        return cls(**EventView.of(event).model_dump(), source_url=event.source_url)
-
-
-class EventList(BaseModel):
-    items: list[EventView]
-    cursor: str | None
-
-
-class EventQuery(ListQuery):
-    venue: Slug | None = None
 
 
 # --- sessions ---------------------------------------------------------------------------------------

@@ -112,6 +112,8 @@ class PageSummary:
     """The path or address of a picture; empty: none."""
     data: tuple[dict[str, Any], ...] = field(default=())
     """Objects of schema.org."""
+    site: str = SITE
+    """The name that stands behind the page's own."""
 
     @property
     def main(self) -> SessionFacts | None:

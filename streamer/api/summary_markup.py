@@ -80,6 +80,10 @@ _MONTHS = {
 _LOCALES = {"en": "en_GB", "fr": "fr_FR"}
 
 STYLE = (
+    # The colours of tokens.css, which is not here yet; a branding's are.
+    "html{background:var(--color-page,#0c0f15);color:var(--color-text,#f3f5f9)}"
+    "@media(prefers-color-scheme:light){html{background:var(--color-page,#f4f6f9);color:var(--color-text,#131821)}}"
+    ".first a{color:var(--color-accent)}"
     ".first{max-width:60rem;margin:0 auto;padding:1rem;font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}"
     ".first h1{font-size:1.6rem;line-height:1.2;margin:.5rem 0}.first h2{font-size:1.15rem;margin:1.2rem 0 .4rem}"
     ".first p{margin:.2rem 0}.first ul{padding-left:1.2rem}"
@@ -123,7 +127,7 @@ def reader_of(lang: str, accept_language: str) -> Reader:
 
 
 def title_of(summary: PageSummary, reader: Reader) -> str:
-    return f"{summary.title or _WORDS[reader.lang]['home']} · {SITE}"
+    return f"{summary.title or _WORDS[reader.lang]['home']} · {summary.site}"
 
 
 def describe(summary: PageSummary, reader: Reader) -> str:
@@ -192,6 +196,8 @@ def _data_block(summary: PageSummary) -> str:
 
 
 def _site(summary: PageSummary) -> str:
+    if summary.site != SITE:
+        return summary.site
     facts = summary.main
     venue: Venue | None = summary.room.venue if summary.room is not None else facts.venue if facts is not None else None
     return SITE if venue is None else venue.name

@@ -27,7 +27,7 @@ async def create_venue(call: Call) -> VenueView:
     venue_id = body.id or slug_of(body.name)
     if not venue_id:
         raise invalid_field("id", "no id can be made from this name")
-    venue = Venue(id=venue_id, name=body.name, timezone=body.timezone, language=body.language, logos=body.logos)
+    venue = Venue(**{**body.model_dump(), "id": venue_id})
     async with call.services.database.write() as connection:
         await Venues(connection).add(venue)
         await record(connection, holder, Action.VENUE_CREATE, Target(venue=venue.id), "venue", venue.id)

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.archive.material import Material, Reel
 from streamer.broadcast.programme import Part, Segment
-from streamer.control.process_files import child_environment
+from streamer.control.decoders import NotDecoded, decode
 from streamer.formats import fragments
 
 DECODER = "streamer.media.frames"
-DECODE_S = 20.0
 HEIGHT = 480
 """The rendition nearest to this height is decoded: people must see whose mouth is open."""
 SHEET_HEIGHT = 90
@@ -49,7 +47,7 @@ async def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStil
             data = await asyncio.to_thread(_read, folder, segment.parts)
             frames = fragments.frames_of(data)
             jpeg, tick = await _decode(init.data + data, reel.ticks(at_ms))
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, NotDecoded) as error:
             raise NoPicture from error
         scale = fragments.timescale_of(init.data)
         ticks = [fragments.to_ticks(frame.start, scale) for frame in frames]
@@ -70,8 +68,8 @@ async def sheet_of(folder: Path, material: Material, times_ms: Sequence[int]) ->
     """
     try:
         data = await asyncio.to_thread(_beginnings, folder, material, times_ms)
-        return await _run("sheet", data)
-    except (OSError, EOFError, ValueError) as error:
+        return await decode(DECODER, "sheet", data=data)
+    except (OSError, EOFError, ValueError, NotDecoded) as error:
         raise NoPicture from error
 
 
@@ -90,32 +88,9 @@ def _beginnings(folder: Path, material: Material, times_ms: Sequence[int]) -> by
 
 
 async def _decode(data: bytes, at: int) -> tuple[bytes, int]:
-    """The JPEG that is shown at tick ``at`` and its own tick. Raises ValueError if no picture can be decoded."""
-    told = await _run(str(at), data)
+    """The JPEG that is shown at tick ``at`` and its own tick. Raises NotDecoded."""
+    told = await decode(DECODER, str(at), data=data)
     return told[8:], int.from_bytes(told[:8], "big", signed=True)
-
-
-async def _run(order: str, data: bytes) -> bytes:
-    """The answer of a process that decodes ``data``. Raises ValueError."""
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", DECODER, order),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=child_environment(),
-    )
-    try:
-        async with asyncio.timeout(DECODE_S):
-            told, _ = await child.communicate(data)
-    except TimeoutError:
-        raise ValueError("decoding takes too long") from None
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    if child.returncode != 0:
-        raise ValueError("no picture can be decoded")
-    return told
 
 
 def _segment_at(reel: Reel, at_ms: int, height: int = HEIGHT) -> Segment | None:

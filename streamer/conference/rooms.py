@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from streamer.broadcast.programme import SLATE
+from streamer.conference.looks import Look, Typeface
 
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$"
 """A room's or venue's id. It is part of addresses, file names and encoder settings, so it needs no quoting anywhere."""
@@ -46,6 +47,16 @@ class Venue:
     language: str = "en"
     logos: tuple[str, ...] = ()
     """Addresses of partners' logos, for the slate and the pages."""
+    colour: str = ""
+    """``#rrggbb`` or empty, as the next three a part of its look."""
+    typeface: Typeface = Typeface.SHIPPED
+    logo: str = ""
+    """Its own one, beside its name at the top of pages."""
+    cover: str = ""
+
+    @property
+    def look(self) -> Look:
+        return Look(self.colour, self.typeface, self.logo, self.cover)
 
 
 @dataclass(frozen=True, slots=True)

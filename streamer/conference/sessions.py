@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from streamer.conference.looks import Look, Typeface
+
 
 class SessionState(StrEnum):
     """``scheduled -> armed -> on_air -> (overrun) -> ended``, or ``cancelled``."""
@@ -183,6 +185,15 @@ class Event:
     source_url: str = ""
     """The address of its schedule, which is polled; empty: none."""
     colour: str = ""
+    """``#rrggbb`` or empty, as the next three a part of its look."""
+    typeface: Typeface = Typeface.SHIPPED
+    logo: str = ""
+    """Its own one, beside its name at the top of pages."""
+    cover: str = ""
+
+    @property
+    def look(self) -> Look:
+        return Look(self.colour, self.typeface, self.logo, self.cover)
 
 
 class MarkKind(StrEnum):

@@ -387,9 +387,13 @@ LIST: tuple[TablePolicy, ...] = (
         "Words that moderators block, which may be names",
         Until.CHANGED,
     ),
-    TablePolicy(t.venues, "", "id name timezone language logos"),
+    TablePolicy(t.venues, "", "id name timezone language logos colour typeface logo cover"),
     TablePolicy(t.rooms, "", "id name venue_id start between aliases guid retention_days caption_languages"),
-    TablePolicy(t.events, "", "id name venue_id start_ms end_ms language url acronym logos source_url colour"),
+    TablePolicy(
+        t.events,
+        "",
+        "id name venue_id start_ms end_ms language url acronym logos source_url colour typeface logo cover",
+    ),
     TablePolicy(
         t.recordings,
         "",

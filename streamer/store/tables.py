@@ -41,6 +41,10 @@ venues = Table(
     Column("timezone", String(64), nullable=False),
     Column("language", String(8), nullable=False),
     Column("logos", UnboundedText, nullable=False),
+    Column("colour", UnboundedText, nullable=False, server_default=""),
+    Column("typeface", String(16), nullable=False, server_default=""),
+    Column("logo", UnboundedText, nullable=False, server_default=""),
+    Column("cover", UnboundedText, nullable=False, server_default=""),
 )
 
 rooms = Table(
@@ -96,6 +100,9 @@ events = Table(
     Column("logos", UnboundedText, nullable=False),
     Column("source_url", UnboundedText, nullable=False),
     Column("colour", UnboundedText, nullable=False),
+    Column("typeface", String(16), nullable=False, server_default=""),
+    Column("logo", UnboundedText, nullable=False, server_default=""),
+    Column("cover", UnboundedText, nullable=False, server_default=""),
 )
 
 sessions = Table(

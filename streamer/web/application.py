@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -240,6 +241,7 @@ def make_services(
         first_admin=FirstAdminLink(database, settings.data, public_url, allowed=not settings.admin_token, clock=now_ms),
         hall_code_lookup=HallCodeLookup(database),
         hashing=Turnstile(),
+        decoding=asyncio.Semaphore(2),
         publish_attempts=RateLimit(room.attempts_per_minute),
         # A lecture hall is one address: as many people may try WHEP there as may wait for a playlist.
         play_attempts=RateLimit(hls.max_held_per_address),

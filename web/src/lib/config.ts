@@ -13,6 +13,13 @@ export interface PageNow {
   speakers: readonly string[]
 }
 
+/** The venue or event whose name, logo and cover a page has; empty texts where it has none. */
+export interface PageBranding {
+  name: string
+  logo: string
+  cover: string
+}
+
 /** The configuration that the server gives a page in `<script type="application/json" id="streamer-config">`. */
 export interface PageConfig {
   page: 'home' | 'watch' | 'embed' | 'session' | 'studio' | 'admin' | 'join' | 'stage' | 'hall' | 'docs' | 'archive'
@@ -23,6 +30,7 @@ export interface PageConfig {
   /** Whether this server offers WHEP to viewers. */
   whep: boolean
   iceServers: RTCIceServer[]
+  branding?: PageBranding | null
   /** The public session that was on air in the room when the page was made. */
   now?: PageNow | null
   /** Of a link with a hall's code: what it stands for, or why it stands for nothing. */

@@ -239,6 +239,15 @@ export interface components {
             /** Blocks */
             blocks: boolean;
         };
+        /** CoverView */
+        CoverView: {
+            /** Address */
+            address: string;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+        };
         /** DelayBody */
         DelayBody: {
             /** Minutes */
@@ -353,6 +362,23 @@ export interface components {
         /** EventChange */
         EventChange: {
             /**
+             * Colour
+             * @default null
+             */
+            colour?: string | null;
+            /** @default null */
+            typeface?: components["schemas"]["Typeface"] | null;
+            /**
+             * Logo
+             * @default null
+             */
+            logo?: string | null;
+            /**
+             * Cover
+             * @default null
+             */
+            cover?: string | null;
+            /**
              * Name
              * @default null
              */
@@ -400,6 +426,23 @@ export interface components {
         };
         /** EventCreate */
         EventCreate: {
+            /**
+             * Colour
+             * @default
+             */
+            colour?: string;
+            /** @default  */
+            typeface?: components["schemas"]["Typeface"];
+            /**
+             * Logo
+             * @default
+             */
+            logo?: string;
+            /**
+             * Cover
+             * @default
+             */
+            cover?: string;
             /**
              * Id
              * @default null
@@ -450,6 +493,15 @@ export interface components {
         };
         /** EventCrewView */
         EventCrewView: {
+            /** Colour */
+            colour: string;
+            typeface: components["schemas"]["Typeface"];
+            /** Logo */
+            logo: string;
+            /** Cover */
+            cover: string;
+            /** Stylesheet */
+            stylesheet: string;
             /** Id */
             id: string;
             /** Name */
@@ -480,6 +532,15 @@ export interface components {
         };
         /** EventView */
         EventView: {
+            /** Colour */
+            colour: string;
+            typeface: components["schemas"]["Typeface"];
+            /** Logo */
+            logo: string;
+            /** Cover */
+            cover: string;
+            /** Stylesheet */
+            stylesheet: string;
             /** Id */
             id: string;
             /** Name */
@@ -912,6 +973,40 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * PaletteView
+         * @description Colours, ``#rrggbb``.
+         */
+        PaletteView: {
+            /** Page */
+            page: string;
+            /** Surface */
+            surface: string;
+            /** Raised */
+            raised: string;
+            /** Sunken */
+            sunken: string;
+            /** Line */
+            line: string;
+            /** Control Line */
+            control_line: string;
+            /** Text */
+            text: string;
+            /** Muted */
+            muted: string;
+            /** Accent */
+            accent: string;
+            /** On Accent */
+            on_accent: string;
+            /** Band */
+            band: string;
+            /** On Band */
+            on_band: string;
+            /** Given Contrast */
+            given_contrast: number;
+            /** Contrast */
+            contrast: number;
         };
         /** PasswordBody */
         PasswordBody: {
@@ -1794,6 +1889,11 @@ export interface components {
          * @enum {string}
          */
         StartRule: "tap" | "auto";
+        /** ThemeView */
+        ThemeView: {
+            dark: components["schemas"]["PaletteView"];
+            light: components["schemas"]["PaletteView"];
+        };
         /**
          * Timeline
          * @description Media times are those of the replay's PROGRAM-DATE-TIME. Times that the replay does not show are left out.
@@ -1852,8 +1952,32 @@ export interface components {
             /** Channels */
             channels: number;
         };
+        /**
+         * Typeface
+         * @description The typeface of headings and names. ``branding`` is the one that the program ships; the others are families that
+         *     devices have, so nobody waits for them. Running text and figures stay in the shipped one.
+         * @enum {string}
+         */
+        Typeface: "" | "system" | "serif" | "slab" | "rounded" | "mono";
         /** VenueChange */
         VenueChange: {
+            /**
+             * Colour
+             * @default null
+             */
+            colour?: string | null;
+            /** @default null */
+            typeface?: components["schemas"]["Typeface"] | null;
+            /**
+             * Logo
+             * @default null
+             */
+            logo?: string | null;
+            /**
+             * Cover
+             * @default null
+             */
+            cover?: string | null;
             /**
              * Name
              * @default null
@@ -1877,6 +2001,23 @@ export interface components {
         };
         /** VenueCreate */
         VenueCreate: {
+            /**
+             * Colour
+             * @default
+             */
+            colour?: string;
+            /** @default  */
+            typeface?: components["schemas"]["Typeface"];
+            /**
+             * Logo
+             * @default
+             */
+            logo?: string;
+            /**
+             * Cover
+             * @default
+             */
+            cover?: string;
             /**
              * Id
              * @default null
@@ -1909,6 +2050,15 @@ export interface components {
         };
         /** VenueView */
         VenueView: {
+            /** Colour */
+            colour: string;
+            typeface: components["schemas"]["Typeface"];
+            /** Logo */
+            logo: string;
+            /** Cover */
+            cover: string;
+            /** Stylesheet */
+            stylesheet: string;
             /** Id */
             id: string;
             /** Name */

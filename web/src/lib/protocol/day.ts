@@ -151,6 +151,12 @@ const readToldVenue = shape<Schema['VenueView']>()(({ field, needed }) => ({
   timezone: field('timezone', (value) => knownZone(readText(value))),
   language: field('language', readText),
   logos: field('logos', readNames),
+  colour: field('colour', readText),
+  typeface: field('typeface', readText),
+  logo: field('logo', readText),
+  cover: field('cover', readText),
+  /** The look as CSS, made by the server. */
+  stylesheet: field('stylesheet', readText),
 }))
 export const readVenue = (body: unknown) => named(readToldVenue(body))
 export type Venue = NonNullable<ReturnType<typeof readVenue>>
@@ -165,6 +171,12 @@ const readToldEvent = shape<Schema['EventView']>()(({ field, needed }) => ({
   url: field('url', readText),
   acronym: field('acronym', readText),
   logos: field('logos', readNames),
+  colour: field('colour', readText),
+  typeface: field('typeface', readText),
+  logo: field('logo', readText),
+  cover: field('cover', readText),
+  /** The look as CSS, made by the server. */
+  stylesheet: field('stylesheet', readText),
 }))
 export const readEvent = (body: unknown) => named(readToldEvent(body))
 export type EventInfo = NonNullable<ReturnType<typeof readEvent>>

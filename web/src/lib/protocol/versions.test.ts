@@ -61,7 +61,14 @@ it('reads a hold, an alarm, a venue and an event', () => {
   const alarm = { code: 'no_sound', level: 'alarm', since: HOLD.since, owner: 'technician', session: null, details: {} }
   const full: Schema['AlarmView'] = { ...alarm, id: 'a', acknowledged: null }
   survivesVersions(readAlarm, full, ['id', 'code', 'since'], ['code', 'level', 'owner'])
-  const venue = { id: 'v', name: 'V', timezone: 'Europe/Paris', language: 'fr', logos: [] }
+  const look = {
+    colour: '#e30613',
+    typeface: 'serif' as const,
+    logo: '',
+    cover: '/covers/a.jpg',
+    stylesheet: ':root{}',
+  }
+  const venue = { id: 'v', name: 'V', timezone: 'Europe/Paris', language: 'fr', logos: [], ...look }
   survivesVersions<Schema['VenueView']>(readVenue, venue, ['id'], ['timezone', 'language'])
   const event = {
     id: 'e',
@@ -73,6 +80,7 @@ it('reads a hold, an alarm, a venue and an event', () => {
     url: '',
     acronym: '',
     logos: [],
+    ...look,
   }
   survivesVersions<Schema['EventView']>(readEvent, event, ['id'])
 })

@@ -14,7 +14,10 @@ function session(id: string, room: string, start: string, end: string, fields: o
 function room(id: string, venue: string | null = 'nantes', fields: object = {}): ListedRoom {
   return { ...readStatus({ id, name: id, venue, state: 'off', ...fields }, null)!, id }
 }
-const venue = (id: string, timezone = 'Europe/Paris'): Venue => ({ id, name: id, timezone, language: 'fr', logos: [] })
+const venue = (id: string, timezone = 'Europe/Paris'): Venue => ({
+  ...{ id, name: id, timezone, language: 'fr', logos: [] },
+  ...{ colour: '', typeface: '', logo: '', cover: '', stylesheet: '' },
+})
 const NONE = { venue: null, language: null, day: null }
 const DAY = '2026-11-24'
 

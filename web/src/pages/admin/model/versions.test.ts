@@ -65,6 +65,11 @@ it('reads places of older and newer servers', () => {
     url: '',
     acronym: '',
     logos: [],
+    colour: '#e30613',
+    typeface: 'serif',
+    logo: '/logos/a.png',
+    cover: '',
+    stylesheet: '',
     source_url: '',
   }
   survivesVersions(readAdminEvent, event, ['id'])
