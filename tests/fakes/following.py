@@ -14,6 +14,7 @@ NEAR_MS = 500
 SEEN_MS = 6_000
 """A room looks for this long at how regular a camera is, before it encodes its picture anew."""
 _SHORT = re.compile(r"(?P<name>\w+): segment (?P<msn>\d+): part \d+ of \S+ s is under 85 %")
+_LONG = re.compile(r"(?P<name>\w+): segment (?P<msn>\d+): part \d+ of \S+ s is over the part target")
 _HOLE = re.compile(r"(?P<name>\w+): segment (?P<msn>\d+): media time is \d+ ms off without a discontinuity")
 _APART = re.compile(r"(?P<name>\w+) and \w+: segment (?P<msn>\d+) begins \d+ ms apart")
 
@@ -36,9 +37,10 @@ def faultless(follower: HlsFollower, *, crashed: bool = False, cut: bool = False
 
     ``crashed``: a room process was killed in between. A segment whose last part was shown and not yet on disk is
     then a gap, once for each rendition: a crash may lose this part. If our camera skipped frames, the part before
-    that hole is short, because the long picture does not fit into it, and a segment may begin late. ``cut``: the
-    window was cut to the live edge, and a rendition that is not there yet is missing from the reports for a moment.
-    ``shed``: encoded renditions that may lose frames on a busy machine, which makes parts short.
+    that hole is short, because the long picture does not fit into it, the part of that picture is long, and a
+    segment may begin late. ``cut``: the window was cut to the live edge, and a rendition that is not there yet is
+    missing from the reports for a moment. ``shed``: encoded renditions that may lose frames on a busy machine,
+    which makes parts short.
     """
     passed_over = _passed_over(follower)
     found = [text for text in dict.fromkeys(follower.violations) if not _stuttered(follower, text)]
@@ -70,7 +72,7 @@ def _passed_over(follower: HlsFollower) -> set[str]:
 
 
 def _stuttered(follower: HlsFollower, text: str) -> bool:
-    match = _SHORT.fullmatch(text) or _HOLE.fullmatch(text) or _APART.fullmatch(text)
+    match = next((found for each in (_SHORT, _LONG, _HOLE, _APART) if (found := each.fullmatch(text))), None)
     if match is None or match["name"] not in follower.tracks:
         return False
     segment = follower.segment(match["name"], int(match["msn"]))

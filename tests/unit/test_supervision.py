@@ -85,6 +85,7 @@ OWN_END = {
     "control/serving.py": "one connection",
     "serve.py": "the wait for the end, and the start",
     "director/directorship.py": "one look at the row, waited for",
+    "store/sqlite.py": "one connection that opens",
     "supervision.py": "the watch itself",
     "web/process.py": "the start, waited for",
 }
