@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -18,10 +19,12 @@ from streamer.broadcast.media_events import (
 from streamer.broadcast.orders import RoomOrders
 from streamer.broadcast.programme import TICKS_PER_MS
 from streamer.media.audio import OPUS_SILENCE
-from tests.fakes.simulated_room import Room, Shown
+from tests.fakes.simulated_room import Room, Shown, faults
 from tests.fakes.simulated_workers import START_CODE, Tag
 
 END = 1 << 60
+KEY = "~Zk3pT9"
+"""The output of a closed session."""
 AHEAD_TICKS = 12_000
 """A take that begins behind a slate may be laid a little ahead of its arrival."""
 SOUND_S = 0.03
@@ -206,3 +209,24 @@ def doubled_bytes(room: Room) -> int:
     assert room.mirror is not None
     told = [e for e in room.mirror.events if isinstance(e, PartMade) and e.data]
     return sum(len(e.data) for e in told) - sum(len(data) for data in room.mirror.bytes.values())
+
+
+def checked(room: Room) -> Room:
+    assert faults(room) == []
+    assert breaches(room) == []
+    assert missing(room) == []
+    assert doubled_bytes(room) == 0
+    return room
+
+
+def on_disk(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def names(room: Room, output: str = PUBLIC) -> list[str]:
+    return [name for name, _, _ in room.runs(output=output)]
+
+
+def first_msn(room: Room, output: str = PUBLIC) -> int:
+    assert room.mirror is not None
+    return room.mirror.view.outputs[output].first_msn
