@@ -106,6 +106,7 @@ _API: Mapping[str, Rule] = {
     "PATCH /recordings/{id}": Action.RECORDING_CHANGE,
     "DELETE /recordings/{id}": Action.RECORDING_DELETE,
     "GET /recordings/{id}/still.jpg": Action.RECORDING_READ,
+    "GET /recordings/{id}/waveform": Action.RECORDING_READ,
     "GET /retention": Action.RECORDING_READ,
     "POST /retention": Action.RECORDING_DELETE,
     # And the right of the action that is undone.

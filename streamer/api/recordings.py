@@ -22,7 +22,7 @@ from streamer.archive import editing
 from streamer.archive.editing import Edit
 from streamer.archive.material import Span
 from streamer.archive.material_sources import FOREVER_MS
-from streamer.archive.repository import RecordingEntry, Who
+from streamer.archive.repository import RecordingEntry, Who, whole_of
 from streamer.archive.retention import Retention, RetentionPlan
 from streamer.archive.stills import NoPicture, still_at
 from streamer.conference.grants import Action, Grant, Target
@@ -112,6 +112,8 @@ class RecordingCrewView(RecordingView):
     """A cut may lie between these two media times."""
     material_to_ms: int | None
     editions: list[EditionView]
+    material_url: str | None = None
+    """Plays all of the material, to move the cut in it; null while it grows. Other material has another address."""
 
 
 class RecordingList(BaseModel):
@@ -191,6 +193,8 @@ def _view(
     }
     if not crew:
         return RecordingView(**values)
+    whole = whole_of(recording) if current is not None else None
+    own = f"{services.public_url}{replay_path(session, keys.key(session, caller.holder), published=False)}"
     return RecordingCrewView(
         **values,
         bytes=recording.size_bytes,
@@ -200,6 +204,7 @@ def _view(
         material_from_ms=recording.start_ms,
         material_to_ms=recording.end_ms,
         editions=[EditionView.of(edition, base) for edition in editions],
+        material_url=f"{own}/{whole.id}/index.m3u8" if whole is not None else None,
     )
 
 
@@ -234,7 +239,7 @@ async def list_recordings(call: Call) -> RecordingList:
     return RecordingList(items=items, cursor=await call.cursor(query, place))
 
 
-async def _entry(call: Call) -> tuple[RecordingEntry, Recording]:
+async def entry_of(call: Call) -> tuple[RecordingEntry, Recording]:
     """Raises NotFound, also for a recording that the caller may not know of."""
     entry = await call.services.archivist.repository.entry(call.path("id"), around=False)
     if entry is None or entry.recording is None or _told(call, entry, entry.recording) is None:
@@ -247,20 +252,20 @@ def _told(call: Call, entry: RecordingEntry, recording: Recording) -> RecordingV
 
 
 async def get_recording(call: Call) -> RecordingView | RecordingCrewView:
-    view = _told(call, *await _entry(call))
+    view = _told(call, *await entry_of(call))
     assert view is not None
     return view
 
 
 async def still(call: Call) -> Text:
     """A picture of the material. Headers tell its media time and those of the frames beside it."""
-    entry, recording = await _entry(call)
+    entry, recording = await entry_of(call)
     grant = call.require(target_of(call.services, entry.session))
     archivist = call.services.archivist
     if not archivist.stills.take(grant.id):
         raise TooMany("Too many pictures are being made.", code="too_many_stills", headers={"Retry-After": "1"})
     try:
-        material = await archivist.material(entry.session.id, recording.room)
+        material = await archivist.shown(entry.session.id, recording.room)
         async with archivist.decoding:
             at_ms = call.query(StillQuery).at
             made = await still_at(archivist.repository.folder(entry.session.id), material, at_ms)
@@ -280,7 +285,7 @@ async def still(call: Call) -> Text:
 
 async def change(call: Call) -> RecordingView | RecordingCrewView:
     body, services = call.body(RecordingChange), call.services
-    entry, _ = await _entry(call)
+    entry, _ = await entry_of(call)
     target = target_of(services, entry.session)
     grant = call.require(target)
     if body.published is not None:
@@ -292,7 +297,7 @@ async def change(call: Call) -> RecordingView | RecordingCrewView:
         body.published,
         body.pinned,
     )
-    entry = await editing.edit(services.archivist, entry.session.id, wanted, _who(grant))
+    entry = await editing.edit(services.archivist, entry.session.id, wanted, who_of(grant))
     if wanted.skips is not None:
         # Then the stretch is in no live window when the answer arrives. After an error the director does it within a
         # second.
@@ -305,9 +310,9 @@ async def change(call: Call) -> RecordingView | RecordingCrewView:
 
 
 async def delete(call: Call) -> None:
-    entry, _ = await _entry(call)
+    entry, _ = await entry_of(call)
     grant = call.require(target_of(call.services, entry.session))
-    await editing.delete(call.services.archivist, entry.session.id, _who(grant))
+    await editing.delete(call.services.archivist, entry.session.id, who_of(grant))
 
 
 async def look_at_retention(call: Call) -> RetentionView:
@@ -359,7 +364,7 @@ def _retention_view(plan: RetentionPlan) -> RetentionView:
     return RetentionView(items=items, freed_bytes=plan.freed_bytes)
 
 
-def _who(grant: Grant) -> Who:
+def who_of(grant: Grant) -> Who:
     return Who(grant.id, grant.label)
 
 

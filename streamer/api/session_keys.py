@@ -17,7 +17,7 @@ from pathlib import Path
 import structlog
 
 from streamer.api.revocations import Ended, Opener
-from streamer.conference.grants import ADMIN, Action, Grant
+from streamer.conference.grants import ADMIN, Action, Grant, Target
 from streamer.conference.session_keys import LINK, admin_holder, holder_of, key_of
 from streamer.conference.sessions import Session, Visibility
 from streamer.conference.spans import output_name
@@ -103,6 +103,11 @@ class KeyAccess:
         """Whether it opens a recording that is not published: people's own keys do, a shared link does not."""
         return self.holder not in (EVERYBODY, LINK)
 
+    @property
+    def cuts(self) -> bool:
+        """Whether it opens what the cut leaves out, too."""
+        return self.keys.cuts(self)
+
     def on_end(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Have ``callback`` called once when the key opens nothing any more. Returns the function that cancels this."""
         return self.keys.on_end(self, callback)
@@ -181,13 +186,16 @@ class SessionKeys:
         return None if holder is None else await self._opened(session, holder)
 
     def holds(self, opened: KeyAccess) -> bool:
-        session = self._director.find(opened.session)
-        if session is None:
-            old = self._old.get(opened.session)
-            session = None if old is None else old.session
+        session = self._known(opened.session)
         if session is None or session.generation != opened.generation:
             return False
         return self._admits(session, opened.holder)
+
+    def cuts(self, opened: KeyAccess) -> bool:
+        session, known = self._known(opened.session), self._holders.get(opened.holder)
+        if session is None or known is None or known.grant is None:
+            return False
+        return known.grant.allows(Action.RECORDING_READ, self._target(session))
 
     def on_end(self, opened: KeyAccess, callback: Callable[[], None]) -> Callable[[], None]:
         ticket = object()
@@ -218,9 +226,17 @@ class SessionKeys:
         if known is None or known.grant is None or (known.ends_ms is not None and now_ms >= known.ends_ms):
             return False
         known.asked_at = time.monotonic()
+        return known.grant.in_force(now_ms) and known.grant.allows(Action.SESSION_VIEW_CLOSED, self._target(session))
+
+    def _known(self, session_id: str) -> Session | None:
+        """The session as it is in memory."""
+        session = self._director.find(session_id)
+        old = self._old.get(session_id) if session is None else None
+        return session if old is None else old.session
+
+    def _target(self, session: Session) -> Target:
         venue = self._director.venue_of(session.room)
-        target = target_of(session, venue.id if venue else None)
-        return known.grant.in_force(now_ms) and known.grant.allows(Action.SESSION_VIEW_CLOSED, target)
+        return target_of(session, venue.id if venue else None)
 
     @property
     def held_now(self) -> int:

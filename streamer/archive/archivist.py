@@ -398,6 +398,12 @@ class Archivist:
             log.error("material_unreadable", session=session, error=str(error))
             return Material(session, room)
 
+    async def shown(self, session: str, room: str) -> Material:
+        """The material without stretches whose erasure is not finished yet."""
+        material = await self.material(session, room)
+        going = [Span(one.from_ms, one.to_ms) for one in self.erasing.stretches(room)]
+        return await asyncio.to_thread(combined, material, (), going) if going else material
+
     async def _keep(self, entry: RecordingEntry, material: Material) -> Material:
         if not material.reels:
             return material

@@ -53,6 +53,8 @@ class ReplayState:
     published: bool = False
     closed: bool = False
     """Unlisted or private: it needs a key."""
+    whole: EditionRef | None = None
+    """All of the material as an edition, for people who move its cut; None while it grows or nobody is served."""
 
     @property
     def current(self) -> EditionRef | None:
@@ -60,6 +62,8 @@ class ReplayState:
         return next((edition for edition in reversed(self.editions) if not edition.replaced), None)
 
     def edition(self, edition_id: str) -> EditionRef | None:
+        if self.whole is not None and edition_id == self.whole.id:
+            return self.whole
         return next((edition for edition in self.editions if edition.id == edition_id), None)
 
 

@@ -150,10 +150,13 @@ async def _forget(archivist: Archivist, entry: RecordingEntry, span: Span) -> bo
     # Also if there is no material yet: later collections leave the stretch out.
     await asyncio.to_thread(_write_without, folder, left, lost)
     current, now_ms = entry.current, archivist.clock()
+    changed = replace(recording, size_bytes=left.bytes)
     if current is None or current.start_ms >= span.to_ms or (current.end_ms or now_ms + 1) <= span.from_ms:
+        if lost and recording.state is RecordingState.READY:
+            await archivist.repository.write(changed)
+            archivist.publish(replace(entry, recording=changed))
         return bool(lost)
     fresh = _again(entry, current, now_ms)
-    changed = replace(recording, size_bytes=left.bytes)
     await archivist.repository.write(changed, edition=fresh)
     entry = with_edition(entry, changed, fresh, fresh.created_ms)
     archivist.publish(entry)
@@ -214,6 +217,7 @@ def _difference(before: Material, after: Material) -> list[Chunk]:
 def _write_without(folder: Path, material: Material, lost: Iterable[Chunk]) -> None:
     """Write the material, then overwrite the bytes that it does not name any more, under all names of their file."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / files.WAVEFORM_FILE).unlink(missing_ok=True)
     files.write(folder / files.MATERIAL_FILE, material)
     by_file: dict[str, list[Chunk]] = {}
     for chunk in lost:

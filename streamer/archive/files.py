@@ -17,9 +17,12 @@ from typing import TypeVar
 import msgspec
 
 from streamer.archive.material import Material, renamed
+from streamer.broadcast.programme import Part
 
 MATERIAL_FILE = "material.bin"
 STATE_FILE = "recording.bin"
+WAVEFORM_FILE = "waveform.bin"
+"""Kept by ``waveforms.py``. It is made again where it is missing."""
 MEDIA_FOLDER = "media"
 _HEAD = struct.Struct(">4sIII")
 """Magic, version, length and CRC-32 of the payload."""
@@ -120,6 +123,21 @@ def read(path: Path, kind: type[_T]) -> _T:
 def read_material(folder: Path) -> Material:
     """Raises as :func:`read` does."""
     return read(folder / MATERIAL_FILE, Material)
+
+
+def read_parts(folder: Path, parts: Iterable[Part]) -> bytes:
+    """The bytes of parts, joined. Raises OSError, and EOFError if a file ends too early."""
+    out = []
+    for part in parts:
+        descriptor = os.open(folder / part.chunk.file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.pread(descriptor, part.chunk.size, part.chunk.offset)
+        finally:
+            os.close(descriptor)
+        if len(data) != part.chunk.size:
+            raise EOFError(part.chunk.file)
+        out.append(data)
+    return b"".join(out)
 
 
 def drop_unused(folder: Path, material: Material) -> list[str]:

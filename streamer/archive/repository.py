@@ -294,7 +294,16 @@ def state_of(entry: RecordingEntry, folder: Path) -> ReplayState | None:
         editions=tuple(_refs(entry.editions, deleted)),
         published=recording.published and not deleted,
         closed=entry.session.closed,
+        whole=whole_of(recording) if entry.current is not None else None,
     )
+
+
+def whole_of(recording: Recording) -> EditionRef | None:
+    """The whole material as an edition. Other material, after something was forgotten, has another id."""
+    if recording.state is not RecordingState.READY or recording.end_ms is None:
+        return None
+    name = f"whole-{recording.start_ms}-{recording.end_ms}-{recording.size_bytes}"
+    return EditionRef(name, recording.start_ms, recording.end_ms, created_ms=recording.end_ms)
 
 
 def _refs(editions: Sequence[StoredEdition], deleted: bool) -> Iterable[EditionRef]:

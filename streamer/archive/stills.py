@@ -4,13 +4,13 @@ decodes them."""
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamer.archive.material import Material, Reel
-from streamer.broadcast.programme import Part, Segment
+from streamer.archive import files
+from streamer.archive.material import Material, Reel, Span
+from streamer.broadcast.programme import Segment
 from streamer.control.decoders import NotDecoded, decode
 from streamer.formats import fragments
 
@@ -44,7 +44,7 @@ async def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStil
         if segment is None or init is None:
             continue
         try:
-            data = await asyncio.to_thread(_read, folder, segment.parts)
+            data = await asyncio.to_thread(files.read_parts, folder, segment.parts)
             frames = fragments.frames_of(data)
             jpeg, tick = await _decode(init.data + data, reel.ticks(at_ms))
         except (OSError, EOFError, ValueError, NotDecoded) as error:
@@ -61,30 +61,41 @@ async def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStil
     raise NoPicture
 
 
-async def sheet_of(folder: Path, material: Material, times_ms: Sequence[int]) -> bytes:
-    """A JPEG with the key frames before these media times, in rows (``streamer.media.frames.sheet``).
+async def sheet_of(folder: Path, material: Material, times_ms: Sequence[int], spans: Sequence[Span]) -> bytes:
+    """A JPEG with the key frames before these media times, in rows (``streamer.media.frames.sheet``). Where the one
+    before is in none of ``spans`` it is the one after: nobody may see pictures that are left out.
 
     Raises NoPicture.
     """
     try:
-        data = await asyncio.to_thread(_beginnings, folder, material, times_ms)
+        data = await asyncio.to_thread(_beginnings, folder, material, times_ms, spans)
         return await decode(DECODER, "sheet", data=data)
     except (OSError, EOFError, ValueError, NotDecoded) as error:
         raise NoPicture from error
 
 
-def _beginnings(folder: Path, material: Material, times_ms: Sequence[int]) -> bytes:
+def _beginnings(folder: Path, material: Material, times_ms: Sequence[int], spans: Sequence[Span]) -> bytes:
     out = []
     for at_ms in times_ms:
         found = b""
         for reel in material.reels:
             segment = _segment_at(reel, at_ms, SHEET_HEIGHT)
-            init = reel.init(segment.init) if segment is not None else None
-            if segment is not None and init is not None:
-                found = init.data + _read(folder, segment.parts[:1])
+            if segment is not None and not _shown(reel, segment, spans):
+                segment = _segment_at(reel, reel.ms(segment.start + segment.duration), SHEET_HEIGHT)
+            if segment is None or not _shown(reel, segment, spans):
+                continue
+            init = reel.init(segment.init)
+            if init is not None:
+                found = init.data + files.read_parts(folder, segment.parts[:1])
                 break
         out.append(len(found).to_bytes(4, "big") + found)
     return b"".join(out)
+
+
+def _shown(reel: Reel, segment: Segment, spans: Sequence[Span]) -> bool:
+    """Whether the segment's first picture is in one of the spans."""
+    at_ms = _ms(reel, segment.start)
+    return any(span.from_ms <= at_ms < span.to_ms for span in spans)
 
 
 async def _decode(data: bytes, at: int) -> tuple[bytes, int]:
@@ -111,17 +122,3 @@ def _ms(reel: Reel, tick: int) -> int:
 def _inside(material: Material, at_ms: int) -> int | None:
     whole = material.span
     return at_ms if whole is not None and whole.from_ms <= at_ms < whole.to_ms else None
-
-
-def _read(folder: Path, parts: Sequence[Part]) -> bytes:
-    out = []
-    for part in parts:
-        descriptor = os.open(folder / part.chunk.file, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            data = os.pread(descriptor, part.chunk.size, part.chunk.offset)
-        finally:
-            os.close(descriptor)
-        if len(data) != part.chunk.size:
-            raise EOFError(part.chunk.file)
-        out.append(data)
-    return b"".join(out)

@@ -20,6 +20,11 @@ class MediaAccess(Protocol):
         ...
 
     @property
+    def cuts(self) -> bool:
+        """Whether this access opens all that is recorded, what the cut leaves out too."""
+        ...
+
+    @property
     def holds(self) -> bool:
         """Whether the same caller would still get this access now. Answered from memory."""
         ...

@@ -58,7 +58,7 @@ class ReplayPictures:
             spans = _spans(ref, material, end_ms)
             length_ms = _length_ms(spans)
             times = [_at(spans, length_ms * (tile + 0.5) / tiles) for tile in range(tiles)]
-            return await sheet_of(state.folder, material, times)
+            return await sheet_of(state.folder, material, times, spans)
 
         made = _answer(request, state, f'"{ref.id}-sheet"', await self._made(state, (ref.id, "sheet"), make))
         made.headers["X-Tiles"] = str(tiles)

@@ -242,7 +242,7 @@ class ReplayDelivery:
             self.stats.replaced_total += 1
             self._slots.pop((state.session, ref.id), None)
             raise Gone("This edition has been replaced by another one.")
-        if not may_watch(request, state):
+        if not may_watch(request, state) or (ref is state.whole and not request[ACCESS].cuts):
             raise _not_listed()
         return state, ref
 

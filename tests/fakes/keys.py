@@ -11,6 +11,7 @@ from typing import Any
 class FakeOpened:
     output: str
     unpublished: bool
+    cuts: bool = False
     holds: bool = True
     ends: list[Callable[[], None]] = field(default_factory=list)
 
@@ -26,6 +27,8 @@ class FakeKeys:
         self.known: dict[str, str] = {}
         self.links: set[str] = set()
         """Keys of shared links, which open nothing before it is published."""
+        self.crew: set[str] = set()
+        """Keys of people who may see what is cut away."""
         self.opened: list[tuple[str | None, FakeOpened]] = []
         self._catalogue = catalogue
 
@@ -50,6 +53,6 @@ class FakeKeys:
                     callback()
 
     def _open(self, key: str | None, output: str) -> FakeOpened:
-        opened = FakeOpened(output, key is not None and key not in self.links)
+        opened = FakeOpened(output, key is not None and key not in self.links, key in self.crew)
         self.opened.append((key, opened))
         return opened

@@ -40,6 +40,20 @@ def aac_second() -> tuple[bytes, ...]:
     return tuple(out[4:51])
 
 
+@cache
+def aac_silence() -> bytes:
+    """One frame of silence."""
+    encoder = av.CodecContext.create("aac", "w")
+    encoder.sample_rate, encoder.format, encoder.layout = 48_000, "fltp", "stereo"
+    encoder.time_base = Fraction(1, 48_000)
+    out: list[bytes] = []
+    for at in range(0, 8 * 1024, 1024):
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = 48_000, at, Fraction(1, 48_000)
+        out += [bytes(packet) for packet in encoder.encode(frame)]
+    return out[-1]
+
+
 @dataclass
 class DiskStore:
     """Appends parts to files, as the recorder does; begins a new file on request. ``written`` False: nothing reaches
@@ -96,6 +110,8 @@ class Studio:
         self.frame = 0
         self.sound = 0
         self.discontinuity = False
+        self.silences: list[tuple[float, float]] = []
+        """Stretches without sound, in seconds of the broadcast."""
 
     @property
     def now_ms(self) -> int:
@@ -120,6 +136,8 @@ class Studio:
         self.frame += 1
         while (self.sound + 1) * AAC_FRAME <= self.frame * FRAME:
             frame = aac_second()[self.sound % len(aac_second())]
+            if any(begin <= self.sound * 1024 / 48_000 < end for begin, end in self.silences):
+                frame = aac_silence()
             self.packagers[SOUND.name].push(Sample(frame, self.sound * AAC_FRAME, True))
             self.sound += 1
 

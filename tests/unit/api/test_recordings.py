@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from typing import Any
 
@@ -138,6 +139,45 @@ async def test_stills_frame_by_frame(api: Api, client: Client, studio: Studio) -
         assert response.status == 401
     async with client.get("/api/v1/recordings/talk/still.jpg?at=5", headers=bearer(technician)) as response:
         assert response.status == 404
+
+
+async def test_the_waveform_is_the_crews(api: Api, studio: Studio) -> None:
+    technician = api.as_(await api.grant("technician", room="salle"))
+    made = await technician("GET", "/recordings/talk/waveform")
+    shown = await technician("GET", "/recordings/talk")
+    assert (made["from_ms"], made["bin_ms"], made["complete"]) == (shown["material_from_ms"], 40, True)
+    peaks = base64.b64decode(made["peaks"])
+    # The board's meeting follows. Nothing of it is in the talk's waveform.
+    assert studio.at(0) + len(peaks) * 40 <= studio.at(8) + 40
+    assert min(peaks[5:-5]) > 200
+    for stranger in ("", await api.grant("viewer", venue="v"), await api.grant("moderator", room="salle")):
+        await api.as_(stranger)("GET", "/recordings/talk/waveform", expect=403 if stranger else 401)
+    await api("POST", "/rooms", {"id": "far", "name": "Far"})
+    await api.as_(await api.grant("technician", room="far"))("GET", "/recordings/board/waveform", expect=404)
+    await api("DELETE", "/recordings/talk")
+    await api("GET", "/recordings/talk/waveform", expect=404)
+
+
+async def test_the_whole_material_plays_for_its_crew_alone(api: Api, client: Client, studio: Studio) -> None:
+    technician, viewer = await api.grant("technician", room="salle"), await api.grant("viewer", venue="v")
+    shown = await api.as_(technician)("GET", "/recordings/talk")
+    _, _, _, _, session, key, whole, _ = shown["material_url"].split("/")
+    services = client.app[SERVICES]  # type: ignore[union-attr]
+    opened = await services.keys.open_replay(session, key.removeprefix("~"))
+    assert (opened.holds, opened.cuts) == (True, True)
+    state = await services.archivist.find("talk")
+    assert (state.whole.id, state.edition(whole), state.whole.event) == (whole, state.whole, False)
+    # The key of somebody who may only watch, and no key.
+    board = await api.as_(viewer)("GET", "/recordings/board")
+    watching = await services.keys.open_replay("board", board["replay_url"].split("/~")[1].split("/")[0])
+    everybody = await services.keys.open_replay("talk", None)
+    assert [(one.holds, one.cuts) for one in (watching, everybody)] == [(True, False), (True, False)]
+    # A stretch is forgotten that the cut does not touch. The address of before opens nothing.
+    await api("POST", "/rooms/salle/forget", {"from_ms": studio.at(1), "to_ms": studio.at(1.5)}, expect=200)
+    assert (await services.archivist.find("talk")).edition(whole) is None
+    again = await api.as_(technician)("GET", "/recordings/talk")
+    assert whole not in again["material_url"]
+    assert again["editions"] == shown["editions"]
 
 
 async def test_deleted_and_pinned(api: Api, studio: Studio) -> None:

@@ -145,6 +145,7 @@ QUESTIONS: dict[str, Question] = {
     "PATCH /api/v1/recordings/{id}": Question(body={"pinned": True}, missing=True),
     "DELETE /api/v1/recordings/{id}": Question(missing=True),
     "GET /api/v1/recordings/{id}/still.jpg": Question(query="?at=5", missing=True),
+    "GET /api/v1/recordings/{id}/waveform": Question(missing=True),
     "GET /api/v1/retention": Question(ROOM, query="?room=in-room"),
     "POST /api/v1/retention": Question(ROOM, query="?room=in-room"),
     # There is no action of that id: what undoing asks is in the tests of taps.

@@ -236,6 +236,7 @@ async def test_a_hidden_session_that_somebody_names_is_one_that_does_not_exist(w
         ("GET", "/recordings/NAME", None),
         ("PATCH", "/recordings/NAME", {"pinned": True}),
         ("GET", "/recordings/NAME/still.jpg?at=1", None),
+        ("GET", "/recordings/NAME/waveform", None),
         ("GET", "/questions?session=NAME", None),
         ("GET", "/grants?session=NAME", None),
         ("POST", "/grants", {"role": "viewer", "session": "NAME"}),

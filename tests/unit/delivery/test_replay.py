@@ -467,3 +467,45 @@ async def test_pictures_of_a_replay_are_of_what_it_shows(on: Replays) -> None:
     for name in ("still", "sheet"):
         async with on.http.get(f"/replay/talk/{name}.jpg") as response:
             assert response.status == 404
+
+
+async def test_the_whole_material_is_for_those_who_cut_it(on: Replays) -> None:
+    on.begin(3.0)
+    on.studio.run(12)
+    on.end(9, skips=(Span(on.studio.at(4), on.studio.at(6)),))
+    on.material(3, 9, gone=(Span(on.studio.at(7), on.studio.at(8)),))
+    on.change(whole=EditionRef("whole-1", on.studio.at(0), on.studio.at(12), created_ms=on.studio.at(12)))
+    on.keys.known |= {"cutter": "talk", "viewer": "talk"}
+    on.keys.crew.add("cutter")
+    player = await on.player("/replay/talk/~cutter/whole-1/index.m3u8")
+    await player.reload()
+    video = player.playlists["v180"]
+    assert float(sum(s.duration for s in video.segments)) == pytest.approx(11, abs=0.5)
+    (again,) = [s for s in video.segments[1:] if s.discontinuity]
+    # It has the stretch that the cut leaves out, and not the one that was forgotten.
+    assert again.pdt_ms == pytest.approx(on.studio.at(8), abs=40)
+    seen = await shown(player)
+    assert is_of(seen[0][0], seen[0][1])
+    part = player.renditions["v180"].replace("~cutter/", "")
+    for path in ("/replay/talk/whole-1/index.m3u8", "/replay/talk/~viewer/whole-1/index.m3u8", part):
+        async with on.http.get(path) as response:
+            assert response.status == 404, path
+    async with on.http.get("/replay/talk/~viewer/vod/index.m3u8") as response:
+        assert response.status == 200
+
+
+async def test_no_picture_of_a_sheet_is_from_what_is_left_out(on: Replays) -> None:
+    on.studio.run(4)
+    on.begin(2.0)
+    on.studio.run(21.5)
+    # Both tiles lie in segments that begin in what is left out.
+    on.end(22.0, skips=(Span(on.studio.at(5.5), on.studio.at(6.5)), Span(on.studio.at(15), on.studio.at(16.5))))
+    async with on.http.get("/replay/talk/sheet.jpg") as response, asyncio.timeout(20):
+        assert response.headers["X-Tiles"] == "2"
+        with Image.open(io.BytesIO(await response.read())) as picture:
+            greys = [
+                round(ImageStat.Stat(picture.convert("L").crop((left + 40, 20, left + 120, 70))).mean[0])
+                for left in (0, 160)
+            ]
+    assert is_of(8, greys[0])
+    assert is_of(18, greys[1])

@@ -78,8 +78,8 @@ INSIDE = {
     "shutdown": ShutdownParams,
 }
 """The contents of a message's ``params``, ``result`` or ``data``."""
-NOT_SENT = {"_Record", "Sequenced", "ClientMessage", "RoomCommand", "SomeItems", "OwnLineUndo", "Still"}
-"""Bases of others, and those that stay in memory."""
+NOT_SENT = {"_Record", "Sequenced", "ClientMessage", "RoomCommand", "SomeItems", "OwnLineUndo", "Still", "KeptWaveform"}
+"""Bases of others, those that stay in memory, and a file that is made again where it cannot be read."""
 
 
 def _tag(kind: Any) -> str:

@@ -1089,6 +1089,11 @@ export interface components {
             material_to_ms: number | null;
             /** Editions */
             editions: components["schemas"]["EditionView"][];
+            /**
+             * Material Url
+             * @default null
+             */
+            material_url?: string | null;
         };
         /** RecordingList */
         RecordingList: {
@@ -2109,6 +2114,22 @@ export interface components {
             peak: number;
             /** Average */
             average: number;
+        };
+        /** WaveformView */
+        WaveformView: {
+            /** From Ms */
+            from_ms: number;
+            /** Bin Ms */
+            bin_ms: number;
+            /** Peaks */
+            peaks: string;
+            /** Complete */
+            complete: boolean;
+            /** Silences */
+            silences: [
+                number,
+                number
+            ][];
         };
         /** YearList */
         YearList: {
