@@ -15,7 +15,7 @@ from pydantic import BaseModel, StringConstraints
 from streamer.api.context import SERVICES, Services
 from streamer.api.routing import Call, Route, read_file
 from streamer.conference.grants import Action, Target
-from streamer.conference.looks import Contrast, Palette, theme_of
+from streamer.conference.looks import FAMILIES, Contrast, Palette, theme_of
 from streamer.control.decoders import NotDecoded, decode
 from streamer.control.process_files import write_atomically
 from streamer.errors import NotFound, Unprocessable
@@ -66,9 +66,12 @@ async def checked(services: Services, data: bytes, kind: str) -> tuple[bytes, tu
         async with services.decoding:
             told = await decode(DECODER, kind, data=data)
     except NotDecoded as error:
-        message = "This is no PNG, JPEG or WebP picture, or one of too many pixels."
-        raise Unprocessable(message, code="bad_picture") from error
+        raise no_picture() from error
     return told[8:], (int.from_bytes(told[:4], "big"), int.from_bytes(told[4:8], "big"))
+
+
+def no_picture() -> Unprocessable:
+    return Unprocessable("This is no PNG, JPEG or WebP picture, or one of too many pixels.", code="bad_picture")
 
 
 async def show(request: web.Request) -> web.StreamResponse:
@@ -118,6 +121,8 @@ class PaletteView(BaseModel):
 class ThemeView(BaseModel):
     dark: PaletteView
     light: PaletteView
+    families: dict[str, str]
+    """CSS families of the typefaces, except the shipped one."""
 
 
 async def theme(call: Call) -> ThemeView:
@@ -125,6 +130,7 @@ async def theme(call: Call) -> ThemeView:
     return ThemeView(
         dark=PaletteView.of(derived.dark, derived.dark_contrast),
         light=PaletteView.of(derived.light, derived.light_contrast),
+        families={typeface.value: family for typeface, family in FAMILIES.items()},
     )
 
 

@@ -9,19 +9,26 @@ export interface Look {
   stylesheet: string
 }
 
-/** Gives the page these looks; the later ones stand over those before them. Without any it has the program's own. */
+/** What the page came with. */
+let first: { rules: string; branding: typeof branding } | undefined
+
+/** Gives the page these looks, of a venue and then of its event; without any, those that it came with. */
 export function dress(...looks: readonly (Look | null)[]): void {
-  const worn = looks.filter((look) => look !== null && (look.stylesheet !== '' || look.logo !== ''))
   let sheet = document.getElementById('branding')
   if (!sheet) {
     sheet = Object.assign(document.createElement('style'), { id: 'branding' })
     document.head.append(sheet)
   }
-  sheet.textContent = worn.map((look) => look?.stylesheet).join('')
-  const last = (name: 'logo' | 'cover') => worn.findLast((look) => look?.[name])?.[name] ?? ''
-  branding.name = worn.at(-1)?.name ?? ''
-  branding.logo = last('logo')
-  branding.cover = last('cover')
+  first ??= { rules: sheet.textContent ?? '', branding: { ...branding } }
+  if (looks.length === 0) {
+    sheet.textContent = first.rules
+    Object.assign(branding, first.branding)
+  } else {
+    const worn = looks.filter((look) => look !== null && (look.stylesheet !== '' || look.logo !== ''))
+    const last = (name: 'logo' | 'cover') => worn.findLast((look) => look?.[name])?.[name] ?? ''
+    sheet.textContent = worn.map((look) => look?.stylesheet).join('')
+    Object.assign(branding, { name: worn.at(-1)?.name ?? '', logo: last('logo'), cover: last('cover') })
+  }
   const colour = getComputedStyle(document.documentElement).getPropertyValue('--color-page').trim()
   const metas = document.querySelectorAll<HTMLMetaElement>('meta[name="theme-color"]')
   metas.forEach((meta) => (meta.content = colour))

@@ -1898,6 +1898,10 @@ export interface components {
         ThemeView: {
             dark: components["schemas"]["PaletteView"];
             light: components["schemas"]["PaletteView"];
+            /** Families */
+            families: {
+                [key: string]: string;
+            };
         };
         /**
          * Timeline

@@ -1,5 +1,6 @@
 import { getAll, getJson } from '$lib/api'
 import { readList } from '$lib/api/client'
+import { dress } from '$lib/dress'
 import { type EventInfo, readEvent } from '$lib/protocol/day'
 import { pageOf, readReplay, readWanted, type Replay, type Wanted, writeWanted } from './wire'
 
@@ -49,10 +50,16 @@ export class ArchivePage {
   }
 
   private show(wanted: Wanted, wait_ms: number): void {
+    if (wanted.event !== this.wanted.event) this.dressAs(wanted.event)
     this.wanted = wanted
     this.loading = true
     clearTimeout(this.timer)
     this.timer = setTimeout(() => void this.look(false), wait_ms)
+  }
+
+  private dressAs(id: string): void {
+    const event = this.events.find((one) => one.id === id)
+    dress(...(event ? [event] : []))
   }
 
   private async look(further: boolean): Promise<void> {

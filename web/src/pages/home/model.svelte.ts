@@ -2,6 +2,7 @@ import { getAll, getJson, moment } from '$lib/api'
 import { readList } from '$lib/api/client'
 import { DEFAULT_ZONE, type EventInfo, readEvent, readSession, readVenue } from '$lib/protocol/day'
 import type { Session, Venue } from '$lib/protocol/day'
+import { dress } from '$lib/dress'
 import { myList } from '$lib/my-list.svelte'
 import { type ListedRoom, readListed } from '$lib/protocol/rooms'
 import { addDays, dayOf } from '$lib/protocol/times'
@@ -83,6 +84,10 @@ export class HomePage {
 
   private show(filters: Filters): void {
     const { day } = this
+    if (filters.venue !== this.filters.venue) {
+      const venue = this.venues.find(({ id }) => id === filters.venue)
+      dress(...(venue ? [venue] : []))
+    }
     this.filters = filters
     if (this.day === day) return
     this.sessions = []

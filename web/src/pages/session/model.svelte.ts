@@ -1,5 +1,6 @@
 import { getJson, localPath, withLink } from '$lib/api'
 import type { PageConfig } from '$lib/config'
+import { dress } from '$lib/dress'
 import { follow, spread } from '$lib/live/follow'
 import type { LiveEvent } from '$lib/live/socket'
 import type { Schema } from '$lib/api/types'
@@ -143,6 +144,7 @@ export class SessionPage {
     if (session.event && this.event?.id !== session.event) {
       this.event = await getJson(`/events/${encodeURIComponent(session.event)}`).then(readEvent, () => null)
     }
+    if (this.venue || this.event) dress(this.venue, this.event)
   }
 
   private async learnRecording(session: Session): Promise<void> {

@@ -1,11 +1,14 @@
 import { getAll, getJson, moment } from '$lib/api'
-import { isRunning, readEvent, readSession, type Session } from '$lib/protocol/day'
+import { dress } from '$lib/dress'
+import { isRunning, readEvent, readSession, readVenue, type Session } from '$lib/protocol/day'
 import type { RoomStatus } from '$lib/protocol/room'
 
 /** A replay is there a second after the end; where it is not, it is asked for ever more rarely. */
 const WAITS_MS = [1_500, 3_000, 5_000, 10_000, 20_000, 60_000, 120_000, 300_000]
 /** How long ago a session may have ended that is still offered to somebody who comes now. */
 const RECENT_MS = 3 * 3_600_000
+/** An event that begins within this time has the room's page already (`streamer/api/branding.py`). */
+const SOON_MS = 24 * 3_600_000
 
 /** The day on the watch page, beside the session that is on: the one that ended last, and the event's partners. */
 export class WatchDay {
@@ -26,8 +29,13 @@ export class WatchDay {
     const { session } = status
     const before = this.session
     this.session = session
-    const event = (session ?? status.following)?.event ?? null
-    if (event !== this.event) void this.learnEvent(event)
+    const near = session ?? status.following
+    const event = near?.event ?? null
+    if (event !== this.event) {
+      // The page came with the look of the event that was on then.
+      const venue = this.asked ? status.venue : null
+      void this.learnEvent(event, venue, near !== null && near.shownStart_ms - Date.now() < SOON_MS)
+    }
     if (before && isRunning(before) && before.id !== session?.id) {
       this.ended = null
       this.waitForReplay(before.id, 0)
@@ -72,10 +80,15 @@ export class WatchDay {
     this.ended ??= found.at(-1) ?? null
   }
 
-  private async learnEvent(id: string | null): Promise<void> {
+  private async learnEvent(id: string | null, venue: string | null, soon: boolean): Promise<void> {
     this.event = id
-    if (id === null) return
-    const event = await getJson(`/events/${encodeURIComponent(id)}`, this.closing.signal).then(readEvent, () => null)
-    if (this.event === id) this.logos = event?.logos ?? []
+    const { signal } = this.closing
+    const event =
+      id === null ? null : await getJson(`/events/${encodeURIComponent(id)}`, signal).then(readEvent, () => null)
+    if (this.event !== id) return
+    this.logos = event?.logos ?? []
+    if (venue === null) return
+    const place = await getJson(`/venues/${encodeURIComponent(venue)}`, signal).then(readVenue, () => null)
+    if (this.event === id && place) dress(place, soon ? event : null)
   }
 }

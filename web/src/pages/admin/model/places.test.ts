@@ -92,6 +92,7 @@ it('makes a venue’s body', () => {
     timezone: 'Europe/Paris',
     language: 'fr',
     logos: ['/logos/a.png'],
+    ...{ colour: '', typeface: '', logo: '', cover: '' },
   })
 })
 

@@ -2,6 +2,7 @@
 import { oneOf, readNumberOrNull, readText, readTextOrNull, readTexts, shape, wordElse } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import { named, readAlarms, readEvent, readHold, readSession, readWord, type Venue } from '$lib/protocol/day'
+import { lookForm } from './looks'
 import { fromLocal, rfc3339, toLocal } from './when'
 
 const readToldRoom = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
@@ -68,6 +69,7 @@ export function venueForm(venue: Venue | null) {
     timezone: venue?.timezone ?? 'Europe/Paris',
     language: venue?.language ?? 'fr',
     logos: asLines(venue?.logos ?? []),
+    ...lookForm(venue),
   }
 }
 export type VenueForm = ReturnType<typeof venueForm>
@@ -115,6 +117,7 @@ export function eventForm(event: AdminEvent | null, zone: string, venue: string 
     acronym: event?.acronym ?? '',
     source_url: event?.sourceUrl ?? '',
     logos: asLines(event?.logos ?? []),
+    ...lookForm(event),
   }
 }
 export type EventForm = ReturnType<typeof eventForm>

@@ -1,0 +1,83 @@
+import { type Translation, translator } from '$lib/i18n'
+
+export const en = {
+  look: 'Look',
+  'look.hint': 'The pages of its rooms and sessions wear it. All of it may stay empty.',
+  'look.event':
+    'Worn by its sessions’ pages, and by the rooms’ while it is on. Where a field is empty, the venue’s look shows.',
+  colour: 'Colour',
+  'colour.choose': 'Choose a colour',
+  'colour.none': 'No colour',
+  typeface: 'Typeface of headings',
+  'typeface.shipped': 'Inter',
+  'typeface.system': 'The device’s own',
+  'typeface.serif': 'Serif',
+  'typeface.slab': 'Slab serif',
+  'typeface.rounded': 'Rounded',
+  'typeface.mono': 'Typewriter',
+  logo: 'Own logo',
+  'logo.hint': 'At the top of the pages, 32 px high. Best a PNG or WebP without background, up to 900 kB.',
+  cover: 'Cover',
+  'cover.hint': 'Stands where there is no picture yet, darkened behind writing. A photograph in 16:9, up to 8 MB.',
+  'picture.choose': 'Choose a picture',
+  'picture.other': 'Another picture',
+  'picture.remove': 'Remove',
+  'picture.working': 'Uploading…',
+  'picture.of': '{name}, as it is now',
+  preview: 'Preview',
+  'preview.name': 'Name',
+  'preview.title': 'The next session',
+  'preview.text': 'Speaker, room and time',
+  'preview.link': 'A link',
+  'preview.key': 'Watch',
+  'scheme.dark': 'Dark:',
+  'scheme.light': 'Light:',
+  'contrast.kept': 'the colour reads well as it is, {ratio}:1.',
+  'contrast.dark':
+    'written in this colour, text would have {given}:1, too little to read. A lighter one is used, {colour}: {ratio}:1.',
+  'contrast.light':
+    'written in this colour, text would have {given}:1, too little to read. A darker one is used, {colour}: {ratio}:1.',
+  'contrast.none': 'the program’s own colours.',
+} as const
+
+export const fr: Translation<typeof en> = {
+  look: 'Apparence',
+  'look.hint': 'Les pages de ses salles et sessions la portent. Tout peut rester vide.',
+  'look.event':
+    'Portée par les pages de ses sessions, et par celles des salles pendant qu’il a lieu. Un champ vide laisse voir l’apparence du lieu.',
+  colour: 'Couleur',
+  'colour.choose': 'Choisir une couleur',
+  'colour.none': 'Aucune couleur',
+  typeface: 'Police des titres',
+  'typeface.shipped': 'Inter',
+  'typeface.system': 'Celle de l’appareil',
+  'typeface.serif': 'À empattements',
+  'typeface.slab': 'Égyptienne',
+  'typeface.rounded': 'Arrondie',
+  'typeface.mono': 'Machine à écrire',
+  logo: 'Logo propre',
+  'logo.hint': 'En haut des pages, 32 px de haut. De préférence un PNG ou WebP sans fond, 900 ko au plus.',
+  cover: 'Couverture',
+  'cover.hint': 'Là où il n’y a pas encore d’image, assombrie derrière le texte. Une photo en 16:9, 8 Mo au plus.',
+  'picture.choose': 'Choisir une image',
+  'picture.other': 'Une autre image',
+  'picture.remove': 'Retirer',
+  'picture.working': 'Envoi…',
+  'picture.of': '{name}, telle quelle',
+  preview: 'Aperçu',
+  'preview.name': 'Nom',
+  'preview.title': 'La prochaine session',
+  'preview.text': 'Intervenant, salle et heure',
+  'preview.link': 'Un lien',
+  'preview.key': 'Regarder',
+  'scheme.dark': 'Sombre :',
+  'scheme.light': 'Clair :',
+  'contrast.kept': 'la couleur se lit bien telle quelle, {ratio}:1.',
+  'contrast.dark':
+    'un texte de cette couleur aurait {given}:1, trop peu pour être lu. Une plus claire sert à sa place, {colour} : {ratio}:1.',
+  'contrast.light':
+    'un texte de cette couleur aurait {given}:1, trop peu pour être lu. Une plus foncée sert à sa place, {colour} : {ratio}:1.',
+  'contrast.none': 'les couleurs du programme.',
+}
+
+export const t = translator({ en, fr })
