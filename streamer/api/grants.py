@@ -30,6 +30,7 @@ from streamer.conference.grants import (
     EVERYTHING,
     Action,
     Grant,
+    Role,
     Target,
     bounded_end_ms,
     may_grant,
@@ -37,7 +38,7 @@ from streamer.conference.grants import (
     roles_seen,
 )
 from streamer.conference.visibility import told
-from streamer.errors import Forbidden, NotFound, Unprocessable
+from streamer.errors import Forbidden, NotFound, Unauthorized, Unprocessable
 from streamer.formats import erasures
 from streamer.links import grant_link
 from streamer.store.audit import changed_fields
@@ -94,6 +95,10 @@ async def create_grant(call: Call) -> GrantCreated:
         if not may_grant(holder, grant.role, target):
             raise Forbidden("Your role may not grant this role.", details={"role": grant.role})
         grant = replace(grant, expires_ms=bounded_end_ms(holder, grant.expires_ms))
+        if holder.role is Role.TECHNICIAN:
+            if not await Grants(connection).exists(holder.id):
+                raise Unauthorized("The grant was revoked.")
+            grant = replace(grant, made_by=holder.id)
         await Grants(connection).add(grant, made.secret_sha256)
         await record(connection, holder, Action.GRANT_CREATE, target, "grant", grant.id, _said(grant))
         grant = await reaching(connection, grant, now_ms())
@@ -152,7 +157,8 @@ async def revoke_grant(call: Call) -> None:
         grant = await Grants(connection).get(call.path("id"))
         _require_over(call, grant, await _target(connection, grant))
     erasing = call.services.erasing
-    # Recorded outside the database, so that a restored database does not bring the grant back.
+    # Recorded outside the database, so that a restored database does not bring the grant back. With it go the encoders'
+    # grants that it made.
     gone = erasures.GrantErasure(now_ms(), await erasing.hashed(GRANT, grant.id))
     await erasing.carry_out(gone, lambda: _revoke(call))
 
@@ -165,15 +171,18 @@ async def _revoke(call: Call) -> None:
             return  # another request was faster
         target = await _target(connection, grant)
         holder = _require_over(call, grant, target)
-        await grants.remove(grant.id)
-        await record(connection, holder, Action.GRANT_REVOKE, target, "grant", grant.id, _said(grant))
-        opened = await WebRtcConnections(connection).of_grant(grant.id)
-    await _close_what_it_opened(call.services, grant.id, opened)
+        encoders = await grants.find_many(await grants.encoders_of(grant.id))
+        gone = await grants.remove(grant.id)
+        for one in (grant, *encoders.values()):
+            await record(connection, holder, Action.GRANT_REVOKE, target, "grant", one.id, _said(one))
+        opened = await WebRtcConnections(connection).of_grants(gone)
+    await _close_what_they_opened(call.services, gone, opened)
 
 
-async def _close_what_it_opened(services: Services, grant: str, opened: Sequence[OpenConnection]) -> None:
+async def _close_what_they_opened(services: Services, gone: Sequence[str], opened: Sequence[OpenConnection]) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(services.revocations.announce(Ended(grant)), name="revocation")
+        for grant in gone:
+            group.create_task(services.revocations.announce(Ended(grant)), name="revocation")
         group.create_task(hang_up(services, opened), name="hangups")
 
 
@@ -185,9 +194,9 @@ async def revoke_again(services: Services, records: Sequence[erasures.GrantErasu
     for grant in known:
         if await services.erasing.hashed(GRANT, grant) in gone:
             async with services.database.write() as connection:
-                await Grants(connection).remove(grant)
-                opened = await WebRtcConnections(connection).of_grant(grant)
-            await _close_what_it_opened(services, grant, opened)
+                with_encoders = await Grants(connection).remove(grant)
+                opened = await WebRtcConnections(connection).of_grants(with_encoders)
+            await _close_what_they_opened(services, with_encoders, opened)
 
 
 def _said(grant: Grant) -> dict[str, str]:

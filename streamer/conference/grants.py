@@ -193,6 +193,8 @@ class Grant:
     created_ms: int = 0
     event: str | None = None
     session: str | None = None
+    made_by: str | None = None
+    """Of an encoder's grant: the grant that made it, which takes it along when it is revoked."""
 
     @property
     def ends_ms(self) -> int | None:

@@ -114,8 +114,15 @@ class Grants:
             .values(label=grant.label, not_before_ms=grant.not_before_ms, expires_ms=grant.expires_ms)
         )
 
-    async def remove(self, grant_id: str) -> None:
-        await self._connection.execute(delete(grants).where(grants.c.id == grant_id))
+    async def encoders_of(self, grant_id: str) -> list[str]:
+        """The ids of the encoders' grants that a grant made."""
+        return list((await self._connection.execute(select(grants.c.id).where(grants.c.made_by == grant_id))).scalars())
+
+    async def remove(self, grant_id: str) -> list[str]:
+        """Remove a grant and the encoders' grants that it made. Returns the ids of all of them."""
+        gone = [grant_id, *await self.encoders_of(grant_id)]
+        await self._connection.execute(delete(grants).where(grants.c.id.in_(gone)))
+        return gone
 
     async def ids(self) -> list[str]:
         return list((await self._connection.execute(select(grants.c.id))).scalars())
@@ -154,8 +161,8 @@ class WebRtcConnections:
             )
         )
 
-    async def of_grant(self, grant_id: str) -> list[OpenConnection]:
-        rows = await self._connection.execute(select(connections).where(connections.c.grant_id == grant_id))
+    async def of_grants(self, grant_ids: Collection[str]) -> list[OpenConnection]:
+        rows = await self._connection.execute(select(connections).where(connections.c.grant_id.in_(grant_ids)))
         return [_opened(row) for row in rows]
 
     async def orphans(self) -> list[OpenConnection]:

@@ -351,7 +351,7 @@ LIST: tuple[TablePolicy, ...] = (
     ),
     TablePolicy(
         t.grants,
-        "id label",
+        "id label made_by",
         "secret_sha256 role room_id venue_id event_id session_id not_before_ms expires_ms created_ms",
         "Links with the name on them; so long after their end. One without an end: until it is revoked",
         Until.AUDIT_DAYS,

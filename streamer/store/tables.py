@@ -242,6 +242,7 @@ grants = Table(
     Column("not_before_ms", BigInteger),
     Column("expires_ms", BigInteger),
     Column("created_ms", BigInteger, nullable=False),
+    Column("made_by", String(32), index=True),
 )
 
 connections = Table(

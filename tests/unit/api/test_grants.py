@@ -144,6 +144,22 @@ async def test_revocation_hangs_up_what_the_grant_opened(api: Api, client: Clien
         assert response.status == 401
 
 
+async def test_with_a_technician_go_the_encoders_that_they_let_in(api: Api, client: Client, plane: FakePlane) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    made = await api("POST", "/grants", {"role": "technician", "room": "a"})
+    encoder = await api.as_(made["token"])("POST", "/grants", {"role": "publisher", "room": "a", "label": "OBS"})
+    stays = await api.grant("publisher", room="a")
+    for path, token in (("/whip/a", encoder["token"]), ("/whip/a/spare", stays)):
+        async with client.post(path, data=OFFER, headers={**bearer(token), **SDP}) as response:
+            assert response.status == 201, await response.text()
+    await api("DELETE", f"/grants/{made['id']}")
+    assert [offer.grant for offer in plane.rooms["a"].resources.values()] == [stays.partition(".")[0]]
+    async with client.post("/whip/a", data=OFFER, headers={**bearer(encoder["token"]), **SDP}) as response:
+        assert response.status == 401
+    revoked = [entry["target"] for entry in (await api("GET", "/audit"))["items"] if entry["action"] == "grant.revoke"]
+    assert set(revoked) == {made["id"], encoder["id"]}
+
+
 async def test_a_grant_revoked_while_the_room_opens_has_opened_nothing(
     api: Api, client: Client, plane: FakePlane
 ) -> None:

@@ -83,7 +83,7 @@ async def test_what_the_first_version_stored_is_still_there_after_the_migrations
         assert await Venues(connection).get("v") == Venue("v", "V", language="fr")
         assert await Rooms(connection).get("a") == Room("a", "A", "v", StartRule.AUTO, Between.OPEN)
         assert await Grants(connection).get("g") == Grant("g", Role.TECHNICIAN, "a", label="Ada", created_ms=5)
-        assert len(await WebRtcConnections(connection).of_grant("g")) == 1
+        assert len(await WebRtcConnections(connection).of_grants(("g",))) == 1
         # The grant still goes with its room.
         await Rooms(connection).remove("a")
         assert not await Grants(connection).exists("g")
@@ -210,7 +210,7 @@ async def test_a_source_has_one_publication_on_record(store: Database) -> None:
         for number in range(3):
             await connections.add(OpenConnection(f"p{number}", token.grant_id, "a", "publish", "main", number))
         await connections.add(OpenConnection("w", token.grant_id, "a", "play", "main", 3))
-        assert {item.resource for item in await connections.of_grant(token.grant_id)} == {"p2", "w"}
+        assert {item.resource for item in await connections.of_grants((token.grant_id,))} == {"p2", "w"}
         day_later = 3 + 25 * 3600 * 1000
         await connections.add(OpenConnection("w2", token.grant_id, "a", "play", "main", day_later))
-        assert {item.resource for item in await connections.of_grant(token.grant_id)} == {"p2", "w2"}
+        assert {item.resource for item in await connections.of_grants((token.grant_id,))} == {"p2", "w2"}
