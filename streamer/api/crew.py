@@ -1,42 +1,23 @@
-"""Alarms (``/api/v1/alarms``) and recent actions (``/api/v1/actions``) of rooms, so that anybody of the crew can
-acknowledge an alarm or undo an action."""
+"""Recent actions (``/api/v1/actions``) of rooms, so that anybody of the crew can undo an action."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from streamer.api.context import Services, actor_of
+from streamer.api.context import Services
 from streamer.api.models import Moment, Slug, to_moment
-from streamer.api.room_models import AlarmView
-from streamer.api.rooms import alarms_of, target_of
+from streamer.api.rooms import room_named, target_of
 from streamer.api.routing import Call, Route
 from streamer.api.sessions import target_of as target_of_session
-from streamer.conference.alarms import Alarm
 from streamer.conference.grants import Action, Grant
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import told_where
 from streamer.director.director import Recent
 from streamer.director.kinds import permission_of
-from streamer.errors import NotFound
 from streamer.store.sessions import Sessions
 
 MOST_ACTIONS = 100
-
-
-class AlarmQuery(BaseModel):
-    room: Slug | None = None
-    """Left out: all rooms that the grant reaches."""
-
-
-class RoomAlarmView(AlarmView):
-    room: str
-
-
-class AlarmList(BaseModel):
-    """Room by room, the gravest alarm first."""
-
-    items: list[RoomAlarmView]
 
 
 class ActionQuery(BaseModel):
@@ -68,52 +49,9 @@ class ActionList(BaseModel):
     items: list[ActionView]
 
 
-def _room(services: Services, room_id: str) -> Room:
-    room = services.director.room(room_id)
-    if room is None:
-        raise NotFound("There is no such room.", code="no_such_room")
-    return room
-
-
-# --- alarms -----------------------------------------------------------------------------------------
-
-
-def _alarm(services: Services, room: Room, alarm: Alarm) -> RoomAlarmView:
-    taken = services.director.acknowledged(room.id).get(alarm.id)
-    return RoomAlarmView(**AlarmView.of(alarm, taken).model_dump(), room=room.id)
-
-
-async def list_alarms(call: Call) -> AlarmList:
-    services, named = call.services, call.query(AlarmQuery).room
-    if named is not None:
-        rooms = [_room(services, named)]
-        call.require(target_of(rooms[0]))
-    else:
-        grant = call.grant
-        assert grant is not None
-        rooms = [room for room in services.director.rooms.values() if grant.allows(Action.ROOM_CREW, target_of(room))]
-    caller = call.caller()
-    found = ((room, alarm) for room in rooms for alarm in alarms_of(services, caller, room))
-    return AlarmList(items=[_alarm(services, room, alarm) for room, alarm in found])
-
-
-async def acknowledge(call: Call) -> RoomAlarmView:
-    services, alarm_id = call.services, call.path("id")
-    for room in services.director.rooms.values():
-        for alarm in alarms_of(services, call.caller(), room):
-            if alarm.id == alarm_id:
-                grant = call.require(target_of(room))
-                await services.director.acknowledge(room.id, alarm.id, actor_of(grant))
-                return _alarm(services, room, alarm)
-    raise NotFound("There is no such alarm.", code="no_such_alarm")
-
-
-# --- actions ----------------------------------------------------------------------------------------
-
-
 async def list_actions(call: Call) -> ActionList:
     query, services = call.query(ActionQuery), call.services
-    room = _room(services, query.room)
+    room = room_named(services, query.room)
     grant = call.require(target_of(room))
     items = []
     # Actions that the caller may not see are left out; as many others as were asked for are listed.
@@ -149,25 +87,6 @@ def _action(services: Services, grant: Grant, room: Room, recent: Recent, sessio
 
 
 ROUTES = (
-    Route(
-        "GET",
-        "/alarms",
-        list_alarms,
-        "The alarms of one room, or of all rooms that the grant reaches",
-        "alarms",
-        action=Action.ROOM_CREW,
-        query=AlarmQuery,
-        answers=(AlarmList,),
-    ),
-    Route(
-        "POST",
-        "/alarms/{id}/acknowledge",
-        acknowledge,
-        "Acknowledge an alarm",
-        "alarms",
-        action=Action.ALARM_ACKNOWLEDGE,
-        answers=(RoomAlarmView,),
-    ),
     Route(
         "GET",
         "/actions",

@@ -19,6 +19,7 @@ from streamer.api.auth import authenticate, caller_of
 from streamer.api.branding import Branding, branding_of, branding_of_event, branding_of_home, branding_of_room
 from streamer.api.context import SERVICES
 from streamer.api.cookies import participant_cookie
+from streamer.api.languages import locale_of
 from streamer.api.participation import participant_of
 from streamer.api.routing import PREFIX
 from streamer.api.sessions import any_session, told_of
@@ -65,21 +66,6 @@ body{{margin:0;min-height:100vh;display:grid;place-items:center;font:1.1rem/1.5 
 main{{max-width:34rem;padding:2rem}}h1{{font-size:1.6rem;margin:0 0 1rem}}
 </style></head><body><main><h1>{title}</h1><p>{text}</p>{link}</main></body></html>
 """
-
-
-def locale_of(request: web.Request) -> str:
-    """``en`` or ``fr``: the first of ``Accept-Language`` by weight that we have."""
-    best, best_weight = "en", 0.0
-    for item in request.headers.get(hdrs.ACCEPT_LANGUAGE, "")[:500].split(","):
-        tag, _, parameter = item.strip().partition(";")
-        language = tag.strip().lower().partition("-")[0]
-        try:
-            weight = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
-        except ValueError:
-            continue
-        if language in _TEXTS and weight > best_weight:
-            best, best_weight = language, weight
-    return best
 
 
 async def home(request: web.Request) -> web.Response:

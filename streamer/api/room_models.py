@@ -11,6 +11,7 @@ from streamer.api.models import Body, Line, Moment, Slug, refuse_null, to_moment
 from streamer.api.session_models import HoldView, SessionCrewView, SessionView
 from streamer.broadcast.orders import RoomOrders
 from streamer.conference.airing import PublicStatus
+from streamer.conference.alarm_words import LANGUAGES, words_of
 from streamer.conference.alarms import Alarm
 from streamer.conference.captions import language_tag
 from streamer.conference.day import RoomDay
@@ -127,11 +128,31 @@ class SourceCrewView(SourceView):
         )
 
 
-class AlarmView(BaseModel):
-    """A condition that somebody must know of."""
+class AlarmWords(BaseModel):
+    """The cause of an alarm and its remedy, in words."""
+
+    cause: str
+    remedy: str
+
+
+class NormalView(BaseModel):
+    """An alarm that somebody has called normal in the present session."""
 
     id: str
+    kind: str
+
+
+class AlarmView(AlarmWords):
+    """A condition that somebody must know of. ``cause`` and ``remedy`` are in the language of ``Accept-Language``."""
+
+    id: str
+    """It stays while the trouble lasts, also when a graver cause comes to light, and for ten minutes after."""
+    kind: str
+    """``picture_black``, ``upload_weak``, ``not_started``, …"""
     code: str
+    """The same as ``kind``."""
+    severity: str
+    """``ringing``: somebody must act; ``warning``: it never sounds."""
     level: str
     """``alarm``, ``warning`` or ``notice``."""
     since: Moment
@@ -141,20 +162,39 @@ class AlarmView(BaseModel):
     details: dict[str, Any]
     acknowledged: str | None
     """The person who has acknowledged it."""
+    taken_by: str | None
+    """The same as ``acknowledged``."""
+    times: int
+    """How often it came within ten minutes of its last end; from the third time on it is intermittent."""
+    snoozed_until: Moment | None
+    """It is silenced until then."""
+    words: dict[str, AlarmWords]
+    """Language -> cause and remedy."""
 
     @classmethod
-    def of(cls, alarm: Alarm, taken: Acknowledgement | None) -> Self:
+    def of(cls, alarm: Alarm, taken: Acknowledgement | None, language: str, zone: str) -> Self:
         since = to_moment(alarm.since_ms)
         assert since is not None
+        cause, remedy = words_of(alarm, language, zone)
+        words = {name: words_of(alarm, name, zone) for name in LANGUAGES}
+        who = None if taken is None else taken.label or taken.who
         return cls(
             id=alarm.id,
+            kind=alarm.code,
             code=alarm.code,
+            severity=alarm.severity,
             level=alarm.level,
+            cause=cause,
+            remedy=remedy,
+            taken_by=who,
+            times=alarm.times,
+            snoozed_until=to_moment(alarm.snoozed_until_ms),
+            words={name: AlarmWords(cause=said[0], remedy=said[1]) for name, said in words.items()},
             since=since,
             owner=alarm.owner,
             session=alarm.session,
             details=dict(alarm.details),
-            acknowledged=None if taken is None else taken.label or taken.who,
+            acknowledged=who,
         )
 
 
@@ -216,6 +256,8 @@ class RoomCrewView(RoomView):
     viewers_whep: int
     shedding: list[str]
     alarms: list[AlarmView]
+    normals: list[NormalView]
+    """Alarms that somebody has called normal in the present session: they are not told meanwhile."""
     meters: dict[str, dict[str, Any]] | None
     """``sound`` (LUFS, dBFS, dBTP, silence) and ``picture`` (luma, black, frozen) of the programme; null while off."""
 
@@ -231,6 +273,7 @@ class RoomCrewView(RoomView):
         orders: RoomOrders,
         shows: dict[str, str],
         alarms: list[AlarmView],
+        normals: list[NormalView],
         now: AnySession | None,
         following: AnySession | None,
     ) -> RoomCrewView:
@@ -250,6 +293,7 @@ class RoomCrewView(RoomView):
             viewers_whep=status.viewers_whep if status else 0,
             shedding=list(status.shedding) if status else [],
             alarms=alarms,
+            normals=normals,
             meters=meters,
             **_common(room, state, public, now, following),
         )

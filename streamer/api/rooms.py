@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer.api.audit import record
 from streamer.api.context import Services
 from streamer.api.models import ListQuery, Slug
-from streamer.api.room_models import AlarmView, RoomChange, RoomCreate, RoomCrewView, RoomList, RoomView
+from streamer.api.room_models import AlarmView, NormalView, RoomChange, RoomCreate, RoomCrewView, RoomList, RoomView
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import SessionCrewView, SessionView
 from streamer.api.sessions import view_of as session_view
@@ -41,8 +41,8 @@ def target_of(room: Room) -> Target:
     return Target(room=room.id, venue=room.venue)
 
 
-def view_of(room: Room, services: Services, caller: Caller) -> RoomView | RoomCrewView:
-    """The room with the fields that the caller may see."""
+def view_of(room: Room, services: Services, caller: Caller, language: str = "en") -> RoomView | RoomCrewView:
+    """The room with the fields that the caller may see. ``language``: of its alarms."""
     director = services.director
     link = services.plane.rooms.get(room.id)
     state = services.state_of(room.id)
@@ -71,10 +71,19 @@ def view_of(room: Room, services: Services, caller: Caller) -> RoomView | RoomCr
         day,
         orders_told(caller, director.config(room.id).orders, day, room.venue),
         {} if status is None else {name: what for inner, what in status.shows.items() if (name := name_of(inner))},
-        [AlarmView.of(alarm, taken.get(alarm.id)) for alarm in alarms_of(services, caller, room)],
+        [AlarmView.of(one, taken.get(one.id), language, day.zone) for one in alarms_of(services, caller, room)],
+        [NormalView(id=one.alarm, kind=one.kind) for one in director.alarm_actions.normals(room.id)],
         seen(running, public.current),
         seen(soon, public.next),
     )
+
+
+def room_named(services: Services, room_id: str) -> Room:
+    """Raises NotFound."""
+    room = services.director.room(room_id)
+    if room is None:
+        raise NotFound("There is no such room.", code="no_such_room")
+    return room
 
 
 def alarms_of(services: Services, caller: Caller, room: Room) -> list[Alarm]:
@@ -91,7 +100,7 @@ async def list_rooms(call: Call) -> RoomList:
         page = await Rooms(connection).page(query.limit, after, venue=query.venue)
     known = [room for room in page.items if call.services.director.room(room.id) is not None]
     return RoomList(
-        items=[view_of(room, call.services, call.caller()) for room in known],
+        items=[view_of(room, call.services, call.caller(), call.language) for room in known],
         cursor=await call.cursor(query, page.cursor),
     )
 
@@ -116,7 +125,7 @@ async def create_room(call: Call) -> RoomView | RoomCrewView:
         await record(connection, holder, Action.ROOM_CREATE, target_of(room), "room", room.id)
     await call.services.director.refresh()
     call.headers["Location"] = f"/api/v1/rooms/{room.id}"
-    return view_of(room, call.services, call.caller())
+    return view_of(room, call.services, call.caller(), call.language)
 
 
 async def get_room(call: Call) -> RoomView | RoomCrewView:
@@ -129,7 +138,7 @@ async def get_room(call: Call) -> RoomView | RoomCrewView:
     if unless is not None:
         # The wait holds nothing of the database. The names are those at the time of the request.
         await call.services.waiters.wait_other(room.id, unless, call.services.proxies.client_household(call.request))
-    return view_of(room, call.services, call.caller())
+    return view_of(room, call.services, call.caller(), call.language)
 
 
 async def change_room(call: Call) -> RoomView | RoomCrewView:
@@ -146,7 +155,7 @@ async def change_room(call: Call) -> RoomView | RoomCrewView:
         details = changed_fields(before, room, body.model_fields_set)
         await record(connection, holder, Action.ROOM_CHANGE, target_of(room), "room", room.id, details)
     await call.services.director.refresh()
-    return view_of(room, call.services, call.caller())
+    return view_of(room, call.services, call.caller(), call.language)
 
 
 async def delete_room(call: Call) -> None:

@@ -7,6 +7,7 @@ import functools
 from aiohttp import web
 
 from streamer.api import (
+    alarms,
     audit,
     captions,
     counting,
@@ -58,6 +59,7 @@ ROUTES = (
     *sessions.ROUTES,
     *repeating.ROUTES,
     *taps.ROUTES,
+    *alarms.ROUTES,
     *crew.ROUTES,
     *recordings.ROUTES,
     *cutting.ROUTES,

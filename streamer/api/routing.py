@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from streamer.api.auth import authenticate, caller_of, require, require_role
 from streamer.api.context import SERVICES, Services
+from streamer.api.languages import locale_of
 from streamer.api.models import ListQuery
 from streamer.api.uncancelled import to_the_end
 from streamer.conference.grants import Action, Grant, Target
@@ -61,6 +62,11 @@ class Call:
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
+
+    @property
+    def language(self) -> str:
+        """For words of the server: ``en`` or ``fr``."""
+        return locale_of(self.request)
 
     def caller(self, session: Session | None = None) -> Caller:
         """The caller; with the link to ``session`` if the request has it."""

@@ -1,11 +1,12 @@
-"""The alarms of a room. Pure.
+"""The alarms of a room: what is wrong now. Pure. :mod:`streamer.conference.alarm_memory` decides which of them rings.
 
-An alarm's id stays the same while its cause lasts: it has the code, the room and the subject. An acknowledgement
-belongs to the id and ends with the alarm.
+An alarm's id stays the same while its cause lasts: it has the code, the room and the subject.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -29,8 +30,14 @@ from streamer.conference.rooms import StartRule
 from streamer.conference.sessions import Flag, Kind, Session
 
 Level = Literal["notice", "warning", "alarm"]
+Severity = Literal["ringing", "warning"]
 Owner = Literal["technician", "organiser", "operator"]
-Detail = str | int | None
+Detail = str | int | float | None
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]{0,64}(:[A-Za-z0-9._~-]{0,64})?")
+MEDIA_BEFORE_MS = 10 * 60_000
+"""Sound, picture and way are watched from this long before a session's start."""
+FILMS = frozenset({"film", "films", "movie", "movies", "cinema", "cinéma", "screening", "projection"})
+"""A session with one of these as a tag or track is a film: its silence, its black and its stillness are meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,16 @@ class Alarm:
     owner: Owner
     session: str | None = None
     details: Mapping[str, Detail] = field(default_factory=dict)
+    times: int = 1
+    """How often it has come within ten minutes of its last end. From the third time on it is said to be
+    intermittent."""
+    snoozed_until_ms: int | None = None
+    """Somebody has silenced it until then."""
+
+    @property
+    def severity(self) -> Severity:
+        """Only what is ``ringing`` may sound, or leave the page. A silenced alarm is a warning meanwhile."""
+        return "ringing" if self.level == "alarm" and self.snoozed_until_ms is None else "warning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +89,7 @@ class AlarmInputs:
     disk_since_ms: int | None = None
     """The time when this was first less than an hour."""
     media: tuple[Trouble, ...] = ()
-    """Loudness, silence, black, frozen."""
+    """Of sound, picture, way and devices; they count while :func:`media_watched`."""
     viewers: tuple[Trouble, ...] = ()
     """Troubles that several viewers have reported."""
 
@@ -85,7 +102,33 @@ def alarms_of(day: RoomDay, now_ms: int, inputs: AlarmInputs = AlarmInputs()) ->
 
 
 def alarm_id(code: str, room: str, about: str = "") -> str:
-    return f"{code}:{room}:{about}"
+    """Works as a step of an address as it is: a subject with other signs is replaced by its digest."""
+    plain = about if _PLAIN.fullmatch(about) else hashlib.sha256(about.encode("utf-8")).hexdigest()[:16]
+    return f"{code}:{room}:{plain}"
+
+
+def session_about(day: RoomDay, now_ms: int) -> str | None:
+    """The session that the room is about: on air, or beginning within ten minutes."""
+    session = current(day) or following(day, now_ms)
+    if session is None or (session.started_ms is None and now_ms < session.start_ms - MEDIA_BEFORE_MS):
+        return None
+    return session.id
+
+
+def media_watched(day: RoomDay, now_ms: int) -> Session | None:
+    """The session for which the room's media are watched: it is on air, or begins within ten minutes, or should have
+    begun. None: nobody listens yet or any more, or a break, a hold, the slate or a film explains what is seen and
+    heard."""
+    if day.hold is not None or day.slate:
+        return None
+    session = current(day)
+    if session is None:
+        session = following(day, now_ms)
+        if session is None or not session.start_ms - MEDIA_BEFORE_MS <= now_ms < session.end_ms:
+            return None
+        if any(one.kind is Kind.BREAK and one.start_ms <= now_ms < one.end_ms for one in day.sessions):
+            return None
+    return None if any(word.casefold() in FILMS for word in (*session.tags, session.track)) else session
 
 
 def _alarm(
@@ -109,6 +152,8 @@ def _alarm(
 
 def _media(day: RoomDay, now_ms: int) -> Iterator[Alarm]:
     media, timing, running = day.media, day.timing, current(day)
+    if not media.known:
+        return
     if running is not None:
         if not media.up:
             since_ms = max(running.started_ms or now_ms, media.stopped_ms or 0)
@@ -220,7 +265,9 @@ def _next_guarded(day: RoomDay, running: Session, now_ms: int) -> Session | None
 
 
 def _from_elsewhere(day: RoomDay, now_ms: int, inputs: AlarmInputs) -> Iterator[Alarm]:
-    for trouble in (*inputs.wrong_keys, *inputs.files, *inputs.media, *inputs.viewers):
+    watched = media_watched(day, now_ms)
+    media = () if watched is None else (replace(one, session=watched.id) for one in inputs.media)
+    for trouble in (*inputs.wrong_keys, *inputs.files, *media, *inputs.viewers):
         alarm = _alarm(
             day,
             trouble.code,

@@ -61,7 +61,7 @@ class DayCache:
             state = self.states.get(room_id)
             if state is None:
                 state = self.states[room_id] = RoomState(found.room, found.venue, replace(found.day, sessions=()))
-                state.acknowledged = dict(found.acknowledged)
+                state.acknowledged, state.memory = dict(found.acknowledged), found.memory
             async with state.lock:
                 if self._revision > loaded.revision:
                     return False

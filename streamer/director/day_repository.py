@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.conference.alarm_memory import AlarmMemory
 from streamer.conference.day import HOUR_MS, LeftOut, MediaState, RoomDay, sorted_day
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Mark, MarkKind, Session
 from streamer.conference.undo import Effect
 from streamer.director.news import Actor
+from streamer.director.stored_alarms import restored, stored
 from streamer.store import revision
 from streamer.store.actions import Actions, StoredAction
 from streamer.store.audit import AuditEntry, AuditLog, changed_fields
@@ -22,7 +24,7 @@ from streamer.store.events import Events
 from streamer.store.marks import Marks
 from streamer.store.people import DAY_MS, UNDO_DAYS
 from streamer.store.recordings import Editions, Recordings
-from streamer.store.room_states import Acknowledgement, Acknowledgements, RoomStates, StoredRoomState
+from streamer.store.room_states import Acknowledgement, Acknowledgements, AlarmMemories, RoomStates, StoredRoomState
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
@@ -48,6 +50,7 @@ class LoadedRoom:
     venue: Venue | None
     day: RoomDay
     acknowledged: Mapping[str, Acknowledgement]
+    memory: AlarmMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ class DayRepository:
             rooms: list[Room] = await _all(Rooms(connection).page)
             states = await RoomStates(connection).all()
             acknowledged = await Acknowledgements(connection).all()
+            memories = await AlarmMemories(connection).all()
             by_room: dict[str, list[Session]] = {}
             for session in await Sessions(connection).of_rooms(None, now_ms - PAST_MS, now_ms + AHEAD_MS):
                 by_room.setdefault(session.room, []).append(session)
@@ -112,7 +116,8 @@ class DayRepository:
             venue = venues.get(room.venue) if room.venue else None
             state = states.get(room.id, StoredRoomState(room.id))
             day = day_of_room(room, venue, state, by_room.get(room.id, ()), left_out.get(room.id, ()))
-            found[room.id] = LoadedRoom(room, venue, day, acknowledged.get(room.id, {}))
+            memory = restored(memories[room.id]) if room.id in memories else AlarmMemory()
+            found[room.id] = LoadedRoom(room, venue, day, acknowledged.get(room.id, {}), memory)
         return Loaded(seen, found, events)
 
     async def revision(self) -> int:
@@ -155,6 +160,13 @@ class DayRepository:
                 AuditEntry(now_ms, actor.id, actor.label, "alarm.acknowledge", "alarm", alarm, room=room)
             )
         return taken
+
+    async def save_alarms(self, room: str, memory: AlarmMemory, entry: AuditEntry | None = None) -> None:
+        """``entry``: what somebody did with an alarm."""
+        async with self._database.write() as connection:
+            await AlarmMemories(connection).put(room, stored(memory))
+            if entry is not None:
+                await AuditLog(connection).add(entry)
 
     async def alarms_over(self, room: str, alarms: Sequence[str]) -> None:
         async with self._database.write() as connection:

@@ -18,7 +18,6 @@ import msgspec
 
 from streamer.conference import airing, clockwork, taps
 from streamer.conference.airing import PublicStatus
-from streamer.conference.alarms import Alarm
 from streamer.conference.day import RoomDay, find, following, next_obeyed_ms
 from streamer.conference.delays import shown_times
 from streamer.conference.rooms import Room, Venue
@@ -28,9 +27,9 @@ from streamer.conference.undo import effect, restore
 from streamer.control.media_plane import Change, MediaPlane, RoomLink
 from streamer.control.messages import RoomConfig
 from streamer.director import ahead, editing
+from streamer.director.alarm_actions import AlarmActions
 from streamer.director.day_cache import DayCache
 from streamer.director.day_repository import (
-    Acknowledgement,
     DayChange,
     DayRepository,
     StoredAction,
@@ -42,10 +41,10 @@ from streamer.director.day_repository import (
 from streamer.director.effects import Effects
 from streamer.director.incidents import Incidents, incidents
 from streamer.director.kinds import kind_of, session_of
-from streamer.director.news import CLOCK, Actor, AlarmsChanged, IncidentChanged, Listener, StretchForgotten
+from streamer.director.news import CLOCK, Actor, IncidentChanged, Listener, StretchForgotten
 from streamer.director.room_alarms import RoomAlarms
 from streamer.director.room_state import RoomState
-from streamer.errors import NotFound, StreamerError
+from streamer.errors import StreamerError
 from streamer.store.audit import changed_fields
 from streamer.supervision import TASKS, start_kept
 
@@ -95,6 +94,8 @@ class Director:
         self.room_alarms = room_alarms
         self.effects = Effects(day_repository, plane, room_alarms, logos)
         self._cache = DayCache(day_repository, self.effects)
+        self.alarm_actions = AlarmActions(day_repository, self._cache, self.effects, clock)
+        self.alarms, self.acknowledged = self.alarm_actions.alarms, self.alarm_actions.acknowledged
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
@@ -179,13 +180,6 @@ class Director:
         times = shown_times(state.day, self._clock()).get(session.id) if state is not None else None
         return (session.start_ms, session.end_ms) if times is None else (times.start_ms, times.end_ms)
 
-    def alarms(self, room_id: str) -> tuple[Alarm, ...]:
-        return self._cache.state(room_id).alarms
-
-    def acknowledged(self, room_id: str) -> Mapping[str, Acknowledgement]:
-        """Alarm id -> its acknowledgement."""
-        return self._cache.state(room_id).acknowledged
-
     def config(self, room_id: str) -> RoomConfig:
         """The present config for the room's process; opening the room sends it. Raises NotFound."""
         state = self._cache.state(room_id)
@@ -255,15 +249,6 @@ class Director:
             tapped = await self._written(state, far, after, kind, stored.session, actor, now_ms, undone=action_id)
         await self.refresh()
         return tapped
-
-    async def acknowledge(self, room_id: str, alarm_id: str, actor: Actor) -> None:
-        """Acknowledge an alarm. Raises NotFound if the room does not have it."""
-        state = self._cache.state(room_id)
-        if all(alarm.id != alarm_id for alarm in state.alarms):
-            raise NotFound("There is no such alarm.", code="no_such_alarm")
-        now_ms = self._clock()
-        state.acknowledged[alarm_id] = await self._day_repository.acknowledge(room_id, alarm_id, actor, now_ms)
-        self.effects.tell(AlarmsChanged(room_id, state.alarms))
 
     def media_now_ms(self, room_id: str) -> int:
         """Now, as media time of the room. It differs from the machine's clock if that was set while the room was

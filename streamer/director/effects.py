@@ -12,7 +12,8 @@ import msgspec
 import structlog
 
 from streamer.broadcast.orders import RoomOrders
-from streamer.conference import airing
+from streamer.conference import airing, alarm_memory
+from streamer.conference.alarms import session_about
 from streamer.conference.day import RoomDay
 from streamer.conference.sessions import Event, Session
 from streamer.control.media_plane import MediaPlane
@@ -21,8 +22,9 @@ from streamer.director.config import logo_files, room_config
 from streamer.director.day_repository import DayRepository
 from streamer.director.media import media_of
 from streamer.director.news import AlarmsChanged, Listener, News, RoomChanged, SessionChanged
-from streamer.director.room_alarms import RoomAlarms
+from streamer.director.room_alarms import RoomAlarms, unknown_codes
 from streamer.director.room_state import RoomState
+from streamer.director.stored_alarms import stored
 from streamer.errors import StreamerError
 
 log = structlog.get_logger(__name__)
@@ -64,23 +66,31 @@ class Effects:
         if public != state.public_status or _by_hand(before) != _by_hand(state.day):
             state.public_status = public
             self.tell(RoomChanged(state.room.id))
-        rooms = self._plane.rooms
-        alarms = self._room_alarms.ringing(state.day, rooms.get(state.room.id), len(rooms), now_ms)
-        if alarms != state.alarms:
-            state.alarms = alarms
-            await self._let_go_of_alarms(state)
-            self.tell(AlarmsChanged(state.room.id, alarms))
+        await self._look_at_alarms(state, now_ms)
 
-    async def _let_go_of_alarms(self, state: RoomState) -> None:
-        """Forget the acknowledgement of an alarm that has stopped: its next occurrence needs a new one."""
-        ids = {alarm.id for alarm in state.alarms}
-        over = [name for name in state.acknowledged if name not in ids]
-        if not over:
-            return
+    async def _look_at_alarms(self, state: RoomState, now_ms: int) -> None:
+        rooms, day = self._plane.rooms, state.day
+        link = rooms.get(state.room.id)
+        before, status = state.memory, None if link is None else link.status
+        state.memory = alarm_memory.looked(
+            before,
+            self._room_alarms.found(day, link, len(rooms), now_ms),
+            now_ms,
+            session=session_about(day, now_ms),
+            on_programme="" if status is None else status.on_programme,
+            unknown=unknown_codes(link, known=day.media.known),
+        )
+        over = [name for name in state.acknowledged if name not in state.memory.remembered]
         for name in over:
             del state.acknowledged[name]
+        if state.memory.told != state.alarms:
+            state.alarms = state.memory.told
+            self.tell(AlarmsChanged(state.room.id, state.alarms))
         try:
-            await self._day_repository.alarms_over(state.room.id, over)
+            if over:
+                await self._day_repository.alarms_over(state.room.id, over)
+            if state.memory != before and stored(state.memory) != stored(before):
+                await self._day_repository.save_alarms(state.room.id, state.memory)
         except StreamerError as error:
             self.note_fault("director_cannot_write", room=state.room.id, error=str(error))
 

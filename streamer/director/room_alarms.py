@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from streamer.conference.alarm_causes import DECODER, LEVEL, LOOK, PICTURE, SILENT, SOURCE, UPLINK
 from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Trouble, alarms_of
 from streamer.conference.day import RoomDay, current
 from streamer.conference.notices import Notices
@@ -30,7 +31,12 @@ LEVELS: dict[str, Level] = {
     "viewers_stutter": "warning",
     "viewers_sync": "warning",
     "viewers_other": "warning",
+    "picture_dark": "warning",
+    "picture_washed_out": "warning",
+    "keyframes_rare": "warning",
 }
+"""Codes that are no alarm: they never sound, and never leave the page."""
+FROM_ROOM = frozenset({*SOURCE, *UPLINK, *DECODER, *PICTURE, *SILENT, *LEVEL, *LOOK})
 
 
 class RoomAlarms:
@@ -54,8 +60,8 @@ class RoomAlarms:
         self._looked_at = -DISK_EVERY_S
         self._since: dict[tuple[str, str, str], int] = {}
 
-    def ringing(self, day: RoomDay, link: RoomLink | None, rooms_writing: int, now_ms: int) -> tuple[Alarm, ...]:
-        """All alarms of a room. ``rooms_writing``: the number of rooms that share the disk."""
+    def found(self, day: RoomDay, link: RoomLink | None, rooms_writing: int, now_ms: int) -> tuple[Alarm, ...]:
+        """Everything that is wrong in a room. ``rooms_writing``: the number of rooms that share the disk."""
         keys = self._wrong_keys(day.room, now_ms)
         found = [
             *self._troubles(day.room, link, now_ms),
@@ -71,7 +77,7 @@ class RoomAlarms:
             ringing.add(("disk_low", ""))
         for key in [key for key in self._since if key[0] == day.room and key[1:] not in ringing]:
             del self._since[key]
-        inputs = AlarmInputs(tuple(keys), tuple(found), left_s, low_ms, viewers=viewers)
+        inputs = AlarmInputs(tuple(keys), tuple(found), left_s, low_ms, tuple(_of_media(link)), viewers)
         return alarms_of(day, now_ms, inputs)
 
     def _troubles(self, room: str, link: RoomLink | None, now_ms: int) -> list[Trouble]:
@@ -165,6 +171,21 @@ class RoomAlarms:
 
     def _since_ms(self, room: str, code: str, about: str, now_ms: int) -> int:
         return self._since.setdefault((room, code, about), now_ms)
+
+
+def _of_media(link: RoomLink | None) -> Iterator[Trouble]:
+    """The troubles that the room process finds in sound, picture and way. While it is away nothing is known."""
+    if link is None or not link.up or link.status is None:
+        return
+    for one in link.status.troubles:
+        details: dict[str, Detail] = {**one.details, **({"source": one.source} if one.source else {})}
+        yield Trouble(one.code, one.since_ms, level=LEVELS.get(one.code, "alarm"), about=one.source, details=details)
+
+
+def unknown_codes(link: RoomLink | None, *, known: bool) -> frozenset[str]:
+    """Codes of which a room's process tells, while it is away. ``known``: whether the room's media are known."""
+    away = not known or (link is not None and (not link.up or link.status is None))
+    return FROM_ROOM if away else frozenset()
 
 
 def free_bytes(folder: Path) -> Callable[[], int | None]:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from streamer.conference.airing import PublicStatus
+from streamer.conference.alarm_memory import AlarmMemory
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import RoomDay
 from streamer.conference.rooms import Room, Venue
@@ -25,6 +26,8 @@ class RoomState:
     """The config that the room process took last; None: it must be sent again."""
     public_status: PublicStatus | None = None
     alarms: tuple[Alarm, ...] = ()
+    memory: AlarmMemory = field(default_factory=AlarmMemory)
     acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
+    """Episode of the memory -> who has taken it on."""
     unsaved: bool = False
     """Effects of the clock are not in the database yet; the write is repeated."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from streamer.audience.views import moment, moment_or_none
+from streamer.conference.alarm_words import LANGUAGES, words_of
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import current
 from streamer.conference.grants import Action, Grant
@@ -22,6 +23,7 @@ from streamer.realtime.messages import (
     EVERY_ROOM,
     Air,
     AlarmData,
+    AlarmWording,
     BroadcastChanged,
     HoldData,
     Meters,
@@ -96,7 +98,9 @@ class Facts:
 
     def _alarms(self, room: str, ringing: Iterable[Alarm]) -> dict[str, AlarmData]:
         taken = self._director.acknowledged(room)
-        return {alarm.id: _alarm(room, alarm, taken.get(alarm.id)) for alarm in ringing}
+        venue, zone = self._director.venue_of(room), self._director.day(room).zone
+        language = "en" if venue is None else venue.language
+        return {alarm.id: _alarm(room, alarm, taken.get(alarm.id), language, zone) for alarm in ringing}
 
     def publications(self, room: str) -> dict[str, PublicationState]:
         """Source -> its publication."""
@@ -171,7 +175,9 @@ def _hold(hold: Hold | None) -> HoldData | None:
     return None if hold is None else HoldData(hold.message, moment(hold.since_ms), moment_or_none(hold.until_ms))
 
 
-def _alarm(room: str, alarm: Alarm, taken: Acknowledgement | None) -> AlarmData:
+def _alarm(room: str, alarm: Alarm, taken: Acknowledgement | None, language: str, zone: str) -> AlarmData:
+    cause, remedy = words_of(alarm, language, zone)
+    who = None if taken is None else taken.label or taken.who
     return AlarmData(
         room=room,
         id=alarm.id,
@@ -181,8 +187,16 @@ def _alarm(room: str, alarm: Alarm, taken: Acknowledgement | None) -> AlarmData:
         owner=alarm.owner,
         session=alarm.session,
         details=dict(alarm.details),
-        acknowledged=None if taken is None else taken.label or taken.who,
+        acknowledged=who,
         ringing=True,
+        kind=alarm.code,
+        severity=alarm.severity,
+        cause=cause,
+        remedy=remedy,
+        taken_by=who,
+        times=alarm.times,
+        snoozed_until=moment_or_none(alarm.snoozed_until_ms),
+        words={name: AlarmWording(*words_of(alarm, name, zone)) for name in LANGUAGES},
     )
 
 

@@ -78,6 +78,11 @@ class PublicationState(msgspec.Struct, frozen=True):
     notes: list[str] = []
 
 
+class AlarmWording(msgspec.Struct, frozen=True):
+    cause: str
+    remedy: str
+
+
 class AlarmData(msgspec.Struct, frozen=True):
     room: str
     id: str
@@ -90,6 +95,21 @@ class AlarmData(msgspec.Struct, frozen=True):
     acknowledged: str | None
     """The person who has acknowledged it."""
     ringing: bool
+    """false: it is over."""
+    kind: str = ""
+    """The same as ``code``."""
+    severity: Literal["ringing", "warning"] = "warning"
+    """A warning never sounds."""
+    cause: str = ""
+    """In the language of the venue; ``words`` has the others."""
+    remedy: str = ""
+    taken_by: str | None = None
+    """The same as ``acknowledged``."""
+    times: int = 1
+    """How often it came within ten minutes of its last end."""
+    snoozed_until: str | None = None
+    words: dict[str, AlarmWording] = {}
+    """Language -> cause and remedy."""
 
 
 class GrantExpired(msgspec.Struct, frozen=True):

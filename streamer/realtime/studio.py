@@ -19,11 +19,13 @@ from streamer.conference.sessions import Session, SessionState
 from streamer.conference.visibility import Caller, alarm_told, told_where
 from streamer.director.director import Tapped
 from streamer.director.kinds import permission_of
+from streamer.director.news import Actor
 from streamer.errors import Conflict, NotFound
 from streamer.realtime import messages, rights
 from streamer.realtime.commands import CommandContext, RoomCommand, StudioCommand, ask
 
 SourceName = Annotated[str, Meta(pattern=SOURCE_PATTERN)]
+AlarmId = Annotated[str, Meta(min_length=1, max_length=500)]
 Moment = Annotated[datetime, Meta(tz=True)]
 DOUBLE_TAP_MS = 5_000
 
@@ -54,7 +56,18 @@ class AirGain(RoomCommand, frozen=True, kw_only=True):
 
 
 class AlarmAcknowledge(RoomCommand, frozen=True, kw_only=True):
-    id: Annotated[str, Meta(min_length=1, max_length=500)]
+    id: AlarmId
+
+
+class AlarmSnooze(RoomCommand, frozen=True, kw_only=True):
+    id: AlarmId
+    minutes: Annotated[int, Meta(ge=1, le=240)] = 10
+
+
+class AlarmNormal(RoomCommand, frozen=True, kw_only=True):
+    id: AlarmId
+    on: bool = True
+    """false: tell it again. The id is then one of the room's ``normals`` over REST."""
 
 
 class TapUndo(RoomCommand, frozen=True, kw_only=True):
@@ -102,13 +115,35 @@ async def _gain(context: CommandContext, command: AirGain) -> dict[str, Any]:
 
 
 async def _acknowledge(context: CommandContext, command: AlarmAcknowledge) -> dict[str, Any]:
+    actor = _told_alarm(context, command.id)
+    await context.director.alarm_actions.acknowledge(context.room, command.id, actor)
+    return {"alarm": command.id}
+
+
+async def _snooze(context: CommandContext, command: AlarmSnooze) -> dict[str, Any]:
+    actor = _told_alarm(context, command.id)
+    await context.director.alarm_actions.snooze(context.room, command.id, command.minutes, actor)
+    return {"alarm": command.id}
+
+
+async def _normal(context: CommandContext, command: AlarmNormal) -> dict[str, Any]:
+    desk = context.director.alarm_actions
+    if command.on:
+        await desk.normal(context.room, command.id, _told_alarm(context, command.id))
+    else:
+        actor = context.require(rights.room_target(context.director, context.room))
+        await desk.not_normal(context.room, command.id, actor)
+    return {"alarm": command.id}
+
+
+def _told_alarm(context: CommandContext, alarm_id: str) -> Actor:
+    """The right to act on an alarm that the sender may know of. Raises NotFound, Forbidden."""
     actor = context.require(rights.room_target(context.director, context.room))
-    venue, ringing = rights.venue_id(context.director, context.room), context.director.alarms(context.room)
-    alarm = next((one for one in ringing if one.id == command.id), None)
+    venue, present = rights.venue_id(context.director, context.room), context.director.alarms(context.room)
+    alarm = next((one for one in present if one.id == alarm_id), None)
     if alarm is None or alarm_told(Caller(context.grant), alarm, context.director.find, context.room, venue) is None:
         raise NotFound("There is no such alarm.", code="no_such_alarm")
-    await context.director.acknowledge(context.room, command.id, actor)
-    return {"alarm": command.id}
+    return actor
 
 
 async def _undo(context: CommandContext, command: TapUndo) -> dict[str, Any]:
@@ -213,6 +248,8 @@ STUDIO_COMMANDS = (
     StudioCommand("air.take", AirTake, _take, action=Action.ROOM_AIR),
     StudioCommand("air.gain", AirGain, _gain, action=Action.ROOM_AIR),
     StudioCommand("alarm.acknowledge", AlarmAcknowledge, _acknowledge, action=Action.ALARM_ACKNOWLEDGE),
+    StudioCommand("alarm.snooze", AlarmSnooze, _snooze, action=Action.ALARM_ACKNOWLEDGE),
+    StudioCommand("alarm.normal", AlarmNormal, _normal, action=Action.ALARM_ACKNOWLEDGE),
     # The undone action needs its own right, too.
     StudioCommand("undo", TapUndo, _undo, action=Action.ROOM_CREW),
     StudioCommand("crew.say", StudioSay, _say, action=Action.ROOM_CREW),

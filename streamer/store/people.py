@@ -387,6 +387,7 @@ LIST: tuple[TablePolicy, ...] = (
         "Words that moderators block, which may be names",
         Until.CHANGED,
     ),
+    TablePolicy(t.alarm_memories, "", "room_id memory"),
     TablePolicy(t.venues, "", "id name timezone language logos colour typeface logo cover"),
     TablePolicy(t.rooms, "", "id name venue_id start between aliases guid retention_days caption_languages"),
     TablePolicy(

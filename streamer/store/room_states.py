@@ -1,5 +1,5 @@
-"""Rooms' states that no session has (holds, the slate by hand, the source, the gain), and the acknowledgements of
-alarms."""
+"""Rooms' states that no session has (holds, the slate by hand, the source, the gain), the acknowledgements of alarms,
+and what rooms remember of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer.conference.sessions import Hold
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
-from streamer.store.tables import alarm_acknowledgements, room_states
+from streamer.store.tables import alarm_acknowledgements, alarm_memories, room_states
 from streamer.store.writing import put_row
 
 
@@ -104,6 +104,21 @@ class Acknowledgements:
                 alarm_acknowledgements.c.room_id == room, alarm_acknowledgements.c.alarm.in_(list(alarms))
             )
         )
+
+
+class AlarmMemories:
+    """One transaction's view of the rooms' memories of their alarms. Their form is the director's."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def all(self) -> dict[str, str]:
+        """Room -> JSON."""
+        return {row.room_id: row.memory for row in await self._connection.execute(select(alarm_memories))}
+
+    async def put(self, room: str, memory: str) -> None:
+        """Raises Unprocessable ``unknown_reference``."""
+        await put_row(self._connection, alarm_memories, {"room_id": room}, {"memory": memory}, unknown=_UNKNOWN)
 
 
 def _state(row: Row[Any]) -> StoredRoomState:

@@ -86,6 +86,14 @@ alarm_acknowledgements = Table(
     Column("at_ms", BigInteger, nullable=False),
 )
 
+alarm_memories = Table(
+    "alarm_memories",
+    metadata,
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("memory", UnboundedText, nullable=False),
+)
+"""A room's memory of its alarms as JSON: those that were silenced, are normal, or may come back."""
+
 events = Table(
     "events",
     metadata,

@@ -107,6 +107,7 @@ class Hall:
 
 def hall(*sessions: Session, clock: str = "8:00", camera: bool = True, **values: Any) -> Hall:
     """A room called Hall with its camera up since before, its clock at ``clock``."""
+    values.setdefault("media", MediaState(known=True))
     one = Hall(sorted_day(RoomDay("hall", "Hall", **values), sessions), at(clock))
     one.look()
     return one.camera() if camera else one

@@ -59,6 +59,7 @@ class ScriptedDirector:
         self._alarms: dict[str, tuple[Alarm, ...]] = {}
         self._taken: dict[str, dict[str, Acknowledgement]] = {}
         self._actions: dict[str, tuple[StoredAction, Effect]] = {}
+        self.alarm_actions = self
         self.delay_s = 0.0
         self.actors: list[Actor] = []
 
@@ -118,6 +119,16 @@ class ScriptedDirector:
         taken = Acknowledgement(room_id, alarm_id, actor.id, actor.label, self.now_ms())
         self._taken.setdefault(room_id, {})[alarm_id] = taken
         self.tell(AlarmsChanged(room_id, self.alarms(room_id)))
+
+    async def snooze(self, room_id: str, alarm_id: str, minutes: int, actor: Actor) -> None:
+        until_ms = self.now_ms() + minutes * MINUTE_MS
+        alarms = (
+            replace(one, snoozed_until_ms=until_ms) if one.id == alarm_id else one for one in self.alarms(room_id)
+        )
+        self.ring(room_id, *alarms)
+
+    async def normal(self, room_id: str, alarm_id: str, actor: Actor) -> None:
+        self.ring(room_id, *(one for one in self.alarms(room_id) if one.id != alarm_id))
 
     # --- for tests ----------------------------------------------------------------------------------
 

@@ -238,7 +238,7 @@ def test_what_fails_again_and_again_rings_at_the_operators_until_it_holds() -> N
     room_alarms = RoomAlarms(Notices(), lambda: None, tasks)
 
     def ringing() -> list[tuple[str, str, str, object]]:
-        found = room_alarms.ringing(RoomDay("a", "A"), None, 0, 1000 + int(now * 1000))
+        found = room_alarms.found(RoomDay("a", "A"), None, 0, 1000 + int(now * 1000))
         return [(alarm.code, alarm.owner, alarm.level, alarm.details.get("task")) for alarm in found]
 
     for _ in range(TROUBLED_AFTER - 1):

@@ -130,11 +130,14 @@ class Api:
     def as_(self, token: str) -> Api:
         return Api(self.client, token)
 
-    async def __call__(self, method: str, path: str, body: Any = None, *, expect: int | None = None) -> Any:
-        """The answer's JSON; fails when the status is not the expected one."""
+    async def __call__(
+        self, method: str, path: str, body: Any = None, *, expect: int | None = None, **headers: str
+    ) -> Any:
+        """The answer's JSON; fails when the status is not the expected one. ``headers``: by name, ``_`` for ``-``."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
         wanted = expect or {"POST": 201, "DELETE": 204}.get(method, 200)
         async with self.client.request(
-            method, f"/api/v1{path}", json=body, headers=bearer(self.token) if self.token else {}
+            method, f"/api/v1{path}", json=body, headers={**(bearer(self.token) if self.token else {}), **named}
         ) as response:
             text = await response.text()
             assert response.status == wanted, text

@@ -33,14 +33,27 @@ async def test_what_rings_is_listed_and_taken_on(hall: Api) -> None:
     moderator = await member(hall, "moderator", "Mo", room="b")
     (alarm,) = (await anna("GET", "/alarms"))["items"]
     assert (alarm["room"], alarm["code"], alarm["acknowledged"]) == ("a", "hold", None)
-    assert [one["room"] for one in (await hall("GET", "/alarms"))["items"]] == ["a", "b"]
+    listed = (await hall("GET", "/alarms"))["items"]
+    assert [one["room"] for one in listed] == ["a", "b"]
+    said = {name: listed[0][name] for name in ("kind", "severity", "cause", "remedy", "taken_by", "times")}
+    assert said == {
+        "kind": "hold",
+        "severity": "warning",
+        "cause": "Hold is on",
+        "remedy": "Resume when the room may go on.",
+        "taken_by": None,
+        "times": 1,
+    }
+    assert listed[0]["words"]["fr"]["cause"] == "La salle est suspendue"
+    french = await hall("GET", "/alarms?room=a", Accept_Language="fr-FR, en;q=0.5")
+    assert french["items"][0]["remedy"] == "Reprenez quand la salle peut continuer."
     assert [one["room"] for one in (await moderator("GET", "/alarms"))["items"]] == ["b"]
     await anna("GET", "/alarms?room=b", expect=403)
     await anna("GET", "/alarms?room=nowhere", expect=404)
     address = f"/alarms/{quote(alarm['id'], safe='')}/acknowledge"
     await moderator("POST", address, expect=403)
     done = await anna("POST", address, expect=200)
-    assert done["acknowledged"] == "Anna"
+    assert (done["acknowledged"], done["taken_by"]) == ("Anna", "Anna")
     assert (await hall("GET", "/alarms?room=a"))["items"][0]["acknowledged"] == "Anna"
     other = await hall("POST", "/alarms/hold:nowhere:/acknowledge", expect=404)
     assert other["error"]["code"] == "no_such_alarm"
@@ -56,8 +69,33 @@ async def test_an_alarm_about_something_with_any_name_can_be_taken_on(hall: Api,
     await director.refresh()
     (alarm,) = (await hall("GET", "/alarms"))["items"]
     assert alarm["code"] == "grant_expired"
-    done = await hall("POST", f"/alarms/{quote(alarm['id'], safe='')}/acknowledge", expect=200)
+    assert quote(alarm["id"], safe=":") == alarm["id"], "it works in an address as it is"
+    done = await hall("POST", f"/alarms/{alarm['id']}/acknowledge", expect=200)
     assert done["id"] == alarm["id"]
+
+
+async def test_an_alarm_is_silenced_and_normal_for_the_crew_of_its_room_alone(hall: Api) -> None:
+    for room in ("a", "b"):
+        await hall("POST", f"/rooms/{room}/hold", {"message": "Fire alarm"}, expect=200)
+    anna, bob = await member(hall, "technician", "Anna"), await member(hall, "technician", "Bob", room="b")
+    (alarm,) = (await anna("GET", "/alarms"))["items"]
+    address = f"/alarms/{alarm['id']}"
+    for verb in ("snooze", "normal"):
+        await bob("POST", f"{address}/{verb}", {}, expect=403)
+        await anna("POST", f"/alarms/hold:nowhere:/{verb}", {}, expect=404)
+    await anna("POST", f"{address}/snooze", {"minutes": 0}, expect=422)
+    await anna("POST", f"{address}/snooze", {"minutes": 241}, expect=422)
+    silenced = await anna("POST", f"{address}/snooze", {"minutes": 10}, expect=200)
+    assert (silenced["id"], silenced["severity"]) == (alarm["id"], "warning")
+    assert silenced["snoozed_until"] > silenced["since"]
+    await anna("POST", f"{address}/normal", expect=200)
+    assert (await anna("GET", "/alarms"))["items"] == []
+    assert (await anna("GET", "/rooms/a"))["normals"] == [{"id": alarm["id"], "kind": "hold"}]
+    await bob("DELETE", f"{address}/normal", expect=403)
+    await anna("DELETE", f"{address}/normal", expect=204)
+    await anna("DELETE", f"{address}/normal", expect=404)
+    log = (await hall("GET", "/audit?limit=50"))["items"]
+    assert {"alarm.snooze", "alarm.normal", "alarm.not_normal"} <= {one["action"] for one in log}
 
 
 async def test_others_taps_are_seen_and_taken_back_in_their_order(hall: Api, plane: FakePlane) -> None:

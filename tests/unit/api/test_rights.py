@@ -154,6 +154,9 @@ QUESTIONS: dict[str, Question] = {
     "GET /api/v1/alarms": Question(ROOM, query="?room=in-room"),
     # There is no alarm: the tests of taps check how far grants reach.
     "POST /api/v1/alarms/{id}/acknowledge": Question(missing=True),
+    "POST /api/v1/alarms/{id}/snooze": Question(missing=True),
+    "POST /api/v1/alarms/{id}/normal": Question(missing=True),
+    "DELETE /api/v1/alarms/{id}/normal": Question(missing=True),
 }
 
 PATHS = {"room": "in-room", "session": "in-session", "source": "main", "path": "assets/app-abc123.js"}

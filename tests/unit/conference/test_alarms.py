@@ -107,7 +107,7 @@ def test_what_is_seen_elsewhere_rings_here() -> None:
         disk_since_ms=7,
         media=(Trouble("too_loud", 8, level="warning", about="main"),),
     )
-    found = hall(A).alarms(inputs)
+    found = hall(A).until("8:50").alarms(inputs)
     assert {alarm.id for alarm in found.values()} == {
         "key_in_wrong_room:hall:attic",
         "file_trouble:hall:",

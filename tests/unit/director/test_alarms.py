@@ -7,8 +7,11 @@ import pytest
 from streamer.conference import taps
 from streamer.conference.notices import WrongRoom
 from streamer.conference.rooms import Room
+from streamer.conference.sessions import Kind
+from streamer.control.messages import MediaTrouble
 from streamer.director.news import AlarmsChanged
 from streamer.errors import NotFound
+from streamer.store.audit import AuditLog
 from streamer.store.rooms import Rooms
 from tests.fakes.directing import MINUTE, NINE, TECHNICIAN, Stage
 
@@ -19,7 +22,7 @@ async def test_alarms_ring_are_taken_on_and_forgotten_when_they_stop(stage: Stag
     codes = [alarm.code for alarm in stage.director.alarms("a")]
     assert codes == ["nothing_coming_in"]
     alarm = stage.director.alarms("a")[0]
-    await stage.director.acknowledge("a", alarm.id, TECHNICIAN)
+    await stage.director.alarm_actions.acknowledge("a", alarm.id, TECHNICIAN)
     assert stage.director.acknowledged("a")[alarm.id].label == "Anna"
     await stage.restart()
     await stage.at(7)
@@ -28,7 +31,7 @@ async def test_alarms_ring_are_taken_on_and_forgotten_when_they_stop(stage: Stag
     assert stage.director.alarms("a") == ()
     assert stage.director.acknowledged("a") == {}
     with pytest.raises(NotFound):
-        await stage.director.acknowledge("a", alarm.id, TECHNICIAN)
+        await stage.director.alarm_actions.acknowledge("a", alarm.id, TECHNICIAN)
     await stage.at(14)
     assert [alarm.code for alarm in stage.director.alarms("a")] == ["not_started"]
     await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
@@ -98,7 +101,7 @@ async def test_what_several_viewers_report_rings_until_they_are_quiet(stage: Sta
     (alarm,) = stage.director.alarms("a")
     assert (alarm.code, alarm.level, alarm.session) == ("viewers_no_sound", "alarm", talk)
     assert (alarm.details, alarm.since_ms) == ({"people": 3}, NINE + MINUTE // 2)
-    await stage.director.acknowledge("a", alarm.id, TECHNICIAN)
+    await stage.director.alarm_actions.acknowledge("a", alarm.id, TECHNICIAN)
     # One more keeps it ringing, and whoever has taken it on still has.
     await stage.at(3)
     await report(1)
@@ -122,3 +125,118 @@ async def test_less_than_an_hour_of_disk_rings_for_the_operator(stage: Stage) ->
     await stage.camera()
     alarms = {alarm.code: alarm for alarm in stage.director.alarms("a")}
     assert alarms["disk_low"].owner == "operator"
+
+
+def trouble(code: str, since_ms: int, source: str = "main") -> MediaTrouble:
+    return MediaTrouble(code, source, since_ms, {"level_db": -71.5})
+
+
+async def watched(stage: Stage, *troubles: MediaTrouble, seconds: float = 2) -> list[str]:
+    """The codes that are told after some seconds with these troubles in the room."""
+    status = stage.plane.rooms["a"].status
+    assert status is not None
+    status.troubles = list(troubles)
+    for _ in range(round(2 * seconds)):
+        stage.now += 500
+        await stage.look()
+    return [alarm.code for alarm in stage.director.alarms("a")]
+
+
+async def test_troubles_of_the_media_ring_with_their_source_and_session(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
+    began = stage.now
+    assert await watched(stage, trouble("sound_silent", began)) == ["sound_silent"]
+    (alarm,) = stage.director.alarms("a")
+    assert (alarm.severity, alarm.since_ms, alarm.session) == ("ringing", began, talk)
+    assert alarm.details == {"source": "main", "level_db": -71.5}
+    assert await watched(stage, trouble("sound_silent", began), trouble("picture_dark", began)) == [
+        "sound_silent",
+        "picture_dark",
+    ]
+    assert [one.severity for one in stage.director.alarms("a")] == ["ringing", "warning"]
+    assert await watched(stage, seconds=0.5) == []
+
+
+async def test_media_ring_from_ten_minutes_before_the_start_to_the_end_and_never_in_a_pause(stage: Stage) -> None:
+    """Keys, the disk and what else concerns the machine ring always."""
+    talk = await stage.plan(30, tags=("physics",))
+    await stage.camera()
+    black = trouble("picture_black", NINE)
+    await stage.at(19.9)
+    assert await watched(stage, black) == []
+    await stage.at(20)
+    assert await watched(stage, black) == ["picture_black"]
+    await stage.at(30)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
+    assert await watched(stage, black) == ["picture_black"]
+    await stage.director.run("a", taps.HoldOn("Fire alarm"), TECHNICIAN)
+    assert await watched(stage, black) == ["hold"]
+    await stage.director.run("a", taps.Resume(), TECHNICIAN)
+    await stage.director.run("a", taps.Slate(True), TECHNICIAN)
+    assert await watched(stage, black) == []
+    await stage.director.run("a", taps.Slate(False), TECHNICIAN)
+    await stage.director.change(talk, {"tags": ("Film",)}, TECHNICIAN)
+    assert await watched(stage, black) == []
+    await stage.director.change(talk, {"tags": ()}, TECHNICIAN)
+    assert await watched(stage, black) == ["picture_black"]
+    await stage.director.run("a", taps.End(talk), TECHNICIAN)
+    assert await watched(stage, black) == []
+
+
+async def test_a_planned_break_is_quiet(stage: Stage) -> None:
+    await stage.plan(0, 10, kind=Kind.BREAK)
+    await stage.plan(10)
+    await stage.camera()
+    assert await watched(stage, trouble("sound_silent", NINE)) == []
+    await stage.at(10)
+    assert await watched(stage, trouble("sound_silent", NINE)) == ["sound_silent"]
+
+
+async def test_what_the_crew_said_of_an_alarm_survives_a_restart_and_its_coming_back(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
+    silent, loud, hum = (trouble(code, NINE) for code in ("sound_silent", "sound_loud", "sound_hum"))
+    await watched(stage, silent)
+    (alarm,) = stage.director.alarms("a")
+    await stage.director.alarm_actions.acknowledge("a", alarm.id, TECHNICIAN)
+    assert await watched(stage, seconds=20) == []
+    assert stage.director.acknowledged("a") == {}
+    await stage.restart()
+    await watched(stage, trouble("sound_silent", stage.now))
+    assert stage.director.acknowledged("a")[alarm.id].label == "Anna"
+    assert stage.director.alarms("a")[0].times == 2
+    await watched(stage, loud, hum)
+    silenced, meant = stage.director.alarms("a")
+    told = await stage.director.alarm_actions.snooze("a", silenced.id, 10, TECHNICIAN)
+    assert (told.severity, told.snoozed_until_ms) == ("warning", stage.now + 10 * MINUTE)
+    await stage.director.alarm_actions.normal("a", meant.id, TECHNICIAN)
+    assert [one.id for one in stage.director.alarms("a")] == [silenced.id]
+    await stage.restart()
+    assert await watched(stage, loud, hum) == [silenced.code]
+    assert stage.director.alarms("a")[0].snoozed_until_ms == told.snoozed_until_ms
+    assert [one.alarm for one in stage.director.alarm_actions.normals("a")] == [meant.id]
+    await stage.director.alarm_actions.not_normal("a", meant.id, TECHNICIAN)
+    assert len(await watched(stage, loud, hum)) == 2
+    await stage.at(12)
+    assert {one.severity for one in stage.director.alarms("a")} == {"ringing"}
+    async with stage.database.read() as connection:
+        entries = (await AuditLog(connection).page(50, None)).items
+    assert {"alarm.acknowledge", "alarm.snooze", "alarm.normal", "alarm.not_normal"} <= {one.action for one in entries}
+
+
+async def test_while_the_web_process_finds_the_room_again_nothing_rings_twice(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    link = await stage.camera()
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
+    await watched(stage, trouble("picture_frozen", NINE))
+    before = stage.director.alarms("a")
+    link.up = False
+    await stage.restart()
+    await stage.look()
+    assert stage.director.alarms("a") == before
+    link.up = True
+    await stage.look()
+    assert stage.director.alarms("a") == before

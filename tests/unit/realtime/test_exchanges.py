@@ -28,7 +28,14 @@ ROOM, TALK = "turing", "talk-7"
 BOUND = {"id", "ids", "participant", "key", "seq", "since", "at", "media_at", "action", "undone", "until"}
 """Fields whose values are others each time: what the page calls them stands for one value."""
 READING = {"sound": {"momentary_lufs": -23.0}}
-ALARM = Alarm(f"silent:{ROOM}:main", "silent", "warning", 1_700_000_000_000, "technician")
+ALARM = Alarm(
+    f"sound_silent:{ROOM}:main",
+    "sound_silent",
+    "alarm",
+    1_700_000_000_000,
+    "technician",
+    details={"source": "main"},
+)
 
 
 @dataclass

@@ -24,6 +24,8 @@ PAYLOADS: dict[str, Any] = {
     "air.take": {"source": "spare"},
     "air.gain": {"db": -3.5},
     "alarm.acknowledge": {"id": ALARM.id},
+    "alarm.snooze": {"id": ALARM.id, "minutes": 5},
+    "alarm.normal": {"id": ALARM.id},
     "undo": {"action": "action-1"},
 }
 
@@ -129,8 +131,13 @@ async def test_air_and_alarms_answer_with_what_is_now_and_everybody_in_the_studi
         await anna.command("alarm.acknowledge", {"id": ALARM.id})
         for client in (anna, bob):
             await client.told("air.changed", lambda data: data["slate"])
-            await client.told("alarm", lambda data: data["acknowledged"] == "Anna")
-        service.director.ring("a")
+            taken = await client.told("alarm", lambda data: data["acknowledged"] == "Anna")
+            assert (taken["data"]["kind"], taken["data"]["taken_by"]) == ("not_started", "Anna")
+            assert taken["data"]["words"]["fr"]["remedy"] == "Démarrez-la, décalez-la ou annulez-la."
+            assert taken["data"]["cause"] == taken["data"]["words"]["en"]["cause"]
+        await anna.command("alarm.snooze", {"id": ALARM.id, "minutes": 5})
+        await bob.told("alarm", lambda data: data["severity"] == "warning" and data["snoozed_until"] is not None)
+        await anna.command("alarm.normal", {"id": ALARM.id})
         gone = await bob.told("alarm", lambda data: not data["ringing"])
         assert gone["data"]["id"] == ALARM.id
         unknown = await anna.command("alarm.acknowledge", {"id": ALARM.id})

@@ -71,6 +71,48 @@ export interface components {
             details: Record<string, never>;
             acknowledged: string | null;
             ringing: boolean;
+            /** @default  */
+            kind?: string;
+            /**
+             * @default warning
+             * @enum {unknown}
+             */
+            severity?: "ringing" | "warning";
+            /** @default  */
+            cause?: string;
+            /** @default  */
+            remedy?: string;
+            /** @default null */
+            taken_by?: string | null;
+            /** @default 1 */
+            times?: number;
+            /** @default null */
+            snoozed_until?: string | null;
+            /** @default {} */
+            words?: {
+                [key: string]: components["schemas"]["AlarmWording"];
+            };
+        };
+        /** AlarmNormal */
+        AlarmNormal: {
+            /** @default null */
+            room?: string | null;
+            id: string;
+            /** @default true */
+            on?: boolean;
+        };
+        /** AlarmSnooze */
+        AlarmSnooze: {
+            /** @default null */
+            room?: string | null;
+            id: string;
+            /** @default 10 */
+            minutes?: number;
+        };
+        /** AlarmWording */
+        AlarmWording: {
+            cause: string;
+            remedy: string;
         };
         /** Ban */
         Ban: {
@@ -223,6 +265,8 @@ export interface components {
                 "air.take": components["schemas"]["AirTake"];
                 "air.gain": components["schemas"]["AirGain"];
                 "alarm.acknowledge": components["schemas"]["AlarmAcknowledge"];
+                "alarm.snooze": components["schemas"]["AlarmSnooze"];
+                "alarm.normal": components["schemas"]["AlarmNormal"];
                 undo: components["schemas"]["TapUndo"];
                 "crew.say": components["schemas"]["StudioSay"];
             };

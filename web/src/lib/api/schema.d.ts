@@ -73,21 +73,34 @@ export interface components {
         };
         /**
          * AlarmList
-         * @description Room by room, the gravest alarm first.
+         * @description The gravest first.
          */
         AlarmList: {
             /** Items */
             items: components["schemas"]["RoomAlarmView"][];
+            /**
+             * Cursor
+             * @default null
+             */
+            cursor?: string | null;
         };
         /**
          * AlarmView
-         * @description A condition that somebody must know of.
+         * @description A condition that somebody must know of. ``cause`` and ``remedy`` are in the language of ``Accept-Language``.
          */
         AlarmView: {
+            /** Cause */
+            cause: string;
+            /** Remedy */
+            remedy: string;
             /** Id */
             id: string;
+            /** Kind */
+            kind: string;
             /** Code */
             code: string;
+            /** Severity */
+            severity: string;
             /** Level */
             level: string;
             /** Since */
@@ -102,6 +115,26 @@ export interface components {
             };
             /** Acknowledged */
             acknowledged: string | null;
+            /** Taken By */
+            taken_by: string | null;
+            /** Times */
+            times: number;
+            /** Snoozed Until */
+            snoozed_until: string | null;
+            /** Words */
+            words: {
+                [key: string]: components["schemas"]["AlarmWords"];
+            };
+        };
+        /**
+         * AlarmWords
+         * @description The cause of an alarm and its remedy, in words.
+         */
+        AlarmWords: {
+            /** Cause */
+            cause: string;
+            /** Remedy */
+            remedy: string;
         };
         /** AnswerBody */
         AnswerBody: {
@@ -963,6 +996,16 @@ export interface components {
             login_expires: string | null;
         };
         /**
+         * NormalView
+         * @description An alarm that somebody has called normal in the present session.
+         */
+        NormalView: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+        };
+        /**
          * OwnData
          * @description Rows by kind; times in UTC milliseconds.
          */
@@ -1177,10 +1220,18 @@ export interface components {
         Role: "admin" | "organiser" | "technician" | "moderator" | "captioner" | "speaker" | "viewer" | "publisher";
         /** RoomAlarmView */
         RoomAlarmView: {
+            /** Cause */
+            cause: string;
+            /** Remedy */
+            remedy: string;
             /** Id */
             id: string;
+            /** Kind */
+            kind: string;
             /** Code */
             code: string;
+            /** Severity */
+            severity: string;
             /** Level */
             level: string;
             /** Since */
@@ -1195,6 +1246,16 @@ export interface components {
             };
             /** Acknowledged */
             acknowledged: string | null;
+            /** Taken By */
+            taken_by: string | null;
+            /** Times */
+            times: number;
+            /** Snoozed Until */
+            snoozed_until: string | null;
+            /** Words */
+            words: {
+                [key: string]: components["schemas"]["AlarmWords"];
+            };
             /** Room */
             room: string;
         };
@@ -1346,6 +1407,8 @@ export interface components {
             shedding: string[];
             /** Alarms */
             alarms: components["schemas"]["AlarmView"][];
+            /** Normals */
+            normals: components["schemas"]["NormalView"][];
             /** Meters */
             meters: {
                 [key: string]: {
@@ -1848,6 +1911,14 @@ export interface components {
             from_ms: number;
             /** To Ms */
             to_ms: number;
+        };
+        /** SnoozeMinutes */
+        SnoozeMinutes: {
+            /**
+             * Minutes
+             * @default 10
+             */
+            minutes?: number;
         };
         /**
          * SourceCrewView

@@ -59,7 +59,9 @@ it('reads a session of an older and of a newer server', () => {
 it('reads a hold, an alarm, a venue and an event', () => {
   survivesVersions(readHold, HOLD, ['since'])
   const alarm = { code: 'no_sound', level: 'alarm', since: HOLD.since, owner: 'technician', session: null, details: {} }
-  const full: Schema['AlarmView'] = { ...alarm, id: 'a', acknowledged: null }
+  const said = { cause: 'No sound', remedy: 'Turn it on.' }
+  const told = { ...said, kind: 'no_sound', severity: 'ringing', taken_by: null, times: 1, snoozed_until: null }
+  const full: Schema['AlarmView'] = { ...alarm, ...told, id: 'a', acknowledged: null, words: { en: said } }
   survivesVersions(readAlarm, full, ['id', 'code', 'since'], ['code', 'level', 'owner'])
   const look = {
     colour: '#e30613',

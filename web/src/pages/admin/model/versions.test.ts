@@ -52,6 +52,7 @@ it('reads places of older and newer servers', () => {
     viewers_whep: 0,
     shedding: [],
     alarms: [],
+    normals: [],
     meters: null,
   }
   survivesVersions(readRoom, room, ['id'], ['start', 'between', 'state', 'word'])

@@ -33,6 +33,7 @@ const ROOM: Schema['RoomCrewView'] = {
   viewers_whep: 0,
   shedding: [],
   alarms: [],
+  normals: [],
   meters: null,
 }
 
