@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from streamer.api.event_models import EventChange
 from streamer.api.models import GrantChange, VenueChange
 from streamer.api.room_models import RoomChange
-from streamer.api.session_models import EventChange, SessionChange
+from streamer.api.session_models import SessionChange
 from streamer.conference.grants import Action
 from streamer.director.kinds import KINDS
 
