@@ -11,6 +11,7 @@ from streamer.api.models import Body, Line, Moment, Slug, refuse_null, to_moment
 from streamer.api.session_models import HoldView, SessionCrewView, SessionView
 from streamer.broadcast.orders import RoomOrders
 from streamer.conference.airing import PublicStatus
+from streamer.conference.alarm_memory import Normal
 from streamer.conference.alarm_words import LANGUAGES, words_of
 from streamer.conference.alarms import Alarm
 from streamer.conference.captions import language_tag
@@ -140,6 +141,13 @@ class NormalView(BaseModel):
 
     id: str
     kind: str
+    words: dict[str, AlarmWords]
+    """Language -> cause and remedy."""
+
+    @classmethod
+    def of(cls, normal: Normal, zone: str) -> Self:
+        alarm = Alarm(normal.alarm, normal.kind, "notice", 0, "technician")
+        return cls(id=normal.alarm, kind=normal.kind, words=_words(alarm, zone))
 
 
 class AlarmView(AlarmWords):
@@ -176,7 +184,6 @@ class AlarmView(AlarmWords):
         since = to_moment(alarm.since_ms)
         assert since is not None
         cause, remedy = words_of(alarm, language, zone)
-        words = {name: words_of(alarm, name, zone) for name in LANGUAGES}
         who = None if taken is None else taken.label or taken.who
         return cls(
             id=alarm.id,
@@ -189,13 +196,18 @@ class AlarmView(AlarmWords):
             taken_by=who,
             times=alarm.times,
             snoozed_until=to_moment(alarm.snoozed_until_ms),
-            words={name: AlarmWords(cause=said[0], remedy=said[1]) for name, said in words.items()},
+            words=_words(alarm, zone),
             since=since,
             owner=alarm.owner,
             session=alarm.session,
             details=dict(alarm.details),
             acknowledged=who,
         )
+
+
+def _words(alarm: Alarm, zone: str) -> dict[str, AlarmWords]:
+    said = {name: words_of(alarm, name, zone) for name in LANGUAGES}
+    return {name: AlarmWords(cause=cause, remedy=remedy) for name, (cause, remedy) in said.items()}
 
 
 class RoomView(BaseModel):

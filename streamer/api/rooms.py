@@ -72,7 +72,7 @@ def view_of(room: Room, services: Services, caller: Caller, language: str = "en"
         orders_told(caller, director.config(room.id).orders, day, room.venue),
         {} if status is None else {name: what for inner, what in status.shows.items() if (name := name_of(inner))},
         [AlarmView.of(one, taken.get(one.id), language, day.zone) for one in alarms_of(services, caller, room)],
-        [NormalView(id=one.alarm, kind=one.kind) for one in director.alarm_actions.normals(room.id)],
+        [NormalView.of(one, day.zone) for one in director.alarm_actions.normals(room.id)],
         seen(running, public.current),
         seen(soon, public.next),
     )

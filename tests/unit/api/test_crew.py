@@ -90,7 +90,9 @@ async def test_an_alarm_is_silenced_and_normal_for_the_crew_of_its_room_alone(ha
     assert silenced["snoozed_until"] > silenced["since"]
     await anna("POST", f"{address}/normal", expect=200)
     assert (await anna("GET", "/alarms"))["items"] == []
-    assert (await anna("GET", "/rooms/a"))["normals"] == [{"id": alarm["id"], "kind": "hold"}]
+    (meant,) = (await anna("GET", "/rooms/a"))["normals"]
+    assert (meant["id"], meant["kind"]) == (alarm["id"], "hold")
+    assert meant["words"]["fr"]["cause"] == "La salle est suspendue"
     await bob("DELETE", f"{address}/normal", expect=403)
     await anna("DELETE", f"{address}/normal", expect=204)
     await anna("DELETE", f"{address}/normal", expect=404)

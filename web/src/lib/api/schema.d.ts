@@ -1004,6 +1004,10 @@ export interface components {
             id: string;
             /** Kind */
             kind: string;
+            /** Words */
+            words: {
+                [key: string]: components["schemas"]["AlarmWords"];
+            };
         };
         /**
          * OwnData

@@ -138,7 +138,16 @@ describe('the rest of the day', () => {
   })
 
   it('reads alarms and leaves out what is none', () => {
-    const alarm = { id: 'a', code: 'no_media', level: 'alarm', since: '2026-11-24T08:00:00Z', owner: 'technician' }
+    const words = { fr: { cause: 'Rien', remedy: 'Voyez.' }, de: 7 }
+    const told = { severity: 'ringing', snoozed_until: null, words }
+    const alarm = {
+      ...told,
+      id: 'a',
+      code: 'no_media',
+      level: 'alarm',
+      since: '2026-11-24T08:00:00Z',
+      owner: 'technician',
+    }
     expect(readAlarms([alarm, { code: 'x' }, 7])).toEqual([
       {
         id: 'a',
@@ -149,6 +158,9 @@ describe('the rest of the day', () => {
         session: null,
         details: {},
         acknowledged: null,
+        severity: 'ringing',
+        snoozedUntil_ms: null,
+        words: { fr: { cause: 'Rien', remedy: 'Voyez.' } },
       },
     ])
     expect(readAlarms(undefined)).toEqual([])

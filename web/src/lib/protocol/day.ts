@@ -130,6 +130,20 @@ export const readHold: Reader<Hold> = shape<Schema['HoldView']>()(({ field, need
   until_ms: field('until', readTime),
 }))
 
+export interface AlarmWords {
+  cause: string
+  remedy: string
+}
+const readAlarmWords = shape<Schema['AlarmWords']>()(({ field, needed }) => ({
+  cause: needed('cause', readTextOrNull),
+  remedy: field('remedy', readText),
+}))
+/** Language -> words. */
+const readAllWords = (value: unknown): Readonly<Record<string, AlarmWords>> => {
+  const read = Object.entries(readRecord(value)).map(([language, told]) => [language, readAlarmWords(told)] as const)
+  return Object.fromEntries(read.filter((one): one is readonly [string, AlarmWords] => one[1] !== null))
+}
+
 export type Alarm = Read<typeof readAlarm>
 export const readAlarm = shape<Schema['RoomAlarmView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
@@ -142,8 +156,21 @@ export const readAlarm = shape<Schema['RoomAlarmView']>()(({ field, needed }) =>
   details: field('details', readRecord),
   /** The person who has taken it on. */
   acknowledged: field('acknowledged', readTextOrNull),
+  /** Only what is ringing sounds. Null of an older server: its level says it. */
+  severity: field('severity', oneOf(['ringing', 'warning'], null)),
+  snoozedUntil_ms: field('snoozed_until', readTime),
+  words: field('words', readAllWords),
 }))
 export const readAlarms = listOf(readAlarm)
+
+/** An alarm that is normal in the present session. */
+export type NormalAlarm = Read<typeof readNormal>
+const readNormal = shape<Schema['NormalView']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  code: needed('kind', readTextOrNull),
+  words: field('words', readAllWords),
+}))
+export const readNormals = listOf(readNormal)
 
 const readToldVenue = shape<Schema['VenueView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),

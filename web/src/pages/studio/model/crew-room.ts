@@ -2,7 +2,7 @@
 
 import { oneOf, readNumber, readRecord, readTextOrNull, readTime, readYes, shape, wordOr } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
-import { readAlarms, readHold, readSession, readWord } from '$lib/protocol/day'
+import { readAlarms, readHold, readNormals, readSession, readWord } from '$lib/protocol/day'
 
 const SHOWS = ['programme', 'slate', 'picture_muted'] as const
 export type Shows = (typeof SHOWS)[number]
@@ -43,6 +43,7 @@ const readTold = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
   /** When somebody began to speak after the last long silence. */
   firstWords_ms: field('first_words', readTime),
   alarms: field('alarms', readAlarms),
+  normals: field('normals', readNormals),
 }))
 export type CrewRoom = NonNullable<ReturnType<typeof readTold>>
 

@@ -81,6 +81,7 @@ export class Day {
   readonly next = $derived(this.room?.next ?? null)
   readonly allowed: readonly string[] = $derived(this.me?.actions ?? [])
   readonly alarms = $derived(this.room?.alarms ?? [])
+  readonly normals = $derived(this.room?.normals ?? [])
   /** The action that the undo bar offers. */
   readonly latest = $derived.by(() => {
     const last = this.done[0]
@@ -238,12 +239,16 @@ export class Day {
       const unheard = ['not_connected', 'no_answer', 'timeout', 'unknown_command'].includes(answer.error.code)
       if (!unheard) return answer
     }
+    if (request.method === 'DELETE') {
+      const result = await this.api.remove(request.path)
+      return result.ok ? { ok: true, data: {} } : result
+    }
     return this.api.post(request.path, request.body)
   }
 
   private took(tap: Tap, subject: string, { actions, sessions }: Outcome): void {
     for (const session of sessions) this.put(session)
-    if (tap.kind === 'undo' || tap.kind === 'acknowledge') return
+    if (tap.kind === 'undo' || 'alarm' in tap) return
     // A tap that cannot be undone is told all the same; one that changed nothing is not.
     if (actions.length === 0 && tap.kind !== 'forget') return
     const done: Done = { id: ++this.count, tap, subject, actions, at_ms: this.now_ms, undone: false }

@@ -5,7 +5,7 @@ import { LiveSocket, type LiveState } from '$lib/live/socket'
 import type { CrewMessage } from '$features/talk/model/crew-messages'
 import { DEFAULT_ZONE, readVenue, type Venue } from '$lib/protocol/day'
 import { type Me, readMe } from '$lib/login'
-import type { RoomAlarm } from './alarms'
+import type { RoomAlarm, RoomNormal } from './alarms'
 import { Api } from '$lib/api/api'
 import { readList } from '$lib/api/client'
 import type { Schema } from '$lib/api/types'
@@ -18,9 +18,11 @@ import {
   unreadOf,
 } from './crew-messages'
 import { readRoom, type RoomInfo } from './room'
-import { keyOf, requestOf, type Tap } from './taps'
+import { commandOf, keyOf, requestOf, type Tap } from './taps'
 
 export type HoldTap = Extract<Tap, { kind: 'hold' | 'resume' }>
+
+export type AlarmTap = Extract<Tap, { alarm: string }>
 
 const POLL_MS = 5_000
 const POLL_CONNECTED_MS = 20_000
@@ -47,6 +49,9 @@ export class Overview {
     (this.rooms ?? []).flatMap(({ id, name, crew }) =>
       (crew?.alarms ?? []).map((alarm) => ({ ...alarm, room: id, roomName: name })),
     ),
+  )
+  readonly normals: readonly RoomNormal[] = $derived(
+    (this.rooms ?? []).flatMap(({ id, crew }) => (crew?.normals ?? []).map((normal) => ({ ...normal, room: id }))),
   )
   /** The crew's private line of each room. */
   private lines = $state.raw<RoomCrewMessages>(new Map())
@@ -145,11 +150,14 @@ export class Overview {
     this.pending = this.pending.filter((other) => other !== key)
   }
 
-  async take(alarm: RoomAlarm): Promise<void> {
+  /** Takes an alarm, silences it, or calls it normal. */
+  async act(alarm: { room: string; id: string }, tap: AlarmTap): Promise<void> {
     const key = alarm.room + alarm.id
     if (this.pending.includes(key)) return
+    const command = commandOf(tap)
+    if (command === null) return
     this.pending = [...this.pending, key]
-    const answer = await this.socket.send('alarm.acknowledge', { room: alarm.room, id: alarm.id })
+    const answer = await this.socket.send(command.name, { room: alarm.room, ...command.data })
     this.trouble = answer.ok ? '' : answer.error.code
     await this.read()
     this.pending = this.pending.filter((other) => other !== key)

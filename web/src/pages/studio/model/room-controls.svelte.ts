@@ -4,7 +4,7 @@ import { isAhead, isClosed, isRunning, type Session } from '$lib/protocol/day'
 import { shortTimeIn } from './clock'
 import { locale } from '$lib/i18n'
 import { t } from '../locales/day'
-import { open, inOrder } from './alarms'
+import { open, inOrder, SNOOZE_MINUTES } from './alarms'
 import type { Day } from './day.svelte'
 import { mayGoOnAir } from './lamp'
 import { doubtAbout } from './order'
@@ -161,10 +161,14 @@ export class RoomControls {
         if (!day.latest || day.latest.undone || day.latest.actions.length === 0) return false
         void day.undo(day.latest)
         return true
-      case 'alarm': {
+      case 'alarm':
+      case 'snooze':
+      case 'normal': {
         const [first] = inOrder(open(day.alarms))
         if (!first || !day.may('alarm.acknowledge')) return false
-        void day.tap({ kind: 'acknowledge', alarm: first.id })
+        const alarm = first.id
+        if (action === 'snooze') void day.tap({ kind: action, alarm, minutes: SNOOZE_MINUTES })
+        else void day.tap({ kind: action === 'alarm' ? 'acknowledge' : action, alarm })
         return true
       }
     }

@@ -1,7 +1,7 @@
 /** Single-key shortcuts. Pure: a key event's fields in, an action out. */
 
 /** Keys of the running day. */
-export type DayAction = 'start' | 'end' | 'extend' | 'hold' | 'slate' | 'undo' | 'alarm'
+export type DayAction = 'start' | 'end' | 'extend' | 'hold' | 'slate' | 'undo' | 'alarm' | 'snooze' | 'normal'
 export type ShortcutAction = 'air' | 'mute' | 'help' | 0 | 1 | 2 | 3 | DayAction
 
 const DAY_KEYS: Readonly<Record<string, DayAction>> = {
@@ -12,6 +12,8 @@ const DAY_KEYS: Readonly<Record<string, DayAction>> = {
   l: 'slate',
   u: 'undo',
   k: 'alarm',
+  z: 'snooze',
+  y: 'normal',
 }
 
 interface KeyPress {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Alarm } from '$lib/protocol/day'
-import { alarmWords, en, errorWords } from '../locales/day'
-import { inOrder, open, Ringing } from './alarms'
+import { en, errorWords } from '../locales/day'
+import { alarmWords, inOrder, open, Ringing } from './alarms'
 import { iconFor, withCount } from './attention'
 import { clockTimeIn, shortTimeIn } from './clock'
 import { body, NINE_MS } from './samples'
@@ -64,6 +64,9 @@ describe('alarms', () => {
     session: null,
     details: {},
     acknowledged: null,
+    severity: null,
+    snoozedUntil_ms: null,
+    words: {},
     ...more,
   })
 
@@ -75,7 +78,7 @@ describe('alarms', () => {
       alarm('old'),
     ]
     expect(inOrder(list).map(({ id }) => id)).toEqual(['old', 'young', 'warning', 'taken'])
-    expect(open(list)).toHaveLength(3)
+    expect(open(list).map(({ id }) => id)).toEqual(['young', 'old'])
   })
 
   it('ring once each, not when the page opens, not for what is taken', () => {
@@ -85,6 +88,24 @@ describe('alarms', () => {
     expect(ringing.take([alarm('a'), alarm('b')])).toEqual([])
     expect(ringing.take([alarm('a')])).toEqual([])
     expect(ringing.take([alarm('a'), alarm('b')])).toEqual(['b'])
+  })
+
+  it('sound for no warning, and for one that becomes an alarm or was silenced for long enough', () => {
+    const ringing = new Ringing()
+    const quiet = alarm('a', { severity: 'warning' })
+    expect(ringing.take([])).toEqual([])
+    expect(ringing.take([quiet, alarm('b', { level: 'warning' })])).toEqual([])
+    expect(open([quiet, alarm('b', { level: 'warning' })])).toEqual([])
+    expect(ringing.take([alarm('a', { severity: 'ringing' })])).toEqual(['a'])
+    expect(ringing.take([quiet])).toEqual([])
+    expect(ringing.take([alarm('a', { severity: 'ringing' })])).toEqual(['a'])
+  })
+
+  it('have the server’s words in the page’s language', () => {
+    const words = { en: { cause: 'No sound', remedy: 'Turn it on.' }, fr: { cause: 'Pas de son', remedy: '' } }
+    expect(alarmWords(alarm('a', { words }), 'fr').cause).toBe('Pas de son')
+    expect(alarmWords(alarm('a', { words: { en: words.en } }), 'fr').remedy).toBe('Turn it on.')
+    expect(alarmWords(alarm('brand_new'), 'fr')).toEqual({ cause: 'brand_new', remedy: '' })
   })
 
   it('show in the tab’s title and icon', () => {
@@ -101,16 +122,6 @@ describe('words', () => {
     for (const code of codes.split(' ')) expect(en).toHaveProperty([`error.${code}`])
     expect(errorWords('too_late', 'x')).toBe(en['error.too_late'])
     expect(errorWords('brand_new', 'Something.')).toBe('The server says: Something.')
-  })
-
-  it('are there for every alarm, with its details', () => {
-    const codes =
-      'nothing_coming_in running_on_spare on_air_without_media unplanned_media hold unanswered not_started reserved_for_next closed_ahead takeover_ahead wrong_room_key publication_duel grant_expired disk_low disk_full disk_error disk_behind room_out_of_memory task_failing clock_moved not_erased encoder_overload viewers_no_sound viewers_no_picture viewers_stutter viewers_sync viewers_other'
-    for (const code of codes.split(' ')) expect(en).toHaveProperty([`alarm.${code}`])
-    expect(alarmWords('disk_low', { minutes_left: 42 })).toBe('Disk for 42 more minutes')
-    expect(alarmWords('viewers_no_sound', { people: 4 })).toBe('4 viewers report: no sound')
-    expect(alarmWords('closed_ahead', {})).not.toContain('{')
-    expect(alarmWords('brand_new', {})).toBe('Alarm: brand_new')
   })
 
   it('tell the time at the venue, wherever the crew is', () => {
@@ -131,7 +142,7 @@ describe('keys of the day', () => {
   })
 
   it('are told apart from the studio’s others', () => {
-    expect(['n', 'E', 'x', 'h', 'l', 'u', 'k', 'o', 'q'].map((key) => shortcut(press(key)))).toEqual([
+    expect(['n', 'E', 'x', 'h', 'l', 'u', 'k', 'z', 'y', 'o', 'q'].map((key) => shortcut(press(key)))).toEqual([
       'start',
       'end',
       'extend',
@@ -139,6 +150,8 @@ describe('keys of the day', () => {
       'slate',
       'undo',
       'alarm',
+      'snooze',
+      'normal',
       'air',
       null,
     ])

@@ -20,7 +20,8 @@ export type Tap =
   | { kind: 'gain'; db: number }
   | { kind: 'forget'; minutes: number }
   | { kind: 'undo'; action: string }
-  | { kind: 'acknowledge'; alarm: string }
+  | { kind: 'acknowledge' | 'normal' | 'not_normal'; alarm: string }
+  | { kind: 'snooze'; alarm: string; minutes: number }
 
 export type TapKind = Tap['kind']
 
@@ -29,9 +30,8 @@ export function keyOf(tap: Tap): string {
   switch (tap.kind) {
     case 'undo':
       return `undo:${tap.action}`
-    case 'acknowledge':
-      return `acknowledge:${tap.alarm}`
     default:
+      if ('alarm' in tap) return `${tap.kind}:${tap.alarm}`
       return 'session' in tap ? `${tap.kind}:${tap.session}` : tap.kind
   }
 }
@@ -51,13 +51,18 @@ export function commandOf(tap: Tap): { name: string; data: Record<string, unknow
       return { name: 'undo', data: { action: tap.action } }
     case 'acknowledge':
       return { name: 'alarm.acknowledge', data: { id: tap.alarm } }
+    case 'snooze':
+      return { name: 'alarm.snooze', data: { id: tap.alarm, minutes: tap.minutes } }
+    case 'normal':
+    case 'not_normal':
+      return { name: 'alarm.normal', data: { id: tap.alarm, on: tap.kind === 'normal' } }
     default:
       return null
   }
 }
 
-/** `POST` path and body. */
-export function requestOf(tap: Tap, room: string): { path: string; body: Record<string, unknown> } {
+/** `POST` path and body; or what is deleted. */
+export function requestOf(tap: Tap, room: string): { path: string; body: Record<string, unknown>; method?: 'DELETE' } {
   const inRoom = (name: string) => `/api/v1/rooms/${encodeURIComponent(room)}/${name}`
   switch (tap.kind) {
     case 'start':
@@ -94,8 +99,17 @@ export function requestOf(tap: Tap, room: string): { path: string; body: Record<
     case 'undo':
       return { path: `/api/v1/actions/${encodeURIComponent(tap.action)}/undo`, body: {} }
     case 'acknowledge':
-      return { path: `/api/v1/alarms/${encodeURIComponent(tap.alarm)}/acknowledge`, body: {} }
+    case 'normal':
+      return { path: ofAlarm(tap), body: {} }
+    case 'snooze':
+      return { path: ofAlarm(tap), body: { minutes: tap.minutes } }
+    case 'not_normal':
+      return { path: ofAlarm({ ...tap, kind: 'normal' }), body: {}, method: 'DELETE' }
   }
+}
+
+function ofAlarm(tap: { kind: TapKind; alarm: string }): string {
+  return `/api/v1/alarms/${encodeURIComponent(tap.alarm)}/${tap.kind}`
 }
 
 function ofSession(tap: { kind: TapKind; session: string }, body: Record<string, unknown>) {

@@ -31,10 +31,3 @@ export function errorWords(code: string, message: string): string {
   const key = `error.${code}`
   return key in en ? say(key as DayKey) : t('error.other', { message: message || code })
 }
-
-/** An alarm's words by its code. Values that did not come stay out of sight. */
-export function alarmWords(code: string, values: Readonly<Record<string, string | number>>): string {
-  const key = `alarm.${code}`
-  if (!(key in en) || code === 'other') return t('alarm.other', { code })
-  return say(key as DayKey, values).replace(/\{\w+\}/g, '–')
-}

@@ -57,6 +57,8 @@ export const en = {
   'keys.slate': 'Slate on or off',
   'keys.undo': 'Undo',
   'keys.alarm': 'Take the first alarm',
+  'keys.snooze': 'Silence the first alarm for 10 minutes',
+  'keys.normal': 'The first alarm is normal in this session',
 } as const
 
 export const fr: Translation<typeof en> = {
@@ -115,4 +117,6 @@ export const fr: Translation<typeof en> = {
   'keys.slate': 'Mettre ou enlever le carton',
   'keys.undo': 'Annuler',
   'keys.alarm': 'Prendre la première alarme',
+  'keys.snooze': 'Faire taire la première alarme 10 minutes',
+  'keys.normal': 'La première alarme est normale dans cette session',
 }
