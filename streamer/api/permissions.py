@@ -64,6 +64,7 @@ _API: Mapping[str, Rule] = {
     "POST /rooms/{id}/resume": Action.ROOM_HOLD,
     "POST /rooms/{id}/ad_hoc": Action.SESSION_RUN,
     "POST /rooms/{id}/air": Action.ROOM_AIR,
+    "PATCH /rooms/{id}/sources/{name}": Action.ROOM_AIR,
     "POST /rooms/{id}/forget": Action.MEDIA_FORGET,
     "GET /rooms/{id}/captions": Action.CAPTION_WRITE,
     "POST /rooms/{id}/captions": Action.CAPTION_WRITE,

@@ -17,6 +17,14 @@ from streamer.conference.alarms import Alarm
 from streamer.conference.captions import language_tag
 from streamer.conference.day import RoomDay
 from streamer.conference.rooms import Between, Room, StartRule
+from streamer.conference.sources import (
+    MAX_GAIN_DB,
+    MIN_GAIN_DB,
+    SETTING_FIELDS,
+    SourceKind,
+    SourceSetting,
+    setting_of,
+)
 from streamer.control.messages import RoomStatus, SourceStatus, TrackStatus
 from streamer.store.room_states import Acknowledgement
 
@@ -98,7 +106,36 @@ class SourceView(BaseModel):
     up: bool
 
 
-class SourceCrewView(SourceView):
+class SourceChange(Body):
+    """Changes a source's sound in every output, and says of what kind its picture is."""
+
+    gain_db: float | None = Field(None, ge=MIN_GAIN_DB, le=MAX_GAIN_DB)
+    mute: bool | None = None
+    mono: bool | None = None
+    """Both channels get the mean of the two."""
+    kind: SourceKind | None = None
+    """null: unknown. A picture that stands still is a trouble of a ``camera`` only."""
+
+    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("kind",)))
+
+
+class SourceSet(BaseModel):
+    """The crew's settings of a source, there or not."""
+
+    gain_db: float = 0.0
+    mute: bool = False
+    mono: bool = False
+    kind: SourceKind | None = None
+
+
+class SourceChanged(SourceSet):
+    """The source's settings after a change, and the change's id for undoing it; null if nothing changed."""
+
+    name: str
+    action: str | None
+
+
+class SourceCrewView(SourceView, SourceSet):
     """A source as the room's crew sees it."""
 
     publication: str
@@ -113,8 +150,9 @@ class SourceCrewView(SourceView):
     notes: list[str]
 
     @classmethod
-    def of(cls, source: SourceStatus) -> Self:
+    def of(cls, source: SourceStatus, setting: SourceSetting) -> Self:
         return cls(
+            **set_of(setting),
             up=source.up,
             publication=source.publication,
             client=source.client,
@@ -290,7 +328,7 @@ class RoomCrewView(RoomView):
         following: AnySession | None,
     ) -> RoomCrewView:
         return RoomCrewView(
-            sources={name: SourceCrewView.of(source) for name, source in (status.sources if status else {}).items()},
+            sources=_sources(status, day),
             aliases=list(room.aliases),
             guid=room.guid,
             retention_days=room.retention_days,
@@ -309,6 +347,16 @@ class RoomCrewView(RoomView):
             meters=meters,
             **_common(room, state, public, now, following),
         )
+
+
+def set_of(setting: SourceSetting) -> dict[str, Any]:
+    return {name: getattr(setting, name) for name in SETTING_FIELDS}
+
+
+def _sources(status: RoomStatus | None, day: RoomDay) -> dict[str, SourceCrewView]:
+    """Those that have come since the room opened, and those of which something is set."""
+    there = {one.name: SourceStatus(one.name, up=False) for one in day.sources} | (status.sources if status else {})
+    return {name: SourceCrewView.of(source, setting_of(day.sources, name)) for name, source in there.items()}
 
 
 def _common(

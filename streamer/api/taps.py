@@ -136,7 +136,8 @@ async def air(call: Call) -> Done:
     if "source" in body.model_fields_set:
         commands.append(taps.Take(body.source))
     if body.gain_db is not None:
-        commands.append(taps.Gain(body.gain_db))
+        director = call.services.director
+        commands.append(taps.Gain(body.gain_db, director.effects.source_on(director.day(room.id))))
     if not commands:
         raise invalid_field("slate", "name slate, source or gain_db")
     done = [(room.id, await call.services.director.run(room.id, one, actor_of(grant))) for one in commands]

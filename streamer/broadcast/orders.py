@@ -49,6 +49,20 @@ class SlateOrder(msgspec.Struct, frozen=True):
     """Files of partners' logos in the data folder, at most six."""
 
 
+class SourceOrder(msgspec.Struct, frozen=True):
+    """The treatment of one source's sound, in every output."""
+
+    name: str
+    gain_db: float = 0.0
+    mute: bool = False
+    mono: bool = False
+    """Both channels get the mean of the two."""
+
+    @property
+    def changes_sound(self) -> bool:
+        return self.mute or self.mono or self.gain_db != 0
+
+
 class RoomOrders(msgspec.Struct, frozen=True):
     """The default is a room without orders: the slate, and no recording. All fields travel, defaults too, so that a
     reader with other defaults still does what was meant."""
@@ -66,8 +80,17 @@ class RoomOrders(msgspec.Struct, frozen=True):
     source: str | None = None
     """The source to take; None: ``main``, with ``spare`` behind it."""
     gain_db: float = 0.0
+    """The gain of the source that is taken, for a room that does not know ``sources``."""
     slate: SlateOrder = SlateOrder()
     withheld: tuple[Withheld, ...] = ()
     slate_from_ms: int | None = None
     """From this time of the machine's clock on, UTC milliseconds, the public output shows the slate: then a session
     begins that must not be seen. The room keeps it by itself, should the director be late or away."""
+    sources: tuple[SourceOrder, ...] | None = None
+    """The sources whose sound is to change; others pass as they come. None, from a director of before: ``gain_db``
+    holds for every source."""
+
+    def of_source(self, name: str) -> SourceOrder:
+        if self.sources is None:
+            return SourceOrder(name, self.gain_db)
+        return next((one for one in self.sources if one.name == name), SourceOrder(name))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from streamer.broadcast.orders import OutputOrder, RoomOrders, Shows, SlateOrder
+from streamer.broadcast.orders import OutputOrder, RoomOrders, Shows, SlateOrder, SourceOrder
 from streamer.conference.clockwork import goes_on_air_by_itself
 from streamer.conference.day import (
     RoomDay,
@@ -29,6 +29,7 @@ from streamer.conference.day import (
 from streamer.conference.delays import ShownTimes, shown_times
 from streamer.conference.rooms import Between
 from streamer.conference.sessions import Hold, Session
+from streamer.conference.sources import setting_of, source_on
 from streamer.conference.spans import output_name, withheld
 
 
@@ -170,7 +171,8 @@ def orders(day: RoomDay, now_ms: int, texts: SlateTexts = TEXTS["en"]) -> RoomOr
             None if running is None or running.started_ms is None else running.started_ms - day.timing.handle_ms
         ),
         source=day.source,
-        gain_db=day.gain_db,
+        gain_db=setting_of(day.sources, source_on(day.source)).gain_db,
+        sources=tuple(SourceOrder(one.name, one.gain_db, one.mute, one.mono) for one in day.sources),
         slate=slate(day, now_ms, texts),
         withheld=withheld(day),
         slate_from_ms=_slate_from_ms(day, now_ms),

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from streamer.conference.rooms import Between, StartRule
 from streamer.conference.sessions import RUNNING, Flag, Hold, Kind, Session, SessionState
+from streamer.conference.sources import SourceSetting
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -100,7 +101,8 @@ class RoomDay:
     slate: bool = False
     """Whether the technician has put up the slate."""
     source: str | None = None
-    gain_db: float = 0.0
+    sources: tuple[SourceSetting, ...] = ()
+    """The crew's settings of its sources."""
     zone: str = "UTC"
     """The venue's IANA time zone: it decides the day, and the times on the slate."""
     left_out: tuple[LeftOut, ...] = field(default=(), compare=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Never
+from typing import Any, Literal, Never
 
 from streamer.broadcast.programme import SLATE
 from streamer.conference.clockwork import ad_hoc_session, begun, ended
@@ -30,10 +30,19 @@ from streamer.conference.day import (
 from streamer.conference.delays import moved, shifted, shifted_since
 from streamer.conference.rooms import is_source_name
 from streamer.conference.sessions import KIND_DEFAULTS, Flag, Hold, Kind, Session, SessionState
+from streamer.conference.sources import (
+    MAX_GAIN_DB,
+    MAX_SOURCES,
+    MIN_GAIN_DB,
+    SETTING_FIELDS,
+    SourceKind,
+    setting_of,
+    source_on,
+    with_setting,
+)
 from streamer.errors import StreamerError
 
 MAX_MINUTES = 24 * 60
-MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 20.0
 
 
 class Refused(StreamerError):
@@ -139,10 +148,36 @@ class Take:
 @dataclass(frozen=True, slots=True)
 class Gain:
     db: float
+    source: str | None = None
+    """None: the taken source, or ``main``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetSource:
+    """None: as it is."""
+
+    source: str
+    gain_db: float | None = None
+    mute: bool | None = None
+    mono: bool | None = None
+    kind: SourceKind | Literal["unknown"] | None = None
 
 
 Command = (
-    StartTap | End | Extend | Delay | Cancel | Reopen | AdHoc | ConsentAnswer | HoldOn | Resume | Slate | Take | Gain
+    StartTap
+    | End
+    | Extend
+    | Delay
+    | Cancel
+    | Reopen
+    | AdHoc
+    | ConsentAnswer
+    | HoldOn
+    | Resume
+    | Slate
+    | Take
+    | Gain
+    | SetSource
 )
 
 
@@ -374,9 +409,21 @@ def _take(day: RoomDay, command: Take, now_ms: int) -> RoomDay:
 
 
 def _gain(day: RoomDay, command: Gain, now_ms: int) -> RoomDay:
-    if not MIN_GAIN_DB <= command.db <= MAX_GAIN_DB:
+    return _set_source(day, SetSource(command.source or source_on(day.source), gain_db=command.db), now_ms)
+
+
+def _set_source(day: RoomDay, command: SetSource, now_ms: int) -> RoomDay:
+    if not is_source_name(command.source):
+        _refuse("bad_source", "This is no source's name.", 422)
+    if command.gain_db is not None and not MIN_GAIN_DB <= command.gain_db <= MAX_GAIN_DB:
         _refuse("bad_gain", f"{MIN_GAIN_DB:g} to {MAX_GAIN_DB:g} dB.", 422)
-    return day if day.gain_db == command.db else replace(day, gain_db=command.db)
+    given = {name: value for name in SETTING_FIELDS if (value := getattr(command, name)) is not None}
+    if given.get("kind") == "unknown":
+        given["kind"] = None
+    sources = with_setting(day.sources, replace(setting_of(day.sources, command.source), **given))
+    if len(sources) > max(MAX_SOURCES, len(day.sources)):
+        _refuse("too_many_sources", f"Settings of {MAX_SOURCES} sources are kept.")
+    return day if sources == day.sources else replace(day, sources=sources)
 
 
 _RULES: dict[type, Callable[[RoomDay, Any, int], RoomDay]] = {
@@ -393,6 +440,7 @@ _RULES: dict[type, Callable[[RoomDay, Any, int], RoomDay]] = {
     Slate: _slate,
     Take: _take,
     Gain: _gain,
+    SetSource: _set_source,
 }
 
 

@@ -17,9 +17,11 @@ from streamer.conference.day import (
 )
 from streamer.conference.session_keys import with_generation
 from streamer.conference.sessions import RUNNING, Hold, Session, SessionState
+from streamer.conference.sources import SourceSetting
+from streamer.conference.sources import restored as restored_sources
 from streamer.conference.taps import Refused
 
-_ROOM_FIELDS = ("hold", "slate", "source", "gain_db")
+_ROOM_FIELDS = ("hold", "slate", "source")
 _SESSION_FIELDS = tuple(f.name for f in fields(Session) if f.name not in ("id", "generation"))
 """The generation is not restored: links that were taken away by mistake are handed out anew."""
 
@@ -41,6 +43,8 @@ class RoomImage:
     slate: bool = False
     source: str | None = None
     gain_db: float = 0.0
+    """The room's one gain, in actions from before each source had its own."""
+    sources: tuple[SourceSetting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,12 @@ def restore(day: RoomDay, done: Effect, now_ms: int, *, alone: bool = False) -> 
         for name in _ROOM_FIELDS
         if getattr(done.before, name) != getattr(done.after, name)
     }
+    sources = restored_sources(day.sources, done.before.sources, done.after.sources)
+    if sources is None or done.before.gain_db != done.after.gain_db:
+        raise _superseded()
     if any(getattr(day, name) != getattr(done.after, name) for name in changed):
         raise _superseded()
+    restored = replace(restored, sources=sources)
     if changed:
         if "hold" in changed:
             changed["patience_ms"] = now_ms
@@ -143,4 +151,4 @@ def _superseded() -> Refused:
 
 
 def _room_image(day: RoomDay) -> RoomImage:
-    return RoomImage(day.hold, day.slate, day.source, day.gain_db)
+    return RoomImage(day.hold, day.slate, day.source, sources=day.sources)

@@ -6,13 +6,16 @@ from pathlib import Path
 
 from streamer.broadcast.orders import RoomOrders
 from streamer.conference.rooms import Room, Venue
+from streamer.conference.sources import SourceSetting
 from streamer.control.messages import RoomConfig
 
 LOGO_PREFIX = "/logos/"
 MAX_LOGOS = 6
 
 
-def room_config(room: Room, venue: Venue | None, orders: RoomOrders) -> RoomConfig:
+def room_config(
+    room: Room, venue: Venue | None, orders: RoomOrders, sources: tuple[SourceSetting, ...] = ()
+) -> RoomConfig:
     return RoomConfig(
         id=room.id,
         name=room.name,
@@ -21,6 +24,7 @@ def room_config(room: Room, venue: Venue | None, orders: RoomOrders) -> RoomConf
         between=room.between.value,
         orders=orders,
         caption_languages=room.caption_languages,
+        source_kinds={one.name: one.kind.value for one in sources if one.kind is not None},
     )
 
 

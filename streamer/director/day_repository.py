@@ -272,7 +272,7 @@ def day_of_room(
         hold=state.hold,
         slate=state.slate,
         source=state.source,
-        gain_db=state.gain_db,
+        sources=state.sources,
         zone=venue.timezone if venue is not None else UTC_ZONE,
         left_out=left_out,
     )
@@ -285,7 +285,7 @@ def state_of(day: RoomDay) -> StoredRoomState:
         day.hold,
         day.slate,
         day.source,
-        day.gain_db,
+        day.sources,
         day.media.up_since_ms,
         day.media.stopped_ms,
     )

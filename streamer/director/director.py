@@ -22,6 +22,7 @@ from streamer.conference.day import RoomDay, find, following, next_obeyed_ms
 from streamer.conference.delays import shown_times
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session
+from streamer.conference.sources import differences
 from streamer.conference.taps import Refused
 from streamer.conference.undo import effect, restore
 from streamer.control.media_plane import Change, MediaPlane, RoomLink
@@ -442,6 +443,7 @@ class Director:
             action=action,
             done=done,
             undone=undone,
+            details=differences(shown.sources, after.sources),
             heard=not done.empty,
         )
         covered = incidents(shown, after, now_ms)

@@ -16,6 +16,7 @@ from streamer.conference import airing, alarm_memory
 from streamer.conference.alarms import session_about
 from streamer.conference.day import RoomDay
 from streamer.conference.sessions import Event, Session
+from streamer.conference.sources import source_on
 from streamer.control.media_plane import MediaPlane
 from streamer.control.messages import RoomConfig
 from streamer.director.config import logo_files, room_config
@@ -57,7 +58,12 @@ class Effects:
 
     def config(self, state: RoomState, now_ms: int) -> RoomConfig:
         """The config for the room's process at ``now_ms``."""
-        return room_config(state.room, state.venue, self._orders(state, now_ms))
+        return room_config(state.room, state.venue, self._orders(state, now_ms), state.day.sources)
+
+    def source_on(self, day: RoomDay) -> str:
+        """The source that *the gain* means now."""
+        link = self._plane.rooms.get(day.room)
+        return source_on(day.source, None if link is None or link.status is None else link.status.on_programme)
 
     async def put_into_effect(self, state: RoomState, before: RoomDay, now_ms: int) -> None:
         await self.send_orders(state, now_ms)
@@ -165,4 +171,4 @@ class Effects:
 
 
 def _by_hand(day: RoomDay) -> tuple[Any, ...]:
-    return (day.hold, day.slate, day.source, day.gain_db)
+    return (day.hold, day.slate, day.source, day.sources)

@@ -21,6 +21,7 @@ KINDS: Mapping[type, str] = {
     taps.Slate: "air.slate",
     taps.Take: "air.take",
     taps.Gain: "air.gain",
+    taps.SetSource: "source.set",
 }
 
 PERMISSIONS: Mapping[str, Action] = {
@@ -37,6 +38,7 @@ PERMISSIONS: Mapping[str, Action] = {
     "air.slate": Action.ROOM_AIR,
     "air.take": Action.ROOM_AIR,
     "air.gain": Action.ROOM_AIR,
+    "source.set": Action.ROOM_AIR,
 }
 """Undoing an action needs the same right as taking it."""
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import av
 import numpy as np
@@ -20,10 +21,13 @@ from av.audio.codeccontext import AudioCodecContext
 from av.codec.context import Flags
 from numpy.typing import NDArray
 
+from streamer.broadcast.orders import SourceOrder
 from streamer.formats.types import Sample, TrackConfig
+from streamer.media.changed_sound import ChangedSound, OpusPackets
 from streamer.media.meters import LoudnessMeter
 from streamer.media.ordered_worker import OrderedWorker
-from streamer.media.pcm import FADE, SAMPLE_RATE, PcmWindow, conceal, crossfade, fade_in, fade_out, slew
+from streamer.media.pcm import FADE, SAMPLE_RATE, PcmWindow, conceal, crossfade, fade_in, fade_out, slew, to_samples
+from streamer.media.sound_chain import SoundChain
 
 Pcm = NDArray[np.float32]
 
@@ -40,6 +44,8 @@ CODECS = "mp4a.40.2"
 OPUS_SILENCE = b"\xfc\xff\xfe"
 """20 ms of silence, stereo, for a peer that expects Opus (RFC 6716, 3.1: CELT, full band, 20 ms, one frame)."""
 OPUS_SILENCE_TICKS = 1800
+
+UNCHANGED = SourceOrder("")
 
 _DECODERS = {
     "opus": ("libopus", 48_000, "stereo"),
@@ -131,7 +137,8 @@ class SoundTrack:
     """Places decoded sound on the timeline and encodes it, with silence in the gaps.
 
     ``bitrates``: rendition -> bits per second; all have the same sound. ``start``: the earliest tick of the first
-    frame; frames stand at multiples of 1920 ticks. ``meter`` gets the encoded sound, on the sound's thread.
+    frame; frames stand at multiples of 1920 ticks. ``on_answer`` is called once for each packet that asks what goes out
+    to WHEP viewers for it. ``meter`` gets the encoded sound, on the sound's thread.
     """
 
     def __init__(
@@ -141,11 +148,13 @@ class SoundTrack:
         loop: asyncio.AbstractEventLoop,
         start: int,
         on_frame: Callable[[str, Sample], None],
+        on_answer: Callable[[OpusPackets, bool], None] = lambda packets, own: None,
         meter: LoudnessMeter | None = None,
     ) -> None:
         origin = -(-start // AAC_TICKS) * AAC_TICKS
         self._loop = loop
         self._on_frame = on_frame
+        self._on_answer = on_answer
         self._meter = meter
         self._encoders = {name: AacEncoder(bitrate, origin) for name, bitrate in bitrates.items()}
         self._counters: Counter[str] = Counter()
@@ -160,8 +169,8 @@ class SoundTrack:
         self._drift = self._lately = 0.0
         """The distance of packets from their place, smoothed over 16 and over 4 of them."""
         self._decoder: SoundDecoder | None = None
-        self._gain = 1.0
-        self._wanted_gain = 1.0
+        self._chain: SoundChain | None = None
+        self._changed = ChangedSound(self._window.read)
 
     @property
     def configs(self) -> dict[str, TrackConfig]:
@@ -178,12 +187,14 @@ class SoundTrack:
         """Whether all work is done; its results may still be on their way to the loop."""
         return self._worker.idle
 
-    def push(self, codec: str, data: bytes, start: int) -> None:
-        """One encoded packet whose sound begins at tick ``start``."""
+    def push(self, codec: str, data: bytes, start: int, order: SourceOrder = UNCHANGED, *, asks: bool = False) -> bool:
+        """One encoded packet of the source that ``order`` names, whose sound begins at tick ``start``. False: refused.
+        ``asks``: what goes out to WHEP viewers for it?"""
         if self._worker.depth >= MAX_JOBS:
             self._counters["sound_refused_total"] += 1
-            return
-        self._worker.put(partial(self._push, codec, data, start))
+            return False
+        self._worker.put(partial(self._push, codec, data, start, order, asks))
+        return True
 
     def advance(self, to: int) -> None:
         """Encode the sound before tick ``to``; later packets for that time are dropped."""
@@ -194,10 +205,6 @@ class SoundTrack:
         """A take ends: sound that is not encoded yet is heard until tick ``at`` only; another source comes next."""
         self._worker.put(partial(self._reset, at))
 
-    def set_gain(self, decibels: float) -> None:
-        """Amplify from the next frame on, without a click."""
-        self._wanted_gain = 10 ** (decibels / 20)
-
     def close(self) -> None:
         """Stop the thread without waiting."""
         self._closed = True
@@ -205,7 +212,11 @@ class SoundTrack:
 
     # --- on the sound's thread -----------------------------------------------------------------------
 
-    def _push(self, codec: str, data: bytes, start: int) -> None:
+    def _push(self, codec: str, data: bytes, start: int, order: SourceOrder, asks: bool) -> None:
+        chain = self._chain
+        if chain is None or chain.source != order.name:
+            chain = self._chain = SoundChain(order)
+            self._changed.stop()
         try:
             if self._decoder is None or self._decoder.codec != codec:
                 self._decoder = SoundDecoder(codec)
@@ -213,9 +224,21 @@ class SoundTrack:
             block = self._decoder.decode(data)
         except (av.FFmpegError, ValueError):
             self._counters["sound_errors_total"] += 1
+            if asks:
+                self._post(self._on_answer, [], False)
             return
         if block.shape[1]:
-            self._lay(block, to_samples(start) - behind)
+            at = to_samples(start) - behind
+            if self._end is None or abs(at - chain.behind - self._end) > GLUE:
+                chain.interrupt()
+            at -= chain.behind
+            block = chain.process(block, order)
+        if block.shape[1]:
+            self._lay(block, at)
+        if asks:
+            own = codec == "opus" and not chain.changes
+            end = self._next if self._end is None else max(self._end, self._next)
+            self._post(self._on_answer, *self._changed.follow(data, start, end, own=own))
 
     def _lay(self, block: Pcm, at: int) -> None:
         size = block.shape[1]
@@ -274,15 +297,11 @@ class SoundTrack:
             self._next += AAC_FRAME
 
     def _encode(self, pcm: Pcm) -> None:
-        wanted = self._wanted_gain
-        if wanted != 1.0 or self._gain != 1.0:
-            pcm = np.clip(pcm * np.linspace(self._gain, wanted, AAC_FRAME, dtype=np.float32), -1.0, 1.0)
-            self._gain = wanted
         if self._meter is not None:
             self._meter.push(pcm, self._next * 15 // 8)
         for name, encoder in self._encoders.items():
             for sample in encoder.encode(pcm):
-                self._post(name, sample)
+                self._post(self._on_frame, name, sample)
 
     def _reset(self, at: int) -> None:
         position = max(to_samples(at), self._next)
@@ -292,21 +311,17 @@ class SoundTrack:
         # The next source's sound begins with a fade, whatever its clock says.
         self._end = None
         self._drift = self._lately = 0.0
-        self._decoder = None
+        self._decoder = self._chain = None
+        self._changed.stop()
 
-    def _post(self, name: str, sample: Sample) -> None:
+    def _post(self, callback: Callable[..., None], *values: Any) -> None:
         if not self._closed:
             try:
-                self._loop.call_soon_threadsafe(self._give, name, sample)
+                self._loop.call_soon_threadsafe(self._give, callback, *values)
             except RuntimeError:
                 # The loop is closed because the room process is about to end.
                 self._closed = True
 
-    def _give(self, name: str, sample: Sample) -> None:
+    def _give(self, callback: Callable[..., None], *values: Any) -> None:
         if not self._closed:
-            self._on_frame(name, sample)
-
-
-def to_samples(ticks: int) -> int:
-    """Samples at 48 kHz, rounded."""
-    return (ticks * 8 + 7) // 15
+            callback(*values)

@@ -169,7 +169,7 @@ class LoudnessMeter:
         joined = np.concatenate((self._tail, samples), axis=1)
         self._tail = joined[:, -(_TAPS - 1) :]
         windows = np.lib.stride_tricks.sliding_window_view(joined, _TAPS, axis=1)
-        return _decibels(float(np.abs(windows @ _interpolator()).max()) ** 2)
+        return _decibels(float(np.abs(windows @ interpolator()).max()) ** 2)
 
     def _count_clipping(self, samples: Floats) -> None:
         for channel in range(2):
@@ -242,7 +242,7 @@ def _filter(samples: Floats, state: Floats) -> tuple[Floats, Floats]:
 
 
 @lru_cache(maxsize=1)
-def _interpolator() -> Floats:
+def interpolator() -> Floats:
     """Twelve taps for each of four phases: a windowed sinc, unity gain at zero frequency."""
     length = _PHASES * _TAPS
     position = (np.arange(length) - (length - 1) / 2) / _PHASES

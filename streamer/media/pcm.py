@@ -64,6 +64,16 @@ class PcmWindow:
         self._data[:, max(0, at - self._base) :] = 0
 
 
+def to_samples(ticks: int) -> int:
+    """Samples at 48 kHz, rounded."""
+    return (ticks * 8 + 7) // 15
+
+
+def to_ticks(samples: int) -> int:
+    """Ticks of 1/90000 s, rounded down."""
+    return samples * 15 // 8
+
+
 def fade_in(block: Pcm) -> Pcm:
     size = min(FADE, block.shape[1])
     out = block.copy()

@@ -26,7 +26,7 @@ from streamer.media.overload import ShedPolicy
 from streamer.media.packager import TrackPackager
 from streamer.media.programme_outputs import ProgrammeOutputs
 from streamer.media.recovery import Recovered
-from streamer.media.relay_timeline import FrameRelay, RelayTimeline
+from streamer.media.relay_timeline import FrameRelay, RelaySound, RelayTimeline
 from streamer.media.renditions import RenditionPlan
 from streamer.media.slate import SlateText
 from streamer.media.slates import SlateShelf
@@ -78,6 +78,8 @@ class BroadcastPipeline:
             start=start,
         )
         self.relay = RelayTimeline(relay, start)
+        self.relay_sound = RelaySound(self.relay, self._hears)
+        self._orders = orders
         self.left_out_total = 0
         """Frames of sources that takes could not use: out of order, or referring to lost frames."""
         self._picture_meter, self.loudness = PictureMeter(), LoudnessMeter()
@@ -110,9 +112,9 @@ class BroadcastPipeline:
             loop=loop,
             start=start,
             on_frame=self._on_frame,
+            on_answer=self.relay_sound.answered,
             meter=self.loudness,
         )
-        self.sound_track.set_gain(orders.gain_db)
         self.outputs = ProgrammeOutputs(
             SlateParts(broadcast, self.grid, plan.top, self.slates, self.relay, self.sound_track.configs, plan.sounds),
             store,
@@ -137,16 +139,20 @@ class BroadcastPipeline:
         self.outputs.cut(start)
         return cut
 
-    def sound(self, unit: AccessUnit, start: int) -> None:
+    def sound(self, unit: AccessUnit, start: int, source: str) -> None:
         self._before_sample()
-        self.sound_track.push(unit.codec, unit.data, start)
+        order = self._orders.of_source(source)
         public = self.outputs.public
-        if public.shown_from is None or start < public.shown_from:
-            return
-        if public.shows == "picture_muted":
+        if public.shown_from is not None and start >= public.shown_from and public.shows == "picture_muted":
             self.relay.silence(start)
-        elif unit.codec == "opus":
-            self.relay.sound(unit.data, start)
+        asks = self.relay_sound.asks(unit, start, order)
+        if self.sound_track.push(unit.codec, unit.data, start, order, asks=asks) and asks:
+            self.relay_sound.asked()
+
+    def _hears(self, start: int) -> bool:
+        """Whether WHEP viewers hear the programme's sound at ``start``."""
+        public = self.outputs.public
+        return public.shown_from is not None and start >= public.shown_from and public.shows != "picture_muted"
 
     def end_take(self, at: int, *, sound_goes_on: bool = False) -> None:
         """The running take ends at ``at`` in every rendition; its later sound is not heard, unless
@@ -199,7 +205,7 @@ class BroadcastPipeline:
 
     def obey(self, orders: RoomOrders, now: int) -> None:
         """An output shows the programme from its next key frame on, or the slate at once."""
-        self.sound_track.set_gain(orders.gain_db)
+        self._orders = orders
         self.outputs.obey(orders, now)
 
     def close(self) -> None:

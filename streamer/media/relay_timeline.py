@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
+from streamer.broadcast.media_events import PUBLIC
+from streamer.broadcast.orders import SourceOrder
 from streamer.formats import h264
-from streamer.formats.types import Sample, TrackConfig
+from streamer.formats.types import AccessUnit, Sample, TrackConfig
 from streamer.media.audio import OPUS_SILENCE, OPUS_SILENCE_TICKS
+from streamer.media.changed_sound import OpusPackets
 
 
 class FrameRelay(Protocol):
@@ -18,6 +22,9 @@ class FrameRelay(Protocol):
     def push_audio(self, data: bytes, start: int) -> None:
         """One Opus packet."""
 
+    def wants(self, feed: str) -> bool:
+        """Whether somebody watches the feed or is connecting."""
+
 
 class RelayTimeline:
     """Passes a broadcast's pictures and sound to the relay in order of time, with silence for missing sound. ``start``:
@@ -27,6 +34,10 @@ class RelayTimeline:
         self._relay = relay
         self._next_sound = start
         self._last_sound = self._last_picture = -1
+
+    @property
+    def watched(self) -> bool:
+        return self._relay.wants(PUBLIC)
 
     def picture(self, sample: Sample, config: TrackConfig) -> None:
         sets = (config.sps, config.pps) if sample.sync else ((), ())
@@ -46,3 +57,45 @@ class RelayTimeline:
         """Viewers hear silence up to ``to``: a stream of packets that stops is a fault for them."""
         while self._next_sound + OPUS_SILENCE_TICKS <= to:
             self.sound(OPUS_SILENCE, self._next_sound)
+
+
+class RelaySound:
+    """The programme's sound on its way to WHEP viewers: the source's own packets, bit by bit, or those of the sound's
+    thread while it changes the sound. None overtakes another.
+
+    ``hears(start)``: whether viewers hear the programme at that tick, by the orders that hold now.
+    """
+
+    def __init__(self, timeline: RelayTimeline, hears: Callable[[int], bool]) -> None:
+        self._timeline = timeline
+        self._hears = hears
+        self._direct = True
+        self._asked = 0
+        """Packets for which the sound's thread has not answered yet."""
+
+    def asks(self, unit: AccessUnit, start: int, order: SourceOrder) -> bool:
+        """A packet of the source on the programme. Whether the sound's thread must say what goes out for it; if not, it
+        has been sent."""
+        if not self._timeline.watched:
+            self._direct = not self._asked
+            return False
+        if unit.codec != "opus" or order.changes_sound:
+            self._direct = False
+        if self._direct:
+            self._send(unit.data, start)
+        return not self._direct
+
+    def asked(self) -> None:
+        self._asked += 1
+
+    def answered(self, packets: OpusPackets, own: bool) -> None:
+        """``own``: the source's next packets may go without asking."""
+        self._asked -= 1
+        for data, start in packets:
+            self._send(data, start)
+        self._direct = own and not self._asked
+
+    def _send(self, data: bytes, start: int) -> None:
+        # Asked when it goes out: an order may have come while the packet was with the thread.
+        if self._hears(start):
+            self._timeline.sound(data, start)

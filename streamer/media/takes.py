@@ -119,7 +119,7 @@ class PictureTake:
             self.pipeline.left_out_total += 1
             return None
         if start >= self.first - SOUND_BEFORE_TICKS:
-            self.pipeline.sound(unit, start)
+            self.pipeline.sound(unit, start, self.source)
         return start
 
     def fill(self, now: int) -> None:
@@ -278,7 +278,7 @@ class SlateTake:
         if self.clock.sound_is_far(start, unit):
             self.pipeline.left_out_total += 1
             return None
-        self.pipeline.sound(unit, start)
+        self.pipeline.sound(unit, start, self.source)
         return start
 
     def write(self, to: int) -> None:

@@ -11,6 +11,7 @@ from streamer.conference.alarms import Alarm
 from streamer.conference.day import current
 from streamer.conference.grants import Action, Grant
 from streamer.conference.sessions import Hold, Session, SessionState
+from streamer.conference.sources import setting_of
 from streamer.conference.spans import output_name
 from streamer.conference.visibility import Caller, alarm_told
 from streamer.control.media_plane import MediaPlane
@@ -22,6 +23,7 @@ from streamer.realtime.hub import STUDIO, Client
 from streamer.realtime.messages import (
     EVERY_ROOM,
     Air,
+    AirSource,
     AlarmData,
     AlarmWording,
     BroadcastChanged,
@@ -83,8 +85,7 @@ class Facts:
     # --- for the studio -----------------------------------------------------------------------------
 
     def air(self, room: str) -> Air:
-        day = self._director.day(room)
-        return Air(room, day.slate, day.source, day.gain_db)
+        return air_of(self._director, room)
 
     def alarms(self, room: str) -> dict[str, AlarmData]:
         """The room's alarms by id."""
@@ -160,6 +161,13 @@ class Facts:
         if session is None or not rights.tells(self._director, client.grant, session):
             return None
         return self._views.crew(session, client.caller)
+
+
+def air_of(director: Director, room: str) -> Air:
+    day = director.day(room)
+    gain_db = setting_of(day.sources, director.effects.source_on(day)).gain_db
+    sources = {one.name: AirSource(one.gain_db, one.mute, one.mono, one.kind) for one in day.sources}
+    return Air(room, day.slate, day.source, gain_db, sources)
 
 
 def gone(publication: PublicationState) -> PublicationState:

@@ -268,6 +268,8 @@ class DayFeed:
             return
         if what != "meters":
             self._tell_publications(link.room)
+            # The gain that is told is that of the source on the programme.
+            self._tell_air(link.room)
         elif link.meters is not None:
             self._tell_meters(link.room, link.meters)
 

@@ -122,11 +122,23 @@ class Meters(msgspec.Struct, frozen=True):
     meters: Any
 
 
+class AirSource(msgspec.Struct, frozen=True):
+    """The crew's settings of a source."""
+
+    gain_db: float
+    mute: bool
+    mono: bool
+    kind: str | None
+
+
 class Air(msgspec.Struct, frozen=True):
     room: str
     slate: bool
     source: str | None
     gain_db: float
+    """Of the source that is on."""
+    sources: dict[str, AirSource] = {}
+    """Those of which something is set."""
 
 
 SessionObject = dict[str, Any]

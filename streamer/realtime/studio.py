@@ -21,8 +21,9 @@ from streamer.director.director import Tapped
 from streamer.director.kinds import permission_of
 from streamer.director.news import Actor
 from streamer.errors import Conflict, NotFound
-from streamer.realtime import messages, rights
+from streamer.realtime import rights
 from streamer.realtime.commands import CommandContext, RoomCommand, StudioCommand, ask
+from streamer.realtime.facts import air_of
 
 SourceName = Annotated[str, Meta(pattern=SOURCE_PATTERN)]
 AlarmId = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -111,7 +112,8 @@ async def _take(context: CommandContext, command: AirTake) -> dict[str, Any]:
 
 
 async def _gain(context: CommandContext, command: AirGain) -> dict[str, Any]:
-    return await _air(context, taps.Gain(command.db))
+    on = context.director.effects.source_on(context.director.day(context.room))
+    return await _air(context, taps.Gain(command.db, on))
 
 
 async def _acknowledge(context: CommandContext, command: AlarmAcknowledge) -> dict[str, Any]:
@@ -198,8 +200,7 @@ async def _tap(context: CommandContext, session: Session, tap: taps.Command) -> 
 async def _air(context: CommandContext, tap: taps.Command) -> dict[str, Any]:
     actor = context.require(rights.room_target(context.director, context.room))
     tapped = await context.director.run(context.room, tap, actor)
-    day = context.director.day(context.room)
-    return {"action": tapped.action, "air": messages.Air(context.room, day.slate, day.source, day.gain_db)}
+    return {"action": tapped.action, "air": air_of(context.director, context.room)}
 
 
 def _after(context: CommandContext, session: Session, tapped: Tapped) -> Session:

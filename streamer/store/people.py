@@ -376,7 +376,7 @@ LIST: tuple[TablePolicy, ...] = (
     TablePolicy(
         t.room_states,
         "hold_message",
-        "room_id hold_since_ms hold_until_ms slate source gain_db media_up_since_ms media_stopped_ms",
+        "room_id hold_since_ms hold_until_ms slate source gain_db media_up_since_ms media_stopped_ms sources",
         "What a hold says to the room",
         Until.OVER,
     ),

@@ -1,5 +1,5 @@
-"""Rooms' states that no session has (holds, the slate by hand, the source, the gain), the acknowledgements of alarms,
-and what rooms remember of them."""
+"""Rooms' states that no session has (holds, the slate by hand, the source, settings of sources), the acknowledgements
+of alarms, and what rooms remember of them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.sessions import Hold
+from streamer.conference.sources import SourceSetting, setting_of, source_on
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
 from streamer.store.tables import alarm_acknowledgements, alarm_memories, room_states
@@ -26,7 +28,7 @@ class StoredRoomState:
     slate: bool = False
     """Somebody has put up the slate, whatever runs."""
     source: str | None = None
-    gain_db: float = 0.0
+    sources: tuple[SourceSetting, ...] = ()
     media_up_since_ms: int | None = None
     media_stopped_ms: int | None = None
     """The time of the last media, so that a session whose room lost them during a restart ends at that time."""
@@ -71,7 +73,9 @@ class RoomStates:
             "hold_until_ms": None if hold is None else hold.until_ms,
             "slate": state.slate,
             "source": state.source,
-            "gain_db": state.gain_db,
+            # For a program of before, which knows one gain.
+            "gain_db": setting_of(state.sources, source_on(state.source)).gain_db,
+            "sources": msgspec.json.encode(state.sources).decode(),
             "media_up_since_ms": state.media_up_since_ms,
             "media_stopped_ms": state.media_stopped_ms,
         }
@@ -124,5 +128,11 @@ class AlarmMemories:
 def _state(row: Row[Any]) -> StoredRoomState:
     hold = None if row.hold_since_ms is None else Hold(row.hold_since_ms, row.hold_message, row.hold_until_ms)
     return StoredRoomState(
-        row.room_id, hold, row.slate, row.source, row.gain_db, row.media_up_since_ms, row.media_stopped_ms
+        row.room_id,
+        hold,
+        row.slate,
+        row.source,
+        msgspec.json.decode(row.sources, type=tuple[SourceSetting, ...]),
+        row.media_up_since_ms,
+        row.media_stopped_ms,
     )

@@ -73,6 +73,7 @@ room_states = Table(
     Column("gain_db", Float, nullable=False),
     Column("media_up_since_ms", BigInteger),
     Column("media_stopped_ms", BigInteger),
+    Column("sources", UnboundedText, nullable=False),
 )
 """The part of a room's state that no session has. A room without a row has the defaults."""
 

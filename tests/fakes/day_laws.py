@@ -272,4 +272,4 @@ def essence(day: RoomDay) -> object:
     time."""
     stage = {SessionState.ARMED: SessionState.SCHEDULED, SessionState.OVERRUN: SessionState.ON_AIR}
     sessions = {replace(s, changed_ms=None, state=stage.get(s.state, s.state)) for s in day.sessions}
-    return sessions, day.hold, day.slate, day.source, day.gain_db
+    return sessions, day.hold, day.slate, day.source, day.sources

@@ -77,7 +77,7 @@ class Hall:
         """Another web process with what is stored."""
         day = self.day
         stored = RoomDay(day.room, day.name, day.start, day.between, day.sessions, MediaState(), day.hold, day.slate)
-        self.day = replace(stored, source=day.source, gain_db=day.gain_db, zone=day.zone)
+        self.day = replace(stored, source=day.source, sources=day.sources, zone=day.zone)
         return self.look()
 
     def __getitem__(self, name: str) -> Session:

@@ -276,7 +276,7 @@ class RandomDay:
             day.hold,
             day.slate,
             day.source,
-            day.gain_db,
+            day.sources,
             day.zone,
         )
         self.story.append("restart")

@@ -190,6 +190,9 @@ class Room:
     def push_audio(self, data: bytes, start: int) -> None:
         self.relayed_sound.append((start, data))
 
+    def wants(self, feed: str) -> bool:
+        return True
+
     def changed(self) -> None: ...
 
     # --- what scripts do -----------------------------------------------------------------------------

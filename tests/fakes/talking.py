@@ -26,6 +26,7 @@ from streamer.conference.day import MINUTE_MS, RoomDay, find, following, sorted_
 from streamer.conference.grants import Grant, Role
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session, Visibility
+from streamer.conference.sources import source_on
 from streamer.conference.undo import Effect, effect, restore
 from streamer.control.messages import RoomConfig
 from streamer.director.director import Tapped
@@ -62,6 +63,7 @@ class ScriptedDirector:
         self.alarm_actions = self
         self.delay_s = 0.0
         self.actors: list[Actor] = []
+        self.effects = self
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
@@ -112,6 +114,9 @@ class ScriptedDirector:
         before = self.day(stored.room)
         tapped = self._done(stored.room, before, restore(before, done, self.now_ms()), f"{stored.kind}.undo", None)
         return Tapped(None, tapped.sessions)
+
+    def source_on(self, day: RoomDay) -> str:
+        return source_on(day.source)
 
     async def acknowledge(self, room_id: str, alarm_id: str, actor: Actor) -> None:
         if all(alarm.id != alarm_id for alarm in self.alarms(room_id)):

@@ -119,6 +119,7 @@ QUESTIONS: dict[str, Question] = {
     },
     "POST /api/v1/rooms/{id}/ad_hoc": Question(ROOM, {}),
     "POST /api/v1/rooms/{id}/air": Question(ROOM, {"slate": True}),
+    "PATCH /api/v1/rooms/{id}/sources/{name}": Question(ROOM, {"mute": False}),
     "POST /api/v1/rooms/{id}/forget": Question(ROOM, {"minutes": 1}),
     "GET /api/v1/rooms/{id}/captions": Question(ROOM),
     # There is no broadcast: callers with the right are told so.

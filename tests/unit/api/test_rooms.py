@@ -10,6 +10,7 @@ import pytest
 
 from streamer.api.context import SERVICES, Services
 from streamer.api.waiting import StateWaiters
+from streamer.broadcast.orders import SourceOrder
 from streamer.control.messages import RoomConfig, SourceStatus, TrackStatus
 from streamer.settings import Settings
 from tests.fakes.media_plane import FakePlane
@@ -49,6 +50,66 @@ async def test_everybody_may_read_rooms_but_only_the_crew_sees_who_publishes(api
     assert crew["sources"]["main"]["video"]["codec"] == "h264"
     other = await api.as_(await api.grant("viewer", room="a"))("GET", "/rooms/a")
     assert other["sources"] == {"main": {"up": True}}
+
+
+async def test_a_sources_settings_are_kept_told_written_down_and_undone(api: Api, plane: FakePlane) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    technician = api.as_(await api.grant("technician", room="a", label="Ann"))
+    plain = {"gain_db": 0.0, "mute": False, "mono": False, "kind": None}
+    done = await technician("PATCH", "/rooms/a/sources/main", {"gain_db": -3.5, "mute": True, "kind": "camera"})
+    told = plain | {"gain_db": -3.5, "mute": True, "kind": "camera"}
+    assert {name: done[name] for name in told} == told
+    assert done["name"] == "main"
+    room = await plane.ensure(RoomConfig(id="a", name="A"))
+    assert room.status is not None
+    room.status.sources["desk"] = SourceStatus(name="desk", up=True)
+    sources = (await technician("GET", "/rooms/a"))["sources"]
+    assert {name: (one["up"], {key: one[key] for key in plain}) for name, one in sources.items()} == {
+        "main": (False, told),
+        "desk": (True, plain),
+    }
+    assert set((await api.as_("")("GET", "/rooms/a"))["sources"]) == {"desk"}
+    config = api.client.server.app[SERVICES].director.config("a")
+    assert config.source_kinds == {"main": "camera"}
+    assert config.orders.sources == (SourceOrder("main", -3.5, mute=True),)
+    again = await technician("PATCH", "/rooms/a/sources/main", {"mute": True})
+    assert again["action"] is None
+    unknown = await technician("PATCH", "/rooms/a/sources/main", {"kind": None})
+    assert (unknown["kind"], unknown["mute"]) == (None, True)
+    # The gain without a name is that of the source that is on.
+    await technician("POST", "/rooms/a/air", {"gain_db": 6}, expect=200)
+    assert (await technician("GET", "/rooms/a"))["sources"]["main"]["gain_db"] == 6
+    room.status.on_programme = "desk"
+    await technician("POST", "/rooms/a/air", {"gain_db": 2}, expect=200)
+    assert (await technician("GET", "/rooms/a"))["sources"]["desk"]["gain_db"] == 2
+    await technician("POST", f"/actions/{unknown['action']}/undo", expect=200)
+    assert (await technician("GET", "/rooms/a"))["sources"]["main"]["kind"] == "camera"
+    written = [one for one in (await api("GET", "/audit"))["items"] if one["action"].startswith("source.set")]
+    assert [(one["label"], one["details"]) for one in written] == [
+        ("Ann", {"main": {"kind": "camera"}}),
+        ("Ann", {"main": {"kind": None}}),
+        ("Ann", {"main": {"gain_db": -3.5, "mute": True, "kind": "camera"}}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "code"),
+    [
+        ("main", {}, "invalid"),
+        ("main", {"gain_db": 21}, "invalid"),
+        ("main", {"gain_db": None}, "invalid"),
+        ("main", {"mute": "loud"}, "invalid"),
+        ("main", {"kind": "film"}, "invalid"),
+        ("main", {"volume": 3}, "invalid"),
+        ("slate", {"mute": True}, "bad_source"),
+        ("Main Camera", {"mute": True}, "bad_source"),
+    ],
+)
+async def test_what_no_source_can_be_is_refused(api: Api, name: str, body: dict[str, object], code: str) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    answer = await api("PATCH", f"/rooms/a/sources/{name}", body, expect=422)
+    assert answer["error"]["code"] == code
+    await api("PATCH", "/rooms/b/sources/main", {"mute": True}, expect=404)
 
 
 @pytest.mark.parametrize("slug", ["", "A", "a b", "a/b", "-a", "a-", "é", "a" * 49, "../x", "a\n"])

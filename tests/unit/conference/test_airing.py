@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.broadcast.orders import OutputOrder
+from streamer.broadcast.orders import OutputOrder, SourceOrder
 from streamer.conference.airing import TEXTS, orders, public_shows, public_status
 from streamer.conference.day import MediaState, RoomDay, clock_text, sorted_day
 from streamer.conference.rooms import Between
 from streamer.conference.sessions import Flag, Session, SessionState, Visibility
+from streamer.conference.sources import SourceKind
 from streamer.conference.spans import output_name
-from streamer.conference.taps import ConsentAnswer, End, Extend, Gain, HoldOn, Slate, StartTap, Take
+from streamer.conference.taps import ConsentAnswer, End, Extend, Gain, HoldOn, SetSource, Slate, StartTap, Take
 from tests.fakes.days import MIDNIGHT, MINUTE, at, closed, hall, pause, talk
 
 A, B = talk("a", "9:00", "9:45"), talk("b", "10:00", "10:45")
@@ -135,8 +136,9 @@ def test_every_one_of_several_closed_sessions_counts() -> None:
 
 
 def test_source_and_gain_are_passed_on() -> None:
-    told = hall(A).tap(Take("desk")).tap(Gain(-6)).orders
+    told = hall(A).tap(Take("desk")).tap(Gain(-6)).tap(SetSource("main", mute=True, kind=SourceKind.CAMERA)).orders
     assert (told.source, told.gain_db) == ("desk", -6)
+    assert told.sources == (SourceOrder("desk", -6), SourceOrder("main", mute=True))
 
 
 # --- between ----------------------------------------------------------------------------------------

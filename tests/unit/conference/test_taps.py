@@ -6,6 +6,7 @@ import pytest
 
 from streamer.conference import taps
 from streamer.conference.sessions import Flag, Hold, SessionState
+from streamer.conference.sources import MAX_SOURCES, SourceKind
 from streamer.conference.taps import (
     AdHoc,
     Cancel,
@@ -19,6 +20,7 @@ from streamer.conference.taps import (
     Refused,
     Reopen,
     Resume,
+    SetSource,
     Slate,
     StartTap,
     Take,
@@ -280,11 +282,21 @@ def test_answers_are_for_questions() -> None:
         (Take("public"), "bad_source"),
         (Gain(40), "bad_gain"),
         (Gain(-61), "bad_gain"),
+        (SetSource("camera", gain_db=20.1), "bad_gain"),
+        (SetSource("programme", mute=True), "bad_source"),
     ],
 )
 def test_what_no_room_can_do(command: Command, code: str) -> None:
     error = refused(hall(A), command)
     assert (error.code, error.status) == (code, 422)
+
+
+def test_a_room_keeps_the_settings_of_so_many_sources() -> None:
+    room = hall(A)
+    for number in range(MAX_SOURCES):
+        room.tap(SetSource(f"camera-{number}", mute=True))
+    assert refused(room, SetSource("one-more", mute=True)).code == "too_many_sources"
+    room.tap(SetSource("camera-0", mute=False)).tap(SetSource("one-more", mute=True))
 
 
 REPEATABLE = [
@@ -303,6 +315,8 @@ REPEATABLE = [
     Take("slate"),
     Take(None),
     Gain(-6.0),
+    SetSource("camera", mute=True, mono=True, kind=SourceKind.CAMERA),
+    SetSource("camera", 0.0, mute=False, mono=False, kind="unknown"),
 ]
 
 

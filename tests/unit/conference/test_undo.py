@@ -12,6 +12,7 @@ from streamer.conference.clockwork import advance
 from streamer.conference.day import RoomDay
 from streamer.conference.rooms import StartRule as Mode
 from streamer.conference.sessions import Flag, SessionState
+from streamer.conference.sources import SourceKind, SourceSetting
 from streamer.conference.taps import (
     AdHoc,
     Cancel,
@@ -25,11 +26,12 @@ from streamer.conference.taps import (
     Refused,
     Reopen,
     Resume,
+    SetSource,
     Slate,
     StartTap,
     Take,
 )
-from streamer.conference.undo import Effect, effect, restore
+from streamer.conference.undo import Effect, RoomImage, effect, restore
 from tests.fakes.days import Hall, at, closed, hall, pause, talk
 
 A, B, C = talk("a", "9:00", "9:45"), talk("b", "9:45", "10:30"), pause("c", "10:30", "10:45")
@@ -49,7 +51,7 @@ def undo(room: Hall, done: Effect) -> Hall:
 
 
 def plain(day: RoomDay) -> object:
-    return [replace(session, changed_ms=None) for session in day.sessions], day.hold, day.slate, day.source, day.gain_db
+    return [replace(session, changed_ms=None) for session in day.sessions], day.hold, day.slate, day.source, day.sources
 
 
 COMMANDS: list[Command] = [
@@ -68,6 +70,7 @@ COMMANDS: list[Command] = [
     Slate(True),
     Take("desk"),
     Gain(-6),
+    SetSource("camera", 3.0, mute=True, mono=True, kind=SourceKind.SLIDES),
 ]
 
 
@@ -107,6 +110,25 @@ def test_what_the_clock_made_of_it_since_does_not_matter() -> None:
     room.until("9:50")
     assert room.state("a") is SessionState.OVERRUN
     assert undo(room, done).running is None
+
+
+def test_each_setting_of_a_source_is_undone_for_itself() -> None:
+    room = hall(A)
+    louder = tapped(room, SetSource("main", gain_db=6.0))
+    tapped(room, SetSource("main", mute=True))
+    tapped(room, SetSource("camera", gain_db=-3.0))
+    undo(room, louder)
+    assert room.day.sources == (SourceSetting("camera", -3.0), SourceSetting("main", mute=True))
+    quieter = tapped(room, SetSource("camera", gain_db=-9.0))
+    tapped(room, SetSource("camera", gain_db=-12.0))
+    with pytest.raises(taps.Refused, match="changed again"):
+        undo(room, quieter)
+
+
+def test_the_rooms_one_gain_of_before_is_superseded() -> None:
+    room = hall(A)
+    with pytest.raises(taps.Refused, match="changed again"):
+        undo(room, Effect(before=RoomImage(), after=RoomImage(gain_db=-6.0)))
 
 
 def test_an_undo_leaves_alone_what_it_did_not_touch() -> None:

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from streamer.broadcast.orders import SourceOrder
 from streamer.formats.types import Sample
 from streamer.media.audio import AAC_TICKS, OPUS_SILENCE, SoundDecoder, SoundTrack
 from streamer.media.meters import LoudnessMeter
@@ -223,9 +224,8 @@ async def test_sound_that_comes_too_late_is_counted_and_not_heard() -> None:
 async def test_gain_and_meter() -> None:
     meter = LoudnessMeter()
     listener = Listener(meter=meter)
-    listener.track.set_gain(-20)
     for index, packet in enumerate(opus(tone(2, 1000, level=1 / np.sqrt(2) * 0.9))):
-        listener.track.push("opus", packet, index * 1800)
+        listener.track.push("opus", packet, index * 1800, SourceOrder("main", gain_db=-20))
     await listener.play(2 * TICKS)
     assert meter.reading.short_term == pytest.approx(-3.9 - 20, abs=1.5)
 

@@ -123,11 +123,13 @@ async def test_air_and_alarms_answer_with_what_is_now_and_everybody_in_the_studi
         assert anna.snapshots[0]["rooms"]["a"]["alarms"][0]["id"] == ALARM.id
         assert anna.snapshots[0]["rooms"]["a"]["sessions"][0]["id"] == "s1"
         answer = await anna.command("air.slate", {"on": True})
-        assert answer["air"] == {"room": "a", "slate": True, "source": None, "gain_db": 0.0}
+        assert answer["air"] == {"room": "a", "slate": True, "source": None, "gain_db": 0.0, "sources": {}}
         await anna.command("air.gain", {"db": -6})
-        await anna.command("air.take", {"source": "camera-2"})
+        taken = await anna.command("air.take", {"source": "camera-2"})
+        assert taken["air"]["gain_db"] == 0.0
         answer = await anna.command("air.take", {"source": None})
-        assert answer["air"] == {"room": "a", "slate": True, "source": None, "gain_db": -6.0}
+        told = {"main": {"gain_db": -6.0, "mute": False, "mono": False, "kind": None}}
+        assert answer["air"] == {"room": "a", "slate": True, "source": None, "gain_db": -6.0, "sources": told}
         await anna.command("alarm.acknowledge", {"id": ALARM.id})
         for client in (anna, bob):
             await client.told("air.changed", lambda data: data["slate"])

@@ -21,6 +21,7 @@ from streamer.errors import Conflict
 from streamer.store import revision
 from streamer.store.database import MIGRATIONS, Database, StoreUnavailable, database_url, revisions, upgrade
 from streamer.store.grants import Grants, OpenConnection, WebRtcConnections
+from streamer.store.room_states import RoomStates
 from streamer.store.rooms import Rooms
 from streamer.store.tables import metadata
 from streamer.store.venues import Venues
@@ -87,6 +88,40 @@ async def test_what_the_first_version_stored_is_still_there_after_the_migrations
         # The grant still goes with its room.
         await Rooms(connection).remove("a")
         assert not await Grants(connection).exists("g")
+    await database.close()
+
+
+async def test_the_one_gain_of_a_room_becomes_that_of_the_source_that_was_taken(store_url: str) -> None:
+    url = database_url(store_url, Path("/nowhere"))
+    if url.database and url.get_backend_name() == "sqlite":
+        Path(url.database).parent.mkdir()
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade, "0011")
+        for room, source, gain_db in (("a", "NULL", -6), ("b", "'desk'", 3.5), ("c", "'slate'", 2), ("d", "NULL", 0)):
+            await connection.execute(
+                text(
+                    'INSERT INTO rooms (id, name, start, "between", aliases, guid, caption_languages)'
+                    f" VALUES ('{room}', 'R', 'tap', 'slate', '[]', '', '[]')"
+                )
+            )
+            await connection.execute(
+                text(
+                    "INSERT INTO room_states (room_id, slate, source, gain_db)"
+                    f" VALUES ('{room}', false, {source}, {gain_db})"
+                )
+            )
+    await engine.dispose()
+    database = opened(store_url)
+    await database.start()
+    async with database.read() as connection:
+        states = await RoomStates(connection).all()
+    assert {room: [(one.name, one.gain_db) for one in state.sources] for room, state in states.items()} == {
+        "a": [("main", -6)],
+        "b": [("desk", 3.5)],
+        "c": [("main", 2)],
+        "d": [],
+    }
     await database.close()
 
 

@@ -10,6 +10,7 @@ import pytest
 from streamer.conference.grants import Grant, Role, hash_secret, new_token
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Hold, Session
+from streamer.conference.sources import SourceKind, SourceSetting
 from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.store.actions import Actions, StoredAction
 from streamer.store.audit import AuditEntry, AuditLog
@@ -62,7 +63,8 @@ async def test_rooms_and_venues_come_back_with_their_new_fields(with_sessions: D
 
 
 async def test_a_rooms_state_is_kept_and_one_that_is_not_stored_is_plain(with_sessions: Database) -> None:
-    state = StoredRoomState("a", Hold(NINE, "Fire alarm", NINE + 60_000), True, "spare", -3.5, NINE + 1, NINE + 2)
+    sources = (SourceSetting("main", kind=SourceKind.CAMERA), SourceSetting("spare", -3.5, mute=True, mono=True))
+    state = StoredRoomState("a", Hold(NINE, "Fire alarm", NINE + 60_000), True, "spare", sources, NINE + 1, NINE + 2)
     no_defaults(state)
     async with with_sessions.write() as connection:
         states = RoomStates(connection)

@@ -34,6 +34,10 @@ export interface components {
             slate: boolean;
             source: string | null;
             gain_db: number;
+            /** @default {} */
+            sources?: {
+                [key: string]: components["schemas"]["AirSource"];
+            };
         };
         /** AirGain */
         AirGain: {
@@ -46,6 +50,16 @@ export interface components {
             /** @default null */
             room?: string | null;
             on: boolean;
+        };
+        /**
+         * AirSource
+         * @description The crew's settings of a source.
+         */
+        AirSource: {
+            gain_db: number;
+            mute: boolean;
+            mono: boolean;
+            kind: string | null;
         };
         /** AirTake */
         AirTake: {

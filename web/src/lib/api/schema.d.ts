@@ -1925,10 +1925,77 @@ export interface components {
             minutes?: number;
         };
         /**
+         * SourceChange
+         * @description Changes a source's sound in every output, and says of what kind its picture is.
+         */
+        SourceChange: {
+            /**
+             * Gain Db
+             * @default null
+             */
+            gain_db?: number | null;
+            /**
+             * Mute
+             * @default null
+             */
+            mute?: boolean | null;
+            /**
+             * Mono
+             * @default null
+             */
+            mono?: boolean | null;
+            /** @default null */
+            kind?: components["schemas"]["SourceKind"] | null;
+        };
+        /**
+         * SourceChanged
+         * @description The source's settings after a change, and the change's id for undoing it; null if nothing changed.
+         */
+        SourceChanged: {
+            /**
+             * Gain Db
+             * @default 0
+             */
+            gain_db?: number;
+            /**
+             * Mute
+             * @default false
+             */
+            mute?: boolean;
+            /**
+             * Mono
+             * @default false
+             */
+            mono?: boolean;
+            /** @default null */
+            kind?: components["schemas"]["SourceKind"] | null;
+            /** Name */
+            name: string;
+            /** Action */
+            action: string | null;
+        };
+        /**
          * SourceCrewView
          * @description A source as the room's crew sees it.
          */
         SourceCrewView: {
+            /**
+             * Gain Db
+             * @default 0
+             */
+            gain_db?: number;
+            /**
+             * Mute
+             * @default false
+             */
+            mute?: boolean;
+            /**
+             * Mono
+             * @default false
+             */
+            mono?: boolean;
+            /** @default null */
+            kind?: components["schemas"]["SourceKind"] | null;
             /** Up */
             up: boolean;
             /** Publication */
@@ -1950,6 +2017,12 @@ export interface components {
             /** Notes */
             notes: string[];
         };
+        /**
+         * SourceKind
+         * @description The kind of a source's picture. Only a camera's never stands still.
+         * @enum {string}
+         */
+        SourceKind: "camera" | "slides" | "mixed";
         /** SourceList */
         SourceList: {
             /** Items */
