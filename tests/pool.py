@@ -9,6 +9,7 @@ else is left. It runs nothing with a clock.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections import Counter
@@ -46,6 +47,8 @@ SERVERS = (
 WORKERS = 4
 """For two cores. The last is the one at a low priority."""
 _UNKNOWN_S = {"browsers": 20.0, "servers": 10.0, "others": 1.0}
+_GARBAGE = (20_000, 20, 20)
+"""Objects before a collection, and collections of one generation before one of the next."""
 _LIGHT_S = 1.0
 """Modules that take less are not worth a line."""
 _NICE = 10
@@ -134,6 +137,15 @@ def pytest_configure(config: pytest.Config) -> None:
         _rewrite_assertions(config)
         if config.getoption("record_weights"):
             config.pluginmanager.register(_Recorder())
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """In a worker the modules of all tests stay to the end: looking through them for garbage again and again takes a
+    tenth of the time of the unit tests."""
+    if hasattr(session.config, "workerinput"):
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GARBAGE)
 
 
 def _rewrite_assertions(config: pytest.Config) -> None:

@@ -94,7 +94,7 @@ async def test_a_disk_that_refuses_is_told_and_tried_again(made: Erasable, monke
                 assert (await response.json())["error"]["code"] == "not_erased_yet"
                 assert int(response.headers["Retry-After"]) > 0
         assert await web.status("GET", f"/replay/talk/{made.edition}/index.m3u8") in (404, 410), "nobody is served it"
-        rings = web.services.director.room_alarms.ringing(web.services.director.day(ROOM), None, 0, 0)
+        rings = web.services.director.room_alarms.found(web.services.director.day(ROOM), None, 0, 0)
         assert [(alarm.code, alarm.owner) for alarm in rings if alarm.code == "not_erased"] == [
             ("not_erased", "operator")
         ]
