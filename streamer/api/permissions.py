@@ -66,6 +66,7 @@ _API: Mapping[str, Rule] = {
     "POST /rooms/{id}/air": Action.ROOM_AIR,
     "PATCH /rooms/{id}/sources/{name}": Action.ROOM_AIR,
     "POST /rooms/{id}/forget": Action.MEDIA_FORGET,
+    "GET /rooms/{id}/picture.jpg": Action.PREVIEW,
     "GET /rooms/{id}/captions": Action.CAPTION_WRITE,
     "POST /rooms/{id}/captions": Action.CAPTION_WRITE,
     "GET /rooms/{id}/hall-codes": Action.STAGE_READ,

@@ -29,6 +29,7 @@ from streamer.api import (
     recordings,
     repeating,
     replays,
+    room_pictures,
     rooms,
     schedule_sources,
     sessions,
@@ -54,6 +55,7 @@ from streamer.api.routing import add_routes
 ROUTES = (
     *venues.ROUTES,
     *rooms.ROUTES,
+    *room_pictures.ROUTES,
     *captions.ROUTES,
     *hall_codes.ROUTES,
     *events.ROUTES,

@@ -25,7 +25,18 @@ from streamer.control import run_folder
 from streamer.control.channel import READ_LIMIT_BYTES, REQUEST_LIMIT_S, Channel
 from streamer.control.framing import FrameError, builtins_to, decode_media, read_frame
 from streamer.control.media_plane import Change
-from streamer.control.messages import Answer, Candidates, ControlEvent, Forget, Forgot, Offer, RoomConfig, RoomStatus
+from streamer.control.messages import (
+    Answer,
+    Candidates,
+    ControlEvent,
+    CrewPicture,
+    Forget,
+    Forgot,
+    Offer,
+    PictureWanted,
+    RoomConfig,
+    RoomStatus,
+)
 from streamer.control.part_cache import PartCache
 from streamer.control.serving import close_writer
 from streamer.errors import NotFound, StreamerError, Unavailable
@@ -40,6 +51,8 @@ YIELD_EVERY = 16
 CLOSE_LIMIT_S = 12.0
 FORGET_LIMIT_S = 15.0
 """The room itself waits ten seconds for its disk."""
+PICTURE_LIMIT_S = 2.0
+"""The next picture is asked for by then."""
 
 OrderEpoch = Callable[[], Awaitable[int]]
 """The epoch for a request. Raises a StreamerError if this process does not direct any more."""
@@ -178,6 +191,11 @@ class RoomClient:
         result = await self.request("forget", Forget(from_ms, to_ms), limit_s=FORGET_LIMIT_S)
         with _readable("Forgot"):
             return builtins_to(result, Forgot)
+
+    async def picture(self, source: str) -> CrewPicture:
+        result = await self.request("picture", PictureWanted(source), limit_s=PICTURE_LIMIT_S)
+        with _readable("CrewPicture"):
+            return builtins_to(result, CrewPicture)
 
     async def close(self) -> None:
         """End the room's broadcast; its process then ends by itself."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 from streamer.broadcast.view import BroadcastView
-from streamer.control.messages import Answer, Candidates, Forgot, Offer, RoomConfig, RoomStatus
+from streamer.control.messages import Answer, Candidates, CrewPicture, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.control.part_cache import PartCache
 
 Change = Literal["added", "up", "down", "status", "meters", "removed"]
@@ -66,6 +66,10 @@ class RoomLink(Protocol):
 
     async def forget(self, from_ms: int, to_ms: int) -> Forgot:
         """Remove the media between two media times from every output, memory and disk."""
+
+    async def picture(self, source: str) -> CrewPicture:
+        """A small picture of a source as it comes in; of the programme with "". Raises the errors of
+        :class:`PictureWanted`."""
 
 
 class MediaPlane(Protocol):

@@ -71,9 +71,10 @@ HOST_METHODS = ("hello", "ensure", "list", "stop", "shutdown")
 """``ensure`` takes RoomConfig and answers RoomEntry once the room's sockets are there;
 ``list`` answers [RoomEntry]; ``stop`` {room} closes a room for good; ``shutdown`` {rooms: bool}."""
 
-ROOM_METHODS = ("hello", "status", "configure", "offer", "candidates", "hangup", "forget", "close")
+ROOM_METHODS = ("hello", "status", "configure", "offer", "candidates", "hangup", "forget", "picture", "close")
 """``configure`` RoomConfig · ``offer`` Offer -> Answer · ``candidates`` Candidates -> Answer | None ·
-``hangup`` {resource} or {grant} · ``forget`` Forget -> Forgot · ``close`` ends the broadcast."""
+``hangup`` {resource} or {grant} · ``forget`` Forget -> Forgot · ``picture`` PictureWanted -> CrewPicture ·
+``close`` ends the broadcast."""
 
 
 class RoomConfig(msgspec.Struct):
@@ -116,6 +117,19 @@ class Forgot(msgspec.Struct):
     """Bytes that were overwritten with zeros on disk. Media in memory only are not counted."""
     complete: bool = True
     """False: the disk failed, or was too slow."""
+
+
+class PictureWanted(msgspec.Struct):
+    """A small picture for the crew's wall. Errors: ``no_picture`` 404, ``no_such_source`` 404."""
+
+    source: str = ""
+    """The source as it comes in; "" is the programme, where the public output shows it."""
+
+
+class CrewPicture(msgspec.Struct):
+    jpeg: bytes
+    at_ms: int
+    """When it came, the machine's UTC ms. Equal pictures have the same."""
 
 
 class RoomEntry(msgspec.Struct):

@@ -46,26 +46,22 @@ METER_TICKS = 22_500
 """The picture is measured four times a second."""
 
 
-def _ignore(*_: object) -> None:
-    """The default callback: it does nothing."""
-
-
 @dataclass(slots=True)
 class LadderCallbacks:
     """Run on the loop. ``on_sample`` and the callbacks of rungs and takes keep a rendition's order."""
 
     on_sample: Callable[[str, Sample, Cut | None, TrackConfig], None]
-    on_decode_error: Callable[[], None] = _ignore
+    on_decode_error: Callable[[], None] = lambda *_: None
     """A key frame is needed. At most one for each call of ``decode``; the caller limits the rate."""
-    on_end: Callable[[str, int], None] = _ignore
+    on_end: Callable[[str, int], None] = lambda *_: None
     """All samples of a rendition before ``at`` have been given out."""
-    on_rung_off: Callable[[str, Cut], None] = _ignore
+    on_rung_off: Callable[[str, Cut], None] = lambda *_: None
     """The rung has no samples from this cut on."""
-    on_rung_on: Callable[[str, Cut], None] = _ignore
+    on_rung_on: Callable[[str, Cut], None] = lambda *_: None
     """It has samples again, from this cut on, which its next sample carries."""
-    on_shedding: Callable[[list[str]], None] = _ignore
+    on_shedding: Callable[[list[str]], None] = lambda *_: None
     """``Ladder.shedding`` has changed."""
-    on_still: Callable[[bytes, int], None] = _ignore
+    on_still: Callable[[bytes, int], None] = lambda *_: None
 
 
 @dataclass(slots=True)
@@ -232,6 +228,10 @@ class Ladder:
             self._direct(self._call.on_end, self.top, at)
         top_direct = self._top_direct
         self._feed.put(lambda: self._end_take(at, skip=self.top if top_direct else ""))
+
+    def look(self, use: Callable[[Sequence[VideoFrame]], object]) -> None:
+        """Call ``use`` on the feed's thread with the newest picture, in the sizes that it was scaled to and its own."""
+        self._feed.put(lambda: use([r.scaled[1] for r in self._rungs.values() if r.scaled] + [self._picture.frame]))
 
     def close(self) -> None:
         """Stop the threads without waiting. No callback is called any more."""

@@ -1,8 +1,9 @@
-"""Stills: a small JPEG of the programme every few seconds. Called on the decode thread."""
+"""Stills: a small JPEG of the programme every few seconds, and pictures for the crew. Called on the decode thread."""
 
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -12,6 +13,9 @@ from streamer.broadcast.programme import TICKS_PER_S
 
 MAX_WIDTH = 640
 QUALITY = 70
+CREW_WIDTH = 480
+CREW_QUALITY = 60
+"""The crew looks at ten of them every two seconds: about 12 kB and 2 ms each."""
 
 
 def encode_jpeg(image: Image.Image, max_width: int = MAX_WIDTH) -> bytes:
@@ -21,6 +25,18 @@ def encode_jpeg(image: Image.Image, max_width: int = MAX_WIDTH) -> bytes:
         image = image.resize((max_width, height), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "JPEG", quality=QUALITY, progressive=True)
+    return buffer.getvalue()
+
+
+def crew_jpeg(frame: VideoFrame, reformatter: VideoReformatter, sample_aspect: Fraction = Fraction(1)) -> bytes:
+    """A plain JPEG of a decoded picture, at most :data:`CREW_WIDTH` wide. Raises av.FFmpegError."""
+    wide = float(frame.width * sample_aspect)
+    width = min(CREW_WIDTH, round(wide / 2) * 2)
+    height = max(2, min(4 * CREW_WIDTH, round(frame.height * width / wide / 2) * 2))
+    scaled = reformatter.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1)
+    image = Image.frombuffer("RGB", (width, height), bytes_of(scaled), "raw", "RGB", 0, 1)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=CREW_QUALITY)
     return buffer.getvalue()
 
 

@@ -38,11 +38,14 @@ class Previews:
         elif unit.codec == "opus":
             self._relay.push_audio(unit.data, start, feed=feed)
 
-    def check(self, source: SourceState | None) -> None:
-        """Errors: ``no_such_source`` 404, ``unsupported_media`` 406 for a picture that cannot be relayed as it is."""
+    def check(self, source: SourceState | None, offer: str) -> None:
+        """``offer``: the SDP; one without video is for sound alone, which every source has as Opus.
+
+        Errors: ``no_such_source`` 404, ``unsupported_media`` 406 for a picture that cannot be relayed as it is.
+        """
         if source is None or not source.connected:
             raise NotFound("There is no source with this name.", code="no_such_source")
-        if source.codec not in ("", "h264"):
+        if source.codec not in ("", "h264") and "\nm=video" in offer:
             raise StreamerError(
                 f"A preview is not encoded again, and this source sends {source.codec}.",
                 code="unsupported_media",

@@ -27,24 +27,36 @@ from typing import Any
 import structlog
 import uvloop
 
-from streamer.broadcast.media_events import Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
+from streamer.broadcast.media_events import PUBLIC, Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
 from streamer.broadcast.orders import Shows
 from streamer.broadcast.programme import Broadcast
 from streamer.broadcast.view import BroadcastView
 from streamer.control import process_files, run_folder
 from streamer.control.data import DataServer
-from streamer.control.messages import Candidates, Forget, Forgot, Offer, RoomConfig, RoomStatus
+from streamer.control.messages import (
+    Candidates,
+    CrewPicture,
+    Forget,
+    Forgot,
+    Offer,
+    PictureWanted,
+    RoomConfig,
+    RoomStatus,
+)
 from streamer.control.server import ControlServer, plain, typed, wait_cancelled
 from streamer.errors import BadRequest
 from streamer.formats.erasing import erase_stretches
 from streamer.formats.erasures import read_stretches
 from streamer.formats.types import AccessUnit
 from streamer.media.incoming import PictureGuard, read_unit
+from streamer.media.ladder import Ladder
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
 from streamer.media.slate import SlateText, countdown
+from streamer.media.takes import PictureTake
 from streamer.observe.logs import configure_logging
+from streamer.room.crew_pictures import CrewPictures
 from streamer.room.memory_limit import limit_own
 from streamer.room.previews import Previews
 from streamer.room.publications import Publications
@@ -84,6 +96,7 @@ class RoomService:
                 "candidates": typed(Candidates, self._candidates),
                 "hangup": self._hangup,
                 "forget": typed(Forget, self._forget),
+                "picture": typed(PictureWanted, self._picture),
                 "close": plain(self._end_broadcast),
             },
             epoch=max(config.epoch, process_files.load_epoch(settings, config.id)),
@@ -97,6 +110,11 @@ class RoomService:
             on_source_keyframe_wanted=self.publications.request_keyframe,
         )
         self.previews = Previews(self.relay)
+        self.crew_pictures = CrewPictures(
+            self._outgoing,
+            self.publications.request_keyframe,
+            int(settings.media.max_source_megapixels * 1_000_000),
+        )
         self.programme = Programme(
             config.id,
             settings,
@@ -243,11 +261,13 @@ class RoomService:
         self._guards[name] = PictureGuard(int(self.settings.media.max_source_megapixels * 1_000_000))
         self.programme.source_up(name)
         self.previews.restart(name)
+        self.crew_pictures.forget(name)
         self._status_due = True
 
     def source_down(self, name: str, reason: str) -> None:
         log.info("source_down", room=self.config.id, source=name, reason=reason)
         self.programme.source_down(name)
+        self.crew_pictures.forget(name)
         self._status_due = True
 
     def access_unit(self, name: str, unit: AccessUnit) -> None:
@@ -260,6 +280,7 @@ class RoomService:
             return
         self.programme.take_in(name, incoming)
         self.previews.take_in(name, incoming)
+        self.crew_pictures.take_in(name, incoming)
 
     # --- from the programme ------------------------------------------------------------------------
 
@@ -323,7 +344,7 @@ class RoomService:
         if offer.kind == "publish":
             return await self.publications.offer(offer)
         if offer.output == "preview":
-            self.previews.check(self.programme.switch.sources.get(offer.source))
+            self.previews.check(self.programme.switch.sources.get(offer.source), offer.sdp)
         return await self.relay.offer(offer)
 
     async def _candidates(self, candidates: Candidates) -> Any:
@@ -347,6 +368,14 @@ class RoomService:
         size, complete = await self.recorder.forgotten(FORGET_DISK_S) if self.recorder is not None else (0, True)
         log.info("forgotten", room=self.config.id, from_ms=span.from_ms, to_ms=span.to_ms, bytes=size, done=complete)
         return Forgot(size, complete)
+
+    async def _picture(self, wanted: PictureWanted) -> CrewPicture:
+        return await self.crew_pictures.picture(wanted.source)
+
+    def _outgoing(self) -> Ladder | None:
+        """The ladder whose pictures the public output shows now."""
+        pipeline, shown = self.programme.pipeline, self._shows().get(PUBLIC) in ("programme", "picture_muted")
+        return pipeline.ladder if pipeline and shown and isinstance(self.programme.take, PictureTake) else None
 
     def _keyframe_for_viewers(self) -> None:
         take = self.programme.take

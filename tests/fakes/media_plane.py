@@ -12,7 +12,16 @@ from streamer.broadcast.media_events import MediaEvent, PartBytes, PartMade
 from streamer.broadcast.view import BroadcastView
 from streamer.control import run_folder
 from streamer.control.media_plane import Change, RoomLink
-from streamer.control.messages import Answer, Candidates, Forgot, Offer, RoomConfig, RoomStatus, SourceStatus
+from streamer.control.messages import (
+    Answer,
+    Candidates,
+    CrewPicture,
+    Forgot,
+    Offer,
+    RoomConfig,
+    RoomStatus,
+    SourceStatus,
+)
 from streamer.control.part_cache import PartCache
 from streamer.errors import Conflict, NotFound, StreamerError
 
@@ -34,6 +43,9 @@ class FakeRoom:
     trickled: list[Candidates] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
     forgotten: list[tuple[int, int]] = field(default_factory=list)
+    pictures: dict[str, CrewPicture] = field(default_factory=dict)
+    """Source ("": what goes out) -> its picture."""
+    pictures_asked: int = 0
     taken_over: set[str] = field(default_factory=set)
     resources: dict[str, Offer] = field(default_factory=dict)
     fail_with: StreamerError | None = None
@@ -118,6 +130,12 @@ class FakeRoom:
     async def forget(self, from_ms: int, to_ms: int) -> Forgot:
         self.forgotten.append((from_ms, to_ms))
         return Forgot()
+
+    async def picture(self, source: str) -> CrewPicture:
+        self.pictures_asked += 1
+        if source not in self.pictures:
+            raise NotFound("There is no picture of this.", code="no_picture")
+        return self.pictures[source]
 
 
 def on_air(room: str = "salle", source: str = "main") -> FakeRoom:

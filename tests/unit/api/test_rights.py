@@ -121,6 +121,8 @@ QUESTIONS: dict[str, Question] = {
     "POST /api/v1/rooms/{id}/air": Question(ROOM, {"slate": True}),
     "PATCH /api/v1/rooms/{id}/sources/{name}": Question(ROOM, {"mute": False}),
     "POST /api/v1/rooms/{id}/forget": Question(ROOM, {"minutes": 1}),
+    # The room is off: whoever may is told that there is none.
+    "GET /api/v1/rooms/{id}/picture.jpg": Question(ROOM, absent=True),
     "GET /api/v1/rooms/{id}/captions": Question(ROOM),
     # There is no broadcast: callers with the right are told so.
     "POST /api/v1/rooms/{id}/captions": Question(ROOM, {"lang": "fr", "text": "Bonjour"}),

@@ -10,8 +10,10 @@ import pytest
 
 from streamer.api.context import SERVICES, Services
 from streamer.api.waiting import StateWaiters
+from streamer.broadcast.media_events import PUBLIC, IntervalOpened, Opened, StillMade
 from streamer.broadcast.orders import SourceOrder
-from streamer.control.messages import RoomConfig, SourceStatus, TrackStatus
+from streamer.broadcast.programme import Broadcast, Interval
+from streamer.control.messages import CrewPicture, RoomConfig, SourceStatus, TrackStatus
 from streamer.settings import Settings
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.waiting import until, until_answered
@@ -110,6 +112,44 @@ async def test_what_no_source_can_be_is_refused(api: Api, name: str, body: dict[
     answer = await api("PATCH", f"/rooms/a/sources/{name}", body, expect=422)
     assert answer["error"]["code"] == code
     await api("PATCH", "/rooms/b/sources/main", {"mute": True}, expect=404)
+
+
+async def test_the_crew_sees_small_pictures_of_what_comes_in_and_of_what_goes_out(
+    api: Api, client: Client, plane: FakePlane
+) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    path = "/rooms/a/picture.jpg"
+    assert (await api("GET", path, expect=404))["error"]["code"] == "no_picture", "a room that is off"
+    room = await plane.ensure(RoomConfig(id="a", name="A"))
+    room.state = "slate"
+    room.pictures["main"] = CrewPicture(b"what comes in", 1000)
+    room.feed(Opened(broadcast=Broadcast(id="b", room="a", epoch_ms=0, renditions=())))
+    room.feed(IntervalOpened(output=PUBLIC, interval=Interval(index=0, key="k", aired=False, start=0)))
+    room.feed(StillMade(output=PUBLIC, at_ms=900, jpeg=b"the slate"))
+    await api("POST", "/rooms", {"id": "b", "name": "B"})
+    of_room, elsewhere = await api.grant("technician", room="a"), await api.grant("technician", room="b")
+    for source, token, expected in [
+        ("?source=main", of_room, (200, b"what comes in", '"1000"')),
+        ("", of_room, (200, b"the slate", '"900"')),
+        ("?source=main", elsewhere, 403),
+        ("", await api.grant("moderator", room="a"), 403),
+        ("", "", 401),
+        ("?source=spare", of_room, 404),
+        ("?source=..", of_room, 422),
+    ]:
+        headers = bearer(token) if token else {}
+        async with client.get(f"/api/v1{path}{source}", headers=headers) as response:
+            if isinstance(expected, int):
+                assert response.status == expected, source
+            else:
+                assert (response.status, await response.read(), response.headers["ETag"]) == expected
+    headers = {**bearer(of_room), "If-None-Match": '"1000"'}
+    async with client.get(f"/api/v1{path}?source=main", headers=headers) as response:
+        assert (response.status, await response.read()) == (304, b"")
+    room.state, room.pictures[""] = "live", CrewPicture(b"the programme", 2000)
+    async with client.get(f"/api/v1{path}", headers=bearer(of_room)) as response:
+        assert await response.read() == b"the programme"
+        assert "no-store" not in response.headers["Cache-Control"]
 
 
 @pytest.mark.parametrize("slug", ["", "A", "a b", "a/b", "-a", "a-", "é", "a" * 49, "../x", "a\n"])

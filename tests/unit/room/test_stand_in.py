@@ -105,6 +105,8 @@ async def play(plane: Any) -> dict[str, Any]:
     for name, request in {
         "candidates of none": link.candidates(Candidates(resource="none", fragment="")),
         "hangup of none": link.hangup("none"),
+        "picture of nothing": link.picture(""),
+        "picture of no source": link.picture("main"),
     }.items():
         found[name] = await refused(request)
 
