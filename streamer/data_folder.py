@@ -15,7 +15,7 @@ from pathlib import Path
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 FIRST_ADMIN_LINK = "first-admin.link"
 """The one-time link by which somebody becomes the first admin of a new server."""
-FOLDERS = ("run", "rooms", "recordings", "logos", "covers")
+FOLDERS = ("run", "rooms", "recordings", "logos", "covers", "portraits")
 FILES = (
     "streamer.sqlite3",
     "streamer.sqlite3-wal",

@@ -29,6 +29,7 @@ from streamer.control.media_plane import MediaPlane
 from streamer.director.director import Director
 from streamer.director.news import Actor
 from streamer.planning.poll import SchedulePoller
+from streamer.planning.portraits import Portraits
 from streamer.settings import Settings
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
@@ -57,6 +58,7 @@ class Services:
     keys: SessionKeys
     """Started before anybody is served."""
     schedules: SchedulePoller
+    portraits: Portraits
     notices: Notices
     revocations: Revocations
     state_of: Callable[[str], str]

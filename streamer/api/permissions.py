@@ -84,6 +84,8 @@ _API: Mapping[str, Rule] = {
     "POST /sessions": Action.SESSION_CREATE,
     "POST /sessions/{id}/repeat": Action.SESSION_CREATE,
     "GET /sessions/{id}": Open.EVERYBODY,
+    "GET /sessions/{id}/portraits/{name}": Open.EVERYBODY,
+    "POST /portraits": Action.SESSION_CHANGE,
     "PATCH /sessions/{id}": Action.SESSION_CHANGE,
     "DELETE /sessions/{id}": Action.SESSION_DELETE,
     "POST /sessions/{id}/start": Action.SESSION_RUN,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
@@ -50,6 +51,11 @@ Text = Annotated[str, StringConstraints(max_length=20_000)]
 Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^(https?://[^\s]+)?$")]
 LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^([A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*)?$")]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Portrait = Annotated[
+    str, StringConstraints(max_length=2000, pattern=r"^(https?://[^\s]+|/portraits/[0-9a-f]{24}\.jpg)$")
+]
+"""The address of a picture elsewhere, which is fetched and shown from here, or one that ``POST /portraits`` answered
+with."""
 Time = Annotated[Moment, AfterValidator(_in_reach)]
 
 
@@ -66,6 +72,8 @@ class SessionCreate(Body):
     subtitle: Label = ""
     abstract: Text = ""
     speakers: list[Tag] = Field(default=[], max_length=100)
+    portraits: dict[Tag, Portrait] = Field(default={}, max_length=100)
+    """Speaker's name -> address of their picture."""
     language: LanguageTag = ""
     tags: list[Tag] = Field(default=[], max_length=100)
     track: Label = ""
@@ -97,6 +105,7 @@ class SessionCreate(Body):
             subtitle=self.subtitle,
             abstract=self.abstract,
             speakers=tuple(self.speakers),
+            portraits=tuple(self.portraits.items()),
             language=self.language,
             tags=tuple(self.tags),
             track=self.track,
@@ -119,6 +128,7 @@ class SessionChange(Body):
     subtitle: Label | None = None
     abstract: Text | None = None
     speakers: list[Tag] | None = Field(None, max_length=100)
+    portraits: dict[Tag, Portrait] | None = Field(None, max_length=100)
     language: LanguageTag | None = None
     tags: list[Tag] | None = Field(None, max_length=100)
     track: Label | None = None
@@ -137,6 +147,8 @@ class SessionChange(Body):
         for name in ("start", "end"):
             if name in sent:
                 sent[f"{name}_ms"] = to_ms(sent.pop(name))
+        if "portraits" in sent:
+            sent["portraits"] = tuple(sent["portraits"].items())
         for name in ("speakers", "tags"):
             if name in sent:
                 sent[name] = tuple(sent[name])
@@ -169,6 +181,8 @@ class SessionContext:
     """The caller's key to a closed session; empty: the caller has none."""
     link: str = ""
     """The key in an unlisted session's shared link, for callers who may pass it on."""
+    portraits: Mapping[str, str] = field(default_factory=dict)
+    """Speaker's name -> the path of their picture, as far as it is here."""
 
 
 class SessionView(BaseModel):
@@ -181,6 +195,8 @@ class SessionView(BaseModel):
     subtitle: str
     abstract: str
     speakers: list[str]
+    portraits: dict[str, str]
+    """Speaker's name -> the path of their picture on this server, for those who have one."""
     language: str
     tags: list[str]
     track: str
@@ -228,6 +244,8 @@ class SessionCrewView(SessionView):
     stream_answer: bool | None
     guid: str
     external_id: str
+    portrait_sources: dict[str, str]
+    """As ``portraits`` of a body."""
 
     @classmethod
     def of(cls, session: Session, context: SessionContext) -> SessionCrewView:
@@ -240,6 +258,7 @@ class SessionCrewView(SessionView):
             stream_answer=session.stream_answer,
             guid=session.guid,
             external_id=session.external_id,
+            portrait_sources=dict(session.portraits),
         )
 
 
@@ -258,6 +277,7 @@ def _fields(session: Session, context: SessionContext) -> dict[str, Any]:
         "subtitle": session.subtitle,
         "abstract": session.abstract,
         "speakers": list(session.speakers),
+        "portraits": dict(context.portraits),
         "language": session.language,
         "tags": list(session.tags),
         "track": session.track,

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+from aiohttp import hdrs
+from pydantic import BaseModel
+
 from streamer.api.auth import require
 from streamer.api.context import Services, actor_of, now_ms
 from streamer.api.models import LinkQuery, to_ms
-from streamer.api.routing import Call, Route, invalid_field
+from streamer.api.pictures import no_picture
+from streamer.api.routing import Call, Route, Text, invalid_field, read_file
 from streamer.api.session_models import (
     SessionChange,
     SessionContext,
@@ -27,10 +31,18 @@ from streamer.conference.grants import Action, Grant, Target, may_plan_in
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Event, Session
 from streamer.conference.visibility import ANYBODY, Caller, Holder, Told, View
+from streamer.control.decoders import NotDecoded
 from streamer.errors import Forbidden, NotFound
+from streamer.planning.portraits import MOST_BYTES
 from streamer.store.events import Events
 from streamer.store.paging import Page, page_of_shown
 from streamer.store.sessions import Sessions
+
+
+class PortraitView(BaseModel):
+    address: str
+    """For a session's ``portraits``."""
+
 
 DEFAULT_ZONE = "Europe/Paris"
 
@@ -54,14 +66,27 @@ def context_of(services: Services, session: Session, caller: Caller = ANYBODY) -
     venue = services.director.venue_of(session.room)
     given, keys = visibility.told(caller, session, venue.id if venue else None).key, services.keys
     crew = caller.grant is not None and caller.grant.allows(Action.SESSION_READ_CLOSED, target_of(services, session))
+    link = keys.link_key(session) if crew or given is Holder.LINK else ""
     return SessionContext(
         zone=ZoneInfo(venue.timezone if venue else DEFAULT_ZONE),
         public_url=services.public_url,
         shown=services.director.shown(session),
         replay=services.archivist.has_replay(session.id),
         key=keys.link_key(session) if given is Holder.LINK else keys.key(session, caller.holder) if given else "",
-        link=keys.link_key(session) if crew or given is Holder.LINK else "",
+        link=link,
+        portraits=portraits_of(services, session, link),
     )
+
+
+def portraits_of(services: Services, session: Session, link: str = "") -> dict[str, str]:
+    """Speaker's name -> the path of their picture, for those whose picture is here. ``link``: a key to the session."""
+    query = f"?key={link}" if link and session.closed else ""
+    named = {speaker: services.portraits.name_of(address) for speaker, address in session.portraits}
+    return {
+        speaker: f"/api/v1/sessions/{session.id}/portraits/{name}{query}"
+        for speaker, name in named.items()
+        if name is not None and speaker in session.speakers
+    }
 
 
 def view_of(services: Services, caller: Caller, session: Session) -> SessionView | SessionCrewView | None:
@@ -136,6 +161,29 @@ async def get_session(call: Call) -> SessionView | SessionCrewView:
     view = view_of(call.services, call.caller(session), session)
     assert view is not None
     return view
+
+
+async def get_portrait(call: Call) -> Text:
+    """For those who may know of the session only."""
+    session, services = await find_session(call), call.services
+    asked = call.path("name")
+    known = {path.partition("?")[0] for path in portraits_of(services, session).values()}
+    picture = await services.portraits.read(asked) if call.request.path in known else None
+    if picture is None:
+        raise NotFound("There is no such picture.")
+    call.headers[hdrs.CACHE_CONTROL] = "private, no-store" if session.closed else "public, max-age=3600"
+    return Text(picture, "image/jpeg")
+
+
+async def upload_portrait(call: Call) -> PortraitView:
+    """The body is the picture itself: PNG, JPEG or WebP."""
+    holder = call.grant
+    assert holder is not None
+    call.require(Target(room=holder.room, venue=holder.venue, event=holder.event, session=holder.session))
+    try:
+        return PortraitView(address=await call.services.portraits.take(await read_file(call.request, MOST_BYTES)))
+    except NotDecoded as error:
+        raise no_picture() from error
 
 
 async def change_session(call: Call) -> SessionCrewDone:
@@ -219,6 +267,25 @@ ROUTES = (
         "sessions",
         query=LinkQuery,
         answers=(SessionView, SessionCrewView),
+    ),
+    Route(
+        "GET",
+        "/sessions/{id}/portraits/{name}",
+        get_portrait,
+        "The picture of a speaker",
+        "sessions",
+        query=LinkQuery,
+        texts=("image/jpeg",),
+    ),
+    Route(
+        "POST",
+        "/portraits",
+        upload_portrait,
+        "Upload a speaker's picture (PNG, JPEG or WebP as the body) for sessions",
+        "sessions",
+        action=Action.SESSION_CHANGE,
+        answers=(PortraitView,),
+        status=201,
     ),
     Route(
         "PATCH",

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from streamer.api.context import Services, now_ms
 from streamer.api.documents import Document
+from streamer.api.sessions import portraits_of
 from streamer.api.timelines import shown_to
 from streamer.audience.timelines import Shown
 from streamer.conference.airing import PublicSession, PublicStatus
@@ -388,7 +389,12 @@ def _event_data(services: Services, facts: SessionFacts) -> dict[str, Any]:
     if session.abstract:
         data["description"] = shortened(session.abstract, DESCRIPTION_LENGTH)
     if session.speakers:
-        data["performer"] = [{"@type": "Person", "name": name} for name in session.speakers]
+        pictures = portraits_of(services, session)
+        data["performer"] = [
+            {"@type": "Person", "name": name}
+            | ({"image": absolute(services, pictures[name])} if name in pictures else {})
+            for name in session.speakers
+        ]
     if session.language:
         data["inLanguage"] = session.language
     if session.tags:

@@ -34,6 +34,8 @@ class ScheduleItem:
     abstract: str = ""
     description: str = ""
     speakers: tuple[str, ...] = ()
+    portraits: tuple[tuple[str, str], ...] = ()
+    """(speaker's name, address of their picture)"""
     language: str = ""
     track: str = ""
     kind: Kind = Kind.CONFERENCE

@@ -99,6 +99,9 @@ class Session:
     subtitle: str = ""
     abstract: str = ""
     speakers: tuple[str, ...] = ()
+    portraits: tuple[tuple[str, str], ...] = ()
+    """(speaker's name, address): of a picture that was uploaded here, or elsewhere as a schedule has it. That one is
+    fetched, and shown from here only."""
     language: str = ""
     """BCP 47; empty: not known."""
     tags: tuple[str, ...] = ()

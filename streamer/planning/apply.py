@@ -64,6 +64,7 @@ def _new(event: str, difference: DifferenceItem, session_id: str) -> Session:
         subtitle=item.subtitle,
         abstract=abstract_of(item),
         speakers=item.speakers,
+        portraits=item.portraits,
         language=item.language,
         tags=item.tags,
         track=item.track,

@@ -292,10 +292,19 @@ def _texts(item: ScheduleItem, session: Session) -> Iterable[FieldChange]:
         values["guid"] = item.guid
     if item.id and not session.external_id:
         values["external_id"] = item.id
+    if "portraits" not in unsaid:
+        values["portraits"] = portraits_of(item, session.portraits)
     for name, value in values.items():
         old = getattr(session, name)
         if value != old:
             yield FieldChange(name, old, value)
+
+
+def portraits_of(item: ScheduleItem, kept: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The schedule's pictures; those that somebody uploaded here stay."""
+    ours = {name: address for name, address in kept if address.startswith("/")}
+    found = dict(item.portraits) | {name: address for name, address in ours.items() if name in item.speakers}
+    return tuple((name, found[name]) for name in item.speakers if name in found)
 
 
 _COPIED = ("title", "subtitle", "speakers", "language", "track", "kind", "tags", "url")

@@ -111,6 +111,8 @@ def read_entry(raw: Raw, room: str, day: EntryDay, collector: Collector, *, defa
     unsaid = {field for field in _TEXT_FIELDS if raw.get(field) is None}
     unsaid.update({"tags"} if raw.get("tags") is None and raw.get("keywords") is None else ())
     unsaid.update({"speakers"} if raw.get("persons") is None and raw.get("participants") is None else ())
+    pictured = any("avatar" in person or "avatar_url" in person for person in _persons(raw))
+    unsaid.update(() if pictured else {"portraits"})
     unsaid.update({"kind"} if not type_name and kind is Kind.CONFERENCE else ())
     unsaid.update(() if record_said else {"do_not_record"})
     unsaid.update(() if stream_said else {"do_not_stream"})
@@ -126,6 +128,7 @@ def read_entry(raw: Raw, room: str, day: EntryDay, collector: Collector, *, defa
             abstract=paragraphs(raw.get("abstract")),
             description=paragraphs(raw.get("description")),
             speakers=tuple(_speakers(raw)),
+            portraits=tuple(_portraits(raw)),
             language=language,
             track=_track(raw.get("track")),
             kind=kind,
@@ -215,15 +218,38 @@ def _names(value: object) -> Iterator[str]:
 def _speakers(raw: Raw) -> Iterator[str]:
     """Names in the file's order, with guests who only help (schedule2's CONTRIBUTOR, HOST)."""
     seen = set()
-    for person in _entries(raw.get("persons") if raw.get("persons") is not None else raw.get("participants")):
-        if isinstance(person, Mapping):
-            person = (
-                person.get("name") or person.get("public_name") or person.get("full_public_name") or person.get("code")
-            )
-        name = one_line(person, NAME_CHARACTERS)
+    for person in _people(raw):
+        name = _name_of(person)
         if name and name not in seen:
             seen.add(name)
             yield name
+
+
+def _portraits(raw: Raw) -> Iterator[tuple[str, str]]:
+    """pretalx writes ``avatar`` as an address, schedule2 as an object with one."""
+    seen = set()
+    for person in _persons(raw):
+        avatar = person.get("avatar") or person.get("avatar_url")
+        address = address_of(avatar.get("url") if isinstance(avatar, Mapping) else avatar)
+        name = _name_of(person)
+        if name and address and name not in seen:
+            seen.add(name)
+            yield name, address
+
+
+def _people(raw: Raw) -> Iterator[Any]:
+    yield from _entries(raw.get("persons") if raw.get("persons") is not None else raw.get("participants"))
+
+
+def _persons(raw: Raw) -> Iterator[Raw]:
+    """Those of whom more than the name is told."""
+    return (person for person in _people(raw) if isinstance(person, Mapping))
+
+
+def _name_of(person: Any) -> str:
+    if isinstance(person, Mapping):
+        person = person.get("name") or person.get("public_name") or person.get("full_public_name") or person.get("code")
+    return one_line(person, NAME_CHARACTERS)
 
 
 def _track(value: object) -> str:

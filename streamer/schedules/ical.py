@@ -406,7 +406,7 @@ def _unescaped(text: str) -> str:
 
 def _unsaid(event: Any, categories: tuple[str, ...], language: bool, kind: Kind) -> frozenset[str]:
     """The fields of a session that iCalendar cannot express."""
-    out = {"subtitle", "speakers", "track", "do_not_record", "do_not_stream", "logo", "slug", "links"}
+    out = {"subtitle", "speakers", "portraits", "track", "do_not_record", "do_not_stream", "logo", "slug", "links"}
     out.update(() if event.get("DESCRIPTION") is not None else {"abstract"})
     out.update(() if event.get("URL") is not None else {"url"})
     out.update(() if categories else {"tags"})

@@ -146,8 +146,9 @@ def _speakers(moment: Moment) -> Sequence[Statement]:
     if days is None:
         return []
     kept = _recorded(t.recordings.c.session_id == t.sessions.c.id)
-    old = and_(t.sessions.c.end_ms < moment.before(days), t.sessions.c.speakers != "[]")
-    return [update(t.sessions).where(old, ~kept).values(speakers="[]")]
+    named = or_(t.sessions.c.speakers != "[]", t.sessions.c.portraits != "[]")
+    old = and_(t.sessions.c.end_ms < moment.before(days), named)
+    return [update(t.sessions).where(old, ~kept).values(speakers="[]", portraits="[]")]
 
 
 def _grants(moment: Moment) -> Sequence[Statement]:
@@ -302,11 +303,11 @@ LIST: tuple[TablePolicy, ...] = (
     ),
     TablePolicy(
         t.sessions,
-        "speakers",
+        "speakers portraits",
         "id room_id event_id title start_ms end_ms kind subtitle abstract language tags track url capacity visibility "
         "do_not_record do_not_stream replay state delay_ms shortened_ms started_ms ended_ms extended_until_ms "
         "changed_ms ad_hoc record_answer stream_answer generation key guid external_id sequence",
-        "Speakers of the schedule",
+        "Speakers of the schedule, with their pictures",
         Until.SPEAKERS_DAYS,
         _speakers,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -172,6 +173,12 @@ class Sessions:
                 in_use="The session has a recording. Delete the recording first.",
                 code="has_recording",
             )
+
+    async def portrait_addresses(self) -> set[str]:
+        """Of all sessions' portraits."""
+        query = select(sessions.c.portraits).where(sessions.c.portraits != "[]").distinct()
+        rows = await self._connection.execute(query)
+        return {address for row in rows for _, address in json.loads(row.portraits)}
 
     async def count(self, *, room: str | None = None, event: str | None = None) -> int:
         query = select(func.count()).select_from(sessions)

@@ -127,6 +127,7 @@ sessions = Table(
     Column("subtitle", UnboundedText, nullable=False),
     Column("abstract", UnboundedText, nullable=False),
     Column("speakers", UnboundedText, nullable=False),
+    Column("portraits", UnboundedText, nullable=False, server_default="[]"),
     Column("language", UnboundedText, nullable=False),
     Column("tags", UnboundedText, nullable=False),
     Column("track", UnboundedText, nullable=False),

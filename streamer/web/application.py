@@ -56,6 +56,7 @@ from streamer.observe.disk import disk_check, disk_of
 from streamer.observe.metric_help import help_of
 from streamer.observe.metrics import WebMetrics
 from streamer.planning.poll import SchedulePoller
+from streamer.planning.portraits import Portraits
 from streamer.realtime.caption_feed import CaptionFeed
 from streamer.realtime.schemas import asyncapi_document
 from streamer.realtime.service import Realtime
@@ -134,6 +135,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     run(partial(count_viewers, services, app[delivery.LIVE].viewers), "viewers")
     run(app[LAPSES].run, "lapsed grants")
     run(services.schedules.run, "schedule poller")
+    run(services.portraits.run, "portraits")
 
 
 def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:
@@ -217,6 +219,7 @@ def make_services(
     revocations.listen(keys.ended)
     revocations.follow(keys.openers)
     room, hls = settings.room, settings.hls
+    decoding = asyncio.Semaphore(2)
     services = Services(
         settings=settings,
         public_url=public_url,
@@ -241,7 +244,8 @@ def make_services(
         first_admin=FirstAdminLink(database, settings.data, public_url, allowed=not settings.admin_token, clock=now_ms),
         hall_code_lookup=HallCodeLookup(database),
         hashing=Turnstile(),
-        decoding=asyncio.Semaphore(2),
+        decoding=decoding,
+        portraits=Portraits(settings.data / "portraits", database, settings.schedules, decoding),
         publish_attempts=RateLimit(room.attempts_per_minute),
         # A lecture hall is one address: as many people may try WHEP there as may wait for a playlist.
         play_attempts=RateLimit(hls.max_held_per_address),

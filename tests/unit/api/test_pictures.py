@@ -99,7 +99,9 @@ async def test_a_venue_and_an_event_have_looks(api: Api) -> None:
     venue = await api("POST", "/venues", {"id": "v", "name": "V", "colour": "#E30613", "logo": logo, "cover": cover})
     assert (venue["colour"], venue["typeface"], venue["logo"], venue["cover"]) == ("#e30613", "", logo, cover)
     assert "--color-band:#e30613" in venue["stylesheet"]
-    assert (await api("PATCH", "/venues/v", {"colour": ""}))["stylesheet"] == f':root:root{{--cover:url("{cover}")}}'
+    plain = (await api("PATCH", "/venues/v", {"colour": ""}))["stylesheet"]
+    assert f':root:root{{--cover:url("{cover}")' in plain
+    assert "--color" not in plain
     event = await api("POST", "/events", {"id": "e", "name": "E", "typeface": "serif", "logos": [logo]})
     assert (event["typeface"], event["logos"]) == ("serif", [logo])
     assert (await api("PATCH", "/events/e", {"colour": "#00aa66"}))["colour"] == "#00aa66"

@@ -88,6 +88,7 @@ QUESTIONS: dict[str, Question] = {
     # A logo belongs to nobody before a venue or an event names it: only the role is asked.
     "POST /api/v1/logos": Question(raw=("image/png", "no picture"), missing=True),
     "POST /api/v1/covers": Question(raw=("image/png", "no picture"), missing=True),
+    "POST /api/v1/portraits": Question(raw=("image/png", "no picture"), missing=True),
     "POST /api/v1/venues": Question(body={"name": "New"}),
     "PATCH /api/v1/venues/{id}": Question(VENUE, {"name": "New"}),
     # Its rooms are in the way: that is told to whoever may.

@@ -73,6 +73,13 @@ def test_white_text_reads_on_the_glow_behind_it() -> None:
         assert contrast("#c9d0db", glow[1]) >= TEXT_CONTRAST, colour
 
 
+def test_words_read_on_any_cover() -> None:
+    assert "rgb(0 0 0/.7)" in stylesheet(Look(cover="/covers/x.jpg"))
+    # White under a shade of 0.7.
+    assert contrast("#c9d0db", "#4d4d4d") >= TEXT_CONTRAST
+    assert "--color-player-muted: #c9d0db" in TOKENS
+
+
 def test_a_colour_that_reads_is_left_as_it_is_and_another_keeps_its_hue() -> None:
     blue = theme_of("#0b4fd0")
     assert blue.light.accent == "#0b4fd0"
@@ -122,7 +129,7 @@ def test_an_event_stands_over_its_venue_field_by_field() -> None:
 def test_only_what_a_look_has_becomes_rules() -> None:
     assert stylesheet(Look()) == ""
     assert stylesheet(Look(logo="/logos/x.png")) == ""
-    assert stylesheet(Look(cover="/covers/x.jpg")) == ':root:root{--cover:url("/covers/x.jpg")}'
+    assert stylesheet(Look(cover="/covers/x.jpg")).startswith(':root:root{--cover:url("/covers/x.jpg");--backdrop:')
     for typeface, family in FAMILIES.items():
         assert f"--font-title:{family}" in stylesheet(Look(typeface=typeface))
     assert "<" not in stylesheet(Look("#445566", Typeface.SLAB, "", "/covers/x.jpg"))

@@ -110,6 +110,21 @@ def test_what_the_file_is_silent_about_stays() -> None:
     assert again([replace(session, abstract="Ours")], item(unsaid=unsaid)).items == ()
 
 
+def test_pictures_follow_the_schedule_except_those_that_somebody_uploaded_here() -> None:
+    there, other = "https://s.example/ada.jpg", "https://s.example/ada2.jpg"
+    (session,) = imported(item(speakers=("Ada", "Bo"), portraits=(("Ada", there),)))
+    assert session.portraits == (("Ada", there),)
+    changed = only(again([session], item(speakers=("Ada", "Bo"), portraits=(("Ada", other), ("Bo", there)))))
+    assert [(one.name, one.new) for one in changed.fields] == [("portraits", (("Ada", other), ("Bo", there)))]
+    ours = replace(session, portraits=(("Ada", "/portraits/0.jpg"),))
+    assert again([ours], item(speakers=("Ada", "Bo"), portraits=(("Ada", there),))).items == ()
+    # A file that has pictures and no more of hers takes hers away; one that knows of no pictures takes nothing.
+    gone = only(again([session], item(speakers=("Ada", "Bo"))))
+    assert [(one.name, one.new) for one in gone.fields] == [("portraits", ())]
+    silent = item(speakers=("Ada", "Bo"), unsaid=frozenset({"portraits"}))
+    assert again([session], silent).items == ()
+
+
 @pytest.mark.parametrize("state", [SessionState.ARMED, SessionState.ON_AIR, SessionState.OVERRUN])
 def test_what_is_about_to_begin_or_on_air_is_not_moved_without_a_yes(state: SessionState) -> None:
     sessions = [replace(imported(item())[0], state=state)]

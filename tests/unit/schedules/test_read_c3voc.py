@@ -145,3 +145,18 @@ def test_rooms_in_the_wrong_place_are_refused_with_all_that_is_wrong() -> None:
     # By itself none of the others is worth a refusal.
     del bad["schedule"]["rooms"]
     assert read(bad).items[0].id == "2814"
+
+
+def test_pictures_of_people_are_read_as_pretalx_and_the_hub_write_them() -> None:
+    people = [
+        {"public_name": "Ada", "avatar": "https://p.example/ada.jpg"},
+        {"name": "Bo", "avatar": {"url": "https://h.example/bo.png"}},
+        {"name": "Cy", "avatar": None},
+        {"name": "Di", "avatar": "javascript:alert(1)"},
+    ]
+    (one,) = read(version_1(event(persons=people))).items
+    assert one.speakers == ("Ada", "Bo", "Cy", "Di")
+    assert one.portraits == (("Ada", "https://p.example/ada.jpg"), ("Bo", "https://h.example/bo.png"))
+    assert "portraits" not in one.unsaid
+    (silent,) = read(version_1(event(persons=[{"public_name": "Ada"}, "Bo"]))).items
+    assert (silent.portraits, "portraits" in silent.unsaid) == ((), True)

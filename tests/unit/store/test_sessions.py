@@ -46,6 +46,7 @@ FULL = Session(
     subtitle="Sub",
     abstract="Long\ntext " * 500,
     speakers=("Ada Lovelace", 'Bo "B" O\'Hara', ""),
+    portraits=(("Ada Lovelace", "/portraits/0.jpg"), ('Bo "B" O\'Hara', "https://p.example/bo.png")),
     language="fr-CA",
     tags=("x", "été"),
     track="Main",

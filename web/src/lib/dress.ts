@@ -9,7 +9,7 @@ export interface Look {
   stylesheet: string
 }
 
-/** What the page came with. */
+/** The look that the page came with. */
 let first: { rules: string; branding: typeof branding } | undefined
 
 /** Gives the page these looks, of a venue and then of its event; without any, those that it came with. */

@@ -1065,6 +1065,11 @@ export interface components {
              */
             current?: string | null;
         };
+        /** PortraitView */
+        PortraitView: {
+            /** Address */
+            address: string;
+        };
         /**
          * RecordingChange
          * @description Media times are integer milliseconds UTC, so that a cut can be moved by frames.
@@ -1540,6 +1545,13 @@ export interface components {
              */
             speakers?: string[] | null;
             /**
+             * Portraits
+             * @default null
+             */
+            portraits?: {
+                [key: string]: string;
+            } | null;
+            /**
              * Language
              * @default null
              */
@@ -1617,6 +1629,13 @@ export interface components {
              */
             speakers?: string[];
             /**
+             * Portraits
+             * @default {}
+             */
+            portraits?: {
+                [key: string]: string;
+            };
+            /**
              * Language
              * @default
              */
@@ -1669,6 +1688,10 @@ export interface components {
             abstract: string;
             /** Speakers */
             speakers: string[];
+            /** Portraits */
+            portraits: {
+                [key: string]: string;
+            };
             /** Language */
             language: string;
             /** Tags */
@@ -1723,6 +1746,10 @@ export interface components {
             guid: string;
             /** External Id */
             external_id: string;
+            /** Portrait Sources */
+            portrait_sources: {
+                [key: string]: string;
+            };
             /** Action */
             action: string | null;
         };
@@ -1745,6 +1772,10 @@ export interface components {
             abstract: string;
             /** Speakers */
             speakers: string[];
+            /** Portraits */
+            portraits: {
+                [key: string]: string;
+            };
             /** Language */
             language: string;
             /** Tags */
@@ -1799,6 +1830,10 @@ export interface components {
             guid: string;
             /** External Id */
             external_id: string;
+            /** Portrait Sources */
+            portrait_sources: {
+                [key: string]: string;
+            };
         };
         /** SessionList */
         SessionList: {
@@ -1863,6 +1898,10 @@ export interface components {
             abstract: string;
             /** Speakers */
             speakers: string[];
+            /** Portraits */
+            portraits: {
+                [key: string]: string;
+            };
             /** Language */
             language: string;
             /** Tags */

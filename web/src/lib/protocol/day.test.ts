@@ -65,6 +65,7 @@ describe('a session', () => {
       streamAnswer: true,
       guid: '',
       externalId: '7',
+      portraitSources: {},
     })
   })
 

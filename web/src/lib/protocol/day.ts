@@ -61,6 +61,7 @@ const readCrew = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
   /** The answer to `ask`; null: nothing yet. */
   recordAnswer: field('record_answer', readYesOrNull),
   streamAnswer: field('stream_answer', readYesOrNull),
+  portraitSources: field('portrait_sources', readRecord),
   guid: field('guid', readText),
   externalId: field('external_id', readText),
 }))
@@ -73,6 +74,8 @@ const readTold = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
   subtitle: field('subtitle', readText),
   abstract: field('abstract', readText),
   speakers: field('speakers', readNames),
+  /** Paths of their pictures, by name. */
+  portraits: field('portraits', readRecord),
   language: field('language', readText),
   tags: field('tags', readNames),
   track: field('track', readText),

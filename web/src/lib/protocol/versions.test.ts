@@ -13,6 +13,7 @@ const SESSION: Schema['SessionCrewView'] = {
   subtitle: '',
   abstract: '',
   speakers: ['Ada'],
+  portraits: { Ada: '/api/v1/sessions/s/portraits/0.jpg' },
   language: 'fr',
   tags: [],
   track: '',
@@ -43,6 +44,7 @@ const SESSION: Schema['SessionCrewView'] = {
   stream_answer: null,
   guid: '',
   external_id: '',
+  portrait_sources: { Ada: 'https://p.example/ada.jpg' },
 }
 
 it('reads a session of an older and of a newer server', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { readSession, type Session, type Venue } from '$lib/protocol/day'
 import type { ListedRoom } from '$lib/protocol/rooms'
 import { readStatus } from '$lib/protocol/room'
-import { gridsOf, languagesOf, nowIn, readFilters, shownRooms, windowOf, writeFilters } from './plan'
+import { gridsOf, languagesOf, nextOf, nowIn, readFilters, shownRooms, windowOf, writeFilters } from './plan'
 
 const at = (time: string) => `2026-11-24T${time}:00+01:00`
 const ms = (time: string) => Date.parse(at(time))
@@ -20,6 +20,20 @@ const venue = (id: string, timezone = 'Europe/Paris'): Venue => ({
 })
 const NONE = { venue: null, language: null, day: null }
 const DAY = '2026-11-24'
+
+it('finds the room whose next session begins first', () => {
+  const next = (id: string, start: string) => ({
+    id,
+    title: id,
+    state: 'scheduled',
+    start: at(start),
+    end: at('20:00'),
+  })
+  const late = room('late', 'nantes', { next: next('s1', '18:00') })
+  const soon = room('soon', 'nantes', { next: next('s2', '17:00') })
+  expect(nextOf([room('idle'), late, soon])?.id).toBe('soon')
+  expect(nextOf([room('idle')])).toBeNull()
+})
 
 describe('filters', () => {
   it('are kept in the address, with what else stands there', () => {

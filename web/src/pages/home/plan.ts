@@ -51,6 +51,15 @@ export function shownRooms(rooms: readonly ListedRoom[], { venue, language }: Fi
   )
 }
 
+/** The room whose next session begins first; null where none has one. */
+export function nextOf(rooms: readonly ListedRoom[]): ListedRoom | null {
+  const start = ({ following }: ListedRoom) => following?.shownStart_ms ?? Infinity
+  return rooms.reduce<ListedRoom | null>(
+    (first, room) => (start(room) < (first ? start(first) : Infinity) ? room : first),
+    null,
+  )
+}
+
 /** From when to when sessions are asked for so that the day is whole in every zone, UTC ms. */
 export function windowOf(day: string, zones: readonly string[]): { from_ms: number; until_ms: number } {
   const known = zones.length > 0 ? zones : [DEFAULT_ZONE]

@@ -37,6 +37,8 @@ export class SessionPage {
   unknown = $state(false)
   unreachable = $state(false)
   player = $state.raw<Player | null>(null)
+  /** It was live while this page was open. */
+  seenLive = $state(false)
   now_ms = $state(Date.now())
   /** The address of a recording that is not published, for who may see it. */
   private early = $state.raw<string | null>(null)
@@ -205,6 +207,7 @@ export class SessionPage {
     })
     this.player.setOutput(output)
     const live = stage === 'live' || stage === 'hold'
+    this.seenLive ||= live
     clearTimeout(this.playOut)
     if (live) this.tell(closed ? 'live' : (this.room?.state ?? 'live'))
     else if (this.player.status?.state === 'live' && this.player.replay === null) {

@@ -14,6 +14,8 @@ const SOON_MS = 24 * 3_600_000
 export class WatchDay {
   /** The last one that ended here, with a replay that answers. */
   ended = $state.raw<Session | null>(null)
+  /** The one that ended while it was watched here, with a replay or not. */
+  over = $state.raw<Session | null>(null)
   logos = $state.raw<readonly string[]>([])
 
   private session: Session | null = null
@@ -38,6 +40,7 @@ export class WatchDay {
     }
     if (before && isRunning(before) && before.id !== session?.id) {
       this.ended = null
+      this.over = before
       this.waitForReplay(before.id, 0)
     } else if (!this.asked) {
       void this.lookBack()

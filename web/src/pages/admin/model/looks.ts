@@ -42,7 +42,7 @@ export const propertiesOf = (palette: Palette): string =>
   (['page', 'text', 'muted', 'accent', 'band'] as const).map((name) => `--color-${name}:${palette[name]}`).join(';') +
   `;--color-on-accent:${palette.onAccent};--color-on-band:${palette.onBand}`
 
-/** What becomes of the colour in a scheme. */
+/** The fate of the colour in a scheme, in words. */
 export function contrastWords(palette: Palette, scheme: 'dark' | 'light'): string {
   const ratio = (value: number) =>
     new Intl.NumberFormat(locale.current, { maximumFractionDigits: 1 }).format(Math.floor(value * 10) / 10)

@@ -25,6 +25,7 @@ const session = (more: object = {}) => {
     end: '2026-11-24T09:45:00+01:00',
     visibility: 'public',
     speakers: ['Zoé Ünal'],
+    portraits: {},
     ...more,
   })
   if (!read) throw new Error('no session')

@@ -25,6 +25,8 @@ export function sessionForm(session: Session | null, zone: string, proposal: Pro
     subtitle: session?.subtitle ?? '',
     abstract: session?.abstract ?? '',
     speakers: asLines(session?.speakers ?? []),
+    /** Speaker -> address of their picture, as JSON. */
+    portraits: JSON.stringify(session?.crew?.portraitSources ?? {}),
     language: session?.language ?? '',
     tags: (session?.tags ?? []).join(', '),
     track: session?.track ?? '',
@@ -38,16 +40,20 @@ export function sessionForm(session: Session | null, zone: string, proposal: Pro
 }
 export type SessionForm = ReturnType<typeof sessionForm>
 
+/** Speaker -> address, of a form's value. */
+export const portraitsIn = (text: string): Record<string, string> => JSON.parse(text || '{}') as Record<string, string>
+
 const BY_KIND = ['visibility', 'do_not_record', 'do_not_stream', 'replay'] as const
 
 export function sessionBody(values: Partial<SessionForm>, zone: string): Record<string, unknown> {
-  const { start, end, event, speakers, tags, capacity, ...rest } = values
+  const { start, end, event, speakers, portraits, tags, capacity, ...rest } = values
   const body: Record<string, unknown> = { ...rest }
   for (const name of BY_KIND) if (body[name] === '') delete body[name]
   if (start !== undefined) body['start'] = rfc3339(fromLocal(start, zone))
   if (end !== undefined) body['end'] = rfc3339(fromLocal(end, zone))
   if (event !== undefined) body['event'] = event || null
   if (speakers !== undefined) body['speakers'] = linesOf(speakers)
+  if (portraits !== undefined) body['portraits'] = portraitsIn(portraits)
   if (tags !== undefined) body['tags'] = linesOf(tags.replaceAll(',', '\n'))
   if (capacity !== undefined) body['capacity'] = wholeOrNull(capacity)
   return body
