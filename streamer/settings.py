@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streamer.problems import UNKNOWN, Problems
+from streamer.sections import AlarmSettings, Section
 
 
 def is_http_url(text: str) -> bool:
@@ -37,10 +38,6 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
 """Addresses or networks, such as 10.1.0.7 or 10.1.0.0/16."""
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ServerSettings(Section):
@@ -436,6 +433,7 @@ class Settings(BaseSettings):
     schedules: ScheduleSettings = ScheduleSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     audience: AudienceSettings = AudienceSettings()
+    alarms: AlarmSettings = AlarmSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 

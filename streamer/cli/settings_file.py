@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from streamer import settings
+from streamer import sections, settings
 from streamer.settings import Settings
 
 _HEAD = """\
@@ -52,7 +52,7 @@ def render() -> str:
 def descriptions() -> dict[tuple[str, str], str]:
     """The docstring under each field of the settings: (class, field) -> text on one line."""
     found = {}
-    for section in ast.parse(inspect.getsource(settings)).body:
+    for section in (*ast.parse(inspect.getsource(settings)).body, *ast.parse(inspect.getsource(sections)).body):
         if isinstance(section, ast.ClassDef):
             for field, text in pairwise(section.body):
                 match field, text:

@@ -12,7 +12,7 @@ LINK_MS = 10_000
 """A symptom begins at most this long before its cause is known to have begun; where only the coincidence links them
 (black and silent: a capture card without signal), at most this long after it, too."""
 
-SERVER = ("room_down", "room_out_of_memory", "disk_full", "disk_error", "recording_fails", "disk_behind")
+SERVER = ("room_down", "room_out_of_memory", "disk_full", "disk_error", "disk_behind")
 SOURCE = (
     "laptop_asleep",
     "tab_discarded",

@@ -16,7 +16,7 @@ from streamer.conference.alarms import Alarm
 WAIT_MS = 1_000
 """A symptom waits this long for its cause."""
 REOPEN_MS = 10 * 60_000
-LINGER_MS = 60_000
+LINGER_MS = 100_000
 """After its cause has ended, a symptom may take this long to clear before it is a trouble of its own: clearing takes
 three times as long as the on-time."""
 INTERMITTENT = 3

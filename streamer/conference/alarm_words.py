@@ -70,7 +70,6 @@ _EN: Mapping[str, Words] = {
     "disk_full": Words("The disk is full: nothing is recorded", "Delete recordings now. The broadcast goes on."),
     "disk_error": Words("The disk has failed: nothing is recorded", "Record elsewhere, and call the operator."),
     "disk_behind": Words("The disk is too slow to record", "Stop what else writes to it."),
-    "recording_fails": Words("The recording fails", "Record elsewhere, and call the operator."),
     "task_failing": Words(
         "A part of the server fails again and again: {task}", "Read the log, and restart the server."
     ),
@@ -165,6 +164,10 @@ _EN: Mapping[str, Words] = {
         "{people} viewers report: sound and picture apart", "Look at the delay that mixer or camera adds."
     ),
     "viewers_other": Words("{people} viewers report trouble", "Look at what goes out, and ask in the chat."),
+    "forgotten_end": Words(
+        "The session is past its end, and nobody speaks or moves", "End it if the room is empty, or extend it."
+    ),
+    "on_air_without_session": Words("On air, and no session is running", "Begin the session, or put up the slate."),
 }
 
 _FR: Mapping[str, Words] = {
@@ -223,7 +226,6 @@ _FR: Mapping[str, Words] = {
         "Le disque est en panne : rien n’est enregistré", "Enregistrez ailleurs, et appelez l’exploitant."
     ),
     "disk_behind": Words("Le disque est trop lent pour enregistrer", "Arrêtez ce qui y écrit d’autre."),
-    "recording_fails": Words("L’enregistrement échoue", "Enregistrez ailleurs, et appelez l’exploitant."),
     "task_failing": Words(
         "Une partie du serveur échoue sans cesse : {task}", "Lisez le journal, et relancez le serveur."
     ),
@@ -316,6 +318,13 @@ _FR: Mapping[str, Words] = {
         "Voyez le retard qu’ajoute la console ou la caméra.",
     ),
     "viewers_other": Words("{people} personnes signalent un souci", "Regardez ce qui sort, et demandez dans le chat."),
+    "forgotten_end": Words(
+        "La session a dépassé sa fin, et plus personne ne parle ni ne bouge",
+        "Terminez-la si la salle est vide, ou prolongez-la.",
+    ),
+    "on_air_without_session": Words(
+        "À l’antenne, et aucune session n’a lieu", "Commencez la session, ou mettez le carton."
+    ),
 }
 
 WORDS: Mapping[str, Mapping[str, Words]] = {"en": _EN, "fr": _FR}

@@ -86,8 +86,10 @@ class AlarmInputs:
     files: tuple[Trouble, ...] = ()
     disk_left_s: int | None = None
     """Seconds of programme that still fit on the disk."""
+    disk_low_s: int = 3600
+    """With less than this the disk rings, seconds."""
     disk_since_ms: int | None = None
-    """The time when this was first less than an hour."""
+    """The time when it was first less."""
     media: tuple[Trouble, ...] = ()
     """Of sound, picture, way and devices; they count while :func:`media_watched`."""
     viewers: tuple[Trouble, ...] = ()
@@ -278,6 +280,6 @@ def _from_elsewhere(day: RoomDay, now_ms: int, inputs: AlarmInputs) -> Iterator[
             details=trouble.details,
         )
         yield replace(alarm, session=trouble.session)
-    if inputs.disk_left_s is not None and inputs.disk_left_s < day.timing.disk_s:
+    if inputs.disk_left_s is not None and inputs.disk_left_s < inputs.disk_low_s:
         details: dict[str, Detail] = {"minutes_left": inputs.disk_left_s // 60}
         yield _alarm(day, "disk_low", inputs.disk_since_ms or now_ms, owner="operator", details=details)

@@ -57,7 +57,6 @@ class Timing:
     warn_again_ms: int = MINUTE_MS
     unplanned_ms: int = 3 * MINUTE_MS
     """Media may come in for no session this long before an alarm."""
-    disk_s: int = 3600
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from streamer.broadcast.orders import RoomOrders
@@ -14,8 +15,13 @@ MAX_LOGOS = 6
 
 
 def room_config(
-    room: Room, venue: Venue | None, orders: RoomOrders, sources: tuple[SourceSetting, ...] = ()
+    room: Room,
+    venue: Venue | None,
+    orders: RoomOrders,
+    sources: tuple[SourceSetting, ...] = (),
+    media_rules: Mapping[str, float] | None = None,
 ) -> RoomConfig:
+    """``media_rules``: on-times of troubles that differ from the room process's own."""
     return RoomConfig(
         id=room.id,
         name=room.name,
@@ -24,6 +30,7 @@ def room_config(
         between=room.between.value,
         orders=orders,
         caption_languages=room.caption_languages,
+        media_rules=dict(media_rules or {}),
         source_kinds={one.name: one.kind.value for one in sources if one.kind is not None},
     )
 

@@ -23,8 +23,9 @@ from streamer.director.config import logo_files, room_config
 from streamer.director.day_repository import DayRepository
 from streamer.director.media import media_of
 from streamer.director.news import AlarmsChanged, Listener, News, RoomChanged, SessionChanged
-from streamer.director.room_alarms import RoomAlarms, unknown_codes
+from streamer.director.room_alarms import RoomAlarms
 from streamer.director.room_state import RoomState
+from streamer.director.room_troubles import unknown_codes
 from streamer.director.stored_alarms import stored
 from streamer.errors import StreamerError
 
@@ -58,7 +59,13 @@ class Effects:
 
     def config(self, state: RoomState, now_ms: int) -> RoomConfig:
         """The config for the room's process at ``now_ms``."""
-        return room_config(state.room, state.venue, self._orders(state, now_ms), state.day.sources)
+        return room_config(
+            state.room,
+            state.venue,
+            self._orders(state, now_ms),
+            state.day.sources,
+            self._room_alarms.settings.media_rules(),
+        )
 
     def source_on(self, day: RoomDay) -> str:
         """The source that *the gain* means now."""

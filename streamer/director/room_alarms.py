@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from streamer.conference.alarm_causes import DECODER, LEVEL, LOOK, PICTURE, SILENT, SOURCE, UPLINK
 from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Trouble, alarms_of
-from streamer.conference.day import RoomDay, current
+from streamer.conference.day import RoomDay
 from streamer.conference.notices import Notices
-from streamer.conference.rooms import MAIN, SPARE
 from streamer.control.media_plane import RoomLink
+from streamer.director.room_troubles import RoomTroubles
 from streamer.observe.disk import ROOM_BYTES_S
+from streamer.sections import AlarmSettings
 from streamer.supervision import TASKS, Tasks
 
 DISK_EVERY_S = 10.0
@@ -31,12 +31,8 @@ LEVELS: dict[str, Level] = {
     "viewers_stutter": "warning",
     "viewers_sync": "warning",
     "viewers_other": "warning",
-    "picture_dark": "warning",
-    "picture_washed_out": "warning",
-    "keyframes_rare": "warning",
 }
 """Codes that are no alarm: they never sound, and never leave the page."""
-FROM_ROOM = frozenset({*SOURCE, *UPLINK, *DECODER, *PICTURE, *SILENT, *LEVEL, *LOOK})
 
 
 class RoomAlarms:
@@ -48,7 +44,10 @@ class RoomAlarms:
         notices: Notices,
         left_bytes: Callable[[], int | None],
         tasks: Tasks = TASKS,
+        settings: AlarmSettings | None = None,
     ) -> None:
+        self.settings = settings or AlarmSettings()
+        self.room_troubles = RoomTroubles(self.settings)
         self._tasks = tasks
         self.lapsed: Callable[[str, int], Mapping[str, str | None]] = lambda room, now_ms: {}
         """Labels of ended grants whose publication in a room goes on -> their sessions."""
@@ -65,19 +64,22 @@ class RoomAlarms:
         keys = self._wrong_keys(day.room, now_ms)
         found = [
             *self._troubles(day.room, link, now_ms),
-            *self._on_spare(day, link, now_ms),
+            *self.room_troubles.process(day.room, link, now_ms),
+            *self.room_troubles.programme(day, link, now_ms),
             *self._stopped_schedules(day),
         ]
         viewers = self._complaints(day.room, now_ms)
         left_s = self._disk_left_s(link, rooms_writing)
         ringing = {(trouble.code, trouble.about) for trouble in (*keys, *found)}
         low_ms = None
-        if left_s is not None and left_s < day.timing.disk_s:
+        low_s = round(self.settings.disk_hours * 3600)
+        if left_s is not None and left_s < low_s:
             low_ms = self._since_ms(day.room, "disk_low", "", now_ms)
             ringing.add(("disk_low", ""))
         for key in [key for key in self._since if key[0] == day.room and key[1:] not in ringing]:
             del self._since[key]
-        inputs = AlarmInputs(tuple(keys), tuple(found), left_s, low_ms, tuple(_of_media(link)), viewers)
+        media = tuple(self.room_troubles.media(day, link))
+        inputs = AlarmInputs(tuple(keys), tuple(found), left_s, low_s, low_ms, media, viewers)
         return alarms_of(day, now_ms, inputs)
 
     def _troubles(self, room: str, link: RoomLink | None, now_ms: int) -> list[Trouble]:
@@ -108,16 +110,6 @@ class RoomAlarms:
                 Trouble("grant_expired", since_ms, level="warning", about=label, details=details, session=session)
             )
         return found
-
-    def _on_spare(self, day: RoomDay, link: RoomLink | None, now_ms: int) -> Iterator[Trouble]:
-        """The room has lost its source and shows what is there for that case: the next loss is the slate."""
-        running = current(day)
-        if running is None or link is None or not link.up or link.status is None:
-            return
-        if link.status.on_programme == SPARE and day.source != SPARE:
-            details: dict[str, Detail] = {"source": day.source or MAIN}
-            since_ms = self._since_ms(day.room, "running_on_spare", "", now_ms)
-            yield Trouble("running_on_spare", since_ms, details=details, session=running.id)
 
     def _complaints(self, room: str, now_ms: int) -> tuple[Trouble, ...]:
         return tuple(
@@ -171,21 +163,6 @@ class RoomAlarms:
 
     def _since_ms(self, room: str, code: str, about: str, now_ms: int) -> int:
         return self._since.setdefault((room, code, about), now_ms)
-
-
-def _of_media(link: RoomLink | None) -> Iterator[Trouble]:
-    """The troubles that the room process finds in sound, picture and way. While it is away nothing is known."""
-    if link is None or not link.up or link.status is None:
-        return
-    for one in link.status.troubles:
-        details: dict[str, Detail] = {**one.details, **({"source": one.source} if one.source else {})}
-        yield Trouble(one.code, one.since_ms, level=LEVELS.get(one.code, "alarm"), about=one.source, details=details)
-
-
-def unknown_codes(link: RoomLink | None, *, known: bool) -> frozenset[str]:
-    """Codes of which a room's process tells, while it is away. ``known``: whether the room's media are known."""
-    away = not known or (link is not None and (not link.up or link.status is None))
-    return FROM_ROOM if away else frozenset()
 
 
 def free_bytes(folder: Path) -> Callable[[], int | None]:

@@ -198,7 +198,7 @@ def make_services(
         return None if found is None else found.id
 
     notices = Notices()
-    room_alarms = RoomAlarms(notices, free_bytes(settings.data))
+    room_alarms = RoomAlarms(notices, free_bytes(settings.data), settings=settings.alarms)
     director = Director(
         DayRepository(database), plane, clock=now_ms, room_alarms=room_alarms, logos=settings.data / "logos"
     )

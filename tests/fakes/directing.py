@@ -15,6 +15,7 @@ from streamer.director.day_repository import DayRepository
 from streamer.director.director import Director
 from streamer.director.news import Actor, News
 from streamer.director.room_alarms import RoomAlarms
+from streamer.sections import AlarmSettings
 from streamer.store.database import Database
 from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues
@@ -37,13 +38,14 @@ class Stage:
     news: list[News] = field(default_factory=list)
     notices: Notices = field(default_factory=Notices)
     free: int | None = None
+    alarm_settings: AlarmSettings = field(default_factory=AlarmSettings)
     director: Director = field(init=False)
 
     def __post_init__(self) -> None:
         self.director = self._director()
 
     def _director(self) -> Director:
-        room_alarms = RoomAlarms(self.notices, lambda: self.free)
+        room_alarms = RoomAlarms(self.notices, lambda: self.free, settings=self.alarm_settings)
         director = Director(
             DayRepository(self.database), self.plane, clock=lambda: self.now, room_alarms=room_alarms, logos=self.folder
         )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from streamer.conference import taps
+from streamer.conference.alarm_causes import LEVEL, LOOK, PICTURE, SILENT, UPLINK
 from streamer.conference.notices import WrongRoom
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Kind
-from streamer.control.messages import MediaTrouble
+from streamer.control.messages import MediaMeasure, MediaTrouble
 from streamer.director.news import AlarmsChanged
 from streamer.errors import NotFound
+from streamer.sections import AlarmSettings
 from streamer.store.audit import AuditLog
 from streamer.store.rooms import Rooms
 from tests.fakes.directing import MINUTE, NINE, TECHNICIAN, Stage
@@ -240,3 +242,67 @@ async def test_while_the_web_process_finds_the_room_again_nothing_rings_twice(st
     link.up = True
     await stage.look()
     assert stage.director.alarms("a") == before
+
+
+async def test_a_process_that_died_is_told_although_another_is_there_at_once(stage: Stage) -> None:
+    link = await stage.camera()
+    assert link.status is not None
+    link.up = False
+    await stage.look()
+    assert [one.code for one in stage.director.alarms("a")] == []
+    assert await watched(stage, seconds=2) == ["room_down"]
+    link.up, link.status.pid = True, 2
+    assert await watched(stage, seconds=20) == ["room_down"]
+    assert await watched(stage, seconds=20) == []
+    link.status.pid = 3
+    assert await watched(stage, seconds=1) == ["room_down"]
+    (alarm,) = stage.director.alarms("a")
+    assert (alarm.severity, alarm.owner, alarm.times) == ("ringing", "operator", 2)
+
+
+async def test_a_room_that_is_seen_without_a_session_rings_in_the_middle_of_the_day(stage: Stage) -> None:
+    await stage.plan(60)
+    link = await stage.camera()
+    assert link.status is not None
+    link.status.shows = {"public": "programme"}
+    assert await watched(stage, seconds=4) == []
+    assert await watched(stage, seconds=4) == ["on_air_without_session"]
+    link.status.shows = {"public": "slate"}
+    assert await watched(stage, seconds=1) == []
+
+
+async def test_a_session_whose_end_was_forgotten_rings_where_nobody_speaks_or_moves(stage: Stage) -> None:
+    talk = await stage.plan(0, 10)
+    link = await stage.camera()
+    assert link.status is not None
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
+    link.status.measures = {"": MediaMeasure(voice_ms=NINE + 12 * MINUTE, moved_ms=NINE + 13 * MINUTE)}
+    await stage.at(17.9)
+    assert await watched(stage, seconds=1) == []
+    await stage.at(18)
+    assert await watched(stage, seconds=1) == ["forgotten_end"]
+    link.status.measures = {"": MediaMeasure(voice_ms=stage.now)}
+    assert await watched(stage, seconds=1) == []
+
+
+async def test_sound_that_somebody_has_muted_is_no_silence(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
+    status = stage.plane.rooms["a"].status
+    assert status is not None
+    status.on_programme = "main"
+    quiet = trouble("sound_silent", NINE), trouble("sound_silent", NINE, source="")
+    assert await watched(stage, *quiet) == ["sound_silent"]
+    await stage.director.run("a", taps.SetSource("main", mute=True), TECHNICIAN)
+    assert await watched(stage, *quiet) == []
+
+
+async def test_rooms_are_told_the_operators_on_times(stage: Stage) -> None:
+    assert AlarmSettings().media_rules() == {}
+    stage.alarm_settings = AlarmSettings(sound_silent_s=30, upload_weak_s=4, disk_hours=3, forgotten_end_minutes=2)
+    await stage.restart()
+    await stage.camera()
+    assert stage.ordered().media_rules == {"sound_silent": 30.0, "upload_weak": 4.0}
+    names = {name.removesuffix("_s") for name in AlarmSettings.model_fields if name.endswith("_s")} - {"lapel_muted"}
+    assert names == {*UPLINK, *PICTURE, *SILENT, *LEVEL, *LOOK, "encoder_slow"}
