@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.fakes.browser import AXE, Opened, needs_chromium, opened
+from tests.fakes.browser import AXE, PATIENCE_MS, Opened, needs_chromium, opened
 from tests.fakes.running import Running
 from tests.fakes.studio import write_programme
 from tests.fakes.waiting import until_answered
@@ -253,6 +253,7 @@ async def test_what_is_left_out_says_that_it_leaves_the_live_window_and_forget_s
         await page.set_viewport_size({"width": 320, "height": 700})
         await go(seen, server, f"recordings/{session['id']}")
         await seen.text(re.compile(says))
+        await cut_by_keys(page, words)
         for label, text in zip(words["edges"], stretch, strict=True):
             await page.get_by_label(label, exact=True).fill(text)
         await page.get_by_role("button", name=words["add"]).click()
@@ -274,6 +275,27 @@ async def test_what_is_left_out_says_that_it_leaves_the_live_window_and_forget_s
         assert abs(entry["details"]["from_ms"] - from_ms) <= 1
 
 
+async def cut_by_keys(page: Page, words: dict[str, Any]) -> None:
+    """The material plays, and a key sets the cut's beginning at the picture that is shown. One press takes it back."""
+    wave, begins = page.get_by_role("slider", name=words["wave"]), page.get_by_label(words["time"]).first
+    video = page.get_by_label(words["picture"])
+    await expect(page.get_by_role("button", name=words["begin"])).to_be_enabled(timeout=PATIENCE_MS)
+    before = await begins.input_value()
+    shown_s = await video.evaluate("video => video.currentTime")
+    await wave.focus()
+    await page.keyboard.press("ArrowRight")
+    await until_answered(lambda: later(video, shown_s + 0.5))
+    await page.keyboard.press(".")
+    await page.keyboard.press("i")
+    await expect(begins).not_to_have_value(before)
+    await page.get_by_role("button", name=words["undo"]).click()
+    await expect(begins).to_have_value(before)
+
+
+async def later(video: Locator, than_s: float) -> bool:
+    return bool(await video.evaluate("(video, than) => video.currentTime > than", than_s))
+
+
 WORDS: dict[str, dict[str, Any]] = {
     "en-GB": {
         "edges": ("From", "To"),
@@ -282,6 +304,11 @@ WORDS: dict[str, dict[str, Any]] = {
         "forget": "Forget…",
         "sure": "Forget for good",
         "done": "Forgotten: ",
+        "wave": "Recorded sound",
+        "picture": "The recorded picture",
+        "begin": "Begin here",
+        "undo": "Undo",
+        "time": "Time of day",
     },
     "fr-FR": {
         "edges": ("De", "À"),
@@ -290,6 +317,11 @@ WORDS: dict[str, dict[str, Any]] = {
         "forget": "Oublier…",
         "sure": "Oublier pour de bon",
         "done": "Oublié : ",
+        "wave": "Son enregistré",
+        "picture": "L’image enregistrée",
+        "begin": "Commencer ici",
+        "undo": "Annuler",
+        "time": "Heure",
     },
 }
 

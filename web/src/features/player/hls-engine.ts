@@ -37,6 +37,8 @@ export class HlsEngine implements Engine {
     private readonly source: Source,
     private start_s: number | null,
     private readonly events: EngineEvents,
+    /** It waits for a press instead of playing at once. */
+    private readonly idle = false,
   ) {
     this.build()
   }
@@ -97,7 +99,7 @@ export class HlsEngine implements Engine {
     if (!this.hls || now - this.recovered_ms < RECOVERY_PAUSE_MS) return this.reload()
     this.recovered_ms = now
     this.hls.recoverMediaError()
-    void this.media.play().catch(() => undefined)
+    if (!this.idle) void this.media.play().catch(() => undefined)
   }
 
   reload(): void {
@@ -144,7 +146,7 @@ export class HlsEngine implements Engine {
     })
     hls.loadSource(this.address)
     hls.attachMedia(this.media)
-    void this.media.play().catch(() => undefined)
+    if (!this.idle) void this.media.play().catch(() => undefined)
   }
 
   private drop(): void {

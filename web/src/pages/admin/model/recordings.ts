@@ -19,7 +19,7 @@ export interface Skip {
   to_ms: number
 }
 
-function readSkip(pair: unknown): Skip | null {
+export function readSkip(pair: unknown): Skip | null {
   const [from_ms, to_ms] = Array.isArray(pair) ? pair.map(readNumberOrNull) : []
   return from_ms == null || to_ms == null || to_ms <= from_ms ? null : { from_ms, to_ms }
 }
@@ -55,6 +55,8 @@ const readTold = shape<Schema['RecordingCrewView']>()(({ field, needed }) => ({
   materialFrom_ms: needed('material_from_ms', readNumberOrNull),
   materialTo_ms: field('material_to_ms', readNumberOrNull),
   editions: field('editions', listOf(readEdition)),
+  /** Plays all of the material; null while it grows. */
+  materialUrl: field('material_url', readTextOrNull),
 }))
 
 /** Null for what is told to everybody only: without its files there is nothing to do with it here. */
