@@ -11,8 +11,8 @@ from streamer.api.models import Moment, to_moment
 from streamer.api.room_models import LanguageTag
 from streamer.api.rooms import target_of
 from streamer.api.routing import Call, Route
-from streamer.api.session_models import AtBody
 from streamer.api.sessions import any_session
+from streamer.api.tap_models import AtBody
 from streamer.audience.captioning import Typed
 from streamer.audience.captions import MAX_TEXT
 from streamer.conference.captions import Cue

@@ -307,7 +307,7 @@ def _listed(
 ) -> list[Room]:
     """The rooms to list: of an event, the rooms of its venue and those of its public sessions. A closed session never
     adds or removes a room."""
-    used = {session.room for session in sessions}
+    used = {room for session in sessions for room in session.rooms}
     if session_id is not None:
         return [room for room in rooms if room.id in used]
     if room_id is not None:

@@ -66,7 +66,7 @@ class ImportItem(BaseModel):
     key: str
     title: str
     room: str | None
-    """The room's id here; null for a room that does not exist here."""
+    """The room's id here; null for a room that does not exist here; empty: it takes place without a room."""
     room_name: str
     start: str
     session: str | None
@@ -141,6 +141,8 @@ class ImportView(BaseModel):
     rooms: int
     new_rooms: list[str]
     rooms_unknown: list[str]
+    rooms_ambiguous: dict[str, list[str]]
+    """Of these, the names that several rooms here have -> the rooms."""
     difference: DifferenceView
     warnings: list[WarningView]
 
@@ -192,6 +194,7 @@ async def show_import(call: Call) -> ImportView:
         rooms=len(schedule.rooms),
         new_rooms=[room.name for room in found.new_rooms],
         rooms_unknown=list(found.difference.rooms_unknown),
+        rooms_ambiguous={name: list(ids) for name, ids in found.difference.rooms_ambiguous.items()},
         difference=DifferenceView.of(found.difference, zone),
         warnings=[WarningView.of(warning) for warning in found.difference.warnings],
     )

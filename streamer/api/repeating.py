@@ -51,11 +51,13 @@ async def repeat_session(call: Call) -> SessionCopies:
     services = call.services
     session = await find_session(call)
     grant = call.require(target_of(services, session))
-    room = services.director.room(body.room or session.room)
-    if room is None:
+    name = body.room or session.room
+    room = services.director.room(name)
+    if room is None and name:
         raise invalid_field("room", "there is no such room")
-    check_room(grant, room, await event_named(call, session.event))
-    venue = services.director.venue_of(room.id)
+    if room is not None:
+        check_room(grant, room, await event_named(call, session.event))
+    venue = services.director.place_of(session) if room is None else services.director.venue_of(room.id)
     zone = ZoneInfo(venue.timezone if venue else DEFAULT_ZONE)
     if body.until is None:
         days = sorted(set(body.dates))
@@ -69,7 +71,7 @@ async def repeat_session(call: Call) -> SessionCopies:
         raise invalid_field("until", f"that is more than {MOST_COPIES} sessions")
     if not all(in_reach(day) for day in days):
         raise invalid_field("dates", "must lie between the years 2000 and 2100")
-    copies = [copy_of(session, secrets.token_urlsafe(9), day, room.id, zone) for day in days]
+    copies = [copy_of(session, secrets.token_urlsafe(9), day, name, zone) for day in days]
     done = await services.director.add(copies, actor_of(grant))
     caller = call.caller()
     return SessionCopies(items=[SessionCrewView.of(one, context_of(services, one, caller)) for one in done])

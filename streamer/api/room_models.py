@@ -8,7 +8,8 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
 from streamer.api.models import Body, Line, Moment, Slug, refuse_null, to_moment
-from streamer.api.session_models import HoldView, SessionCrewView, SessionView
+from streamer.api.session_models import SessionCrewView, SessionView
+from streamer.api.tap_models import HoldView
 from streamer.broadcast.orders import RoomOrders
 from streamer.conference.airing import PublicStatus
 from streamer.conference.alarm_memory import Normal
@@ -248,6 +249,14 @@ def _words(alarm: Alarm, zone: str) -> dict[str, AlarmWords]:
     return {name: AlarmWords(cause=cause, remedy=remedy) for name, (cause, remedy) in said.items()}
 
 
+class ElsewhereView(BaseModel):
+    """A public session that takes place in a room, too, but that another room carries."""
+
+    room: str
+    room_name: str
+    session: AnySession
+
+
 class RoomView(BaseModel):
     """A room as everybody may see it."""
 
@@ -268,6 +277,8 @@ class RoomView(BaseModel):
     next: AnySession | None = None
     reserved_until: Moment | None = None
     hold: HoldView | None = None
+    elsewhere: ElsewhereView | None = None
+    """Told from ten minutes before the start of such a session on, until it is over."""
 
     @classmethod
     def of(

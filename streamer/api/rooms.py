@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,7 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer.api.audit import record
 from streamer.api.context import Services
 from streamer.api.models import ListQuery, Slug
-from streamer.api.room_models import AlarmView, NormalView, RoomChange, RoomCreate, RoomCrewView, RoomList, RoomView
+from streamer.api.room_models import (
+    AlarmView,
+    ElsewhereView,
+    NormalView,
+    RoomChange,
+    RoomCreate,
+    RoomCrewView,
+    RoomList,
+    RoomView,
+)
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import SessionCrewView, SessionView
 from streamer.api.sessions import view_of as session_view
@@ -26,6 +35,8 @@ from streamer.errors import NotFound
 from streamer.store.audit import changed_fields
 from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues
+
+AnyRoom = TypeVar("AnyRoom", bound=RoomView)
 
 
 class RoomStateQuery(BaseModel):
@@ -56,13 +67,23 @@ def view_of(room: Room, services: Services, caller: Caller, language: str = "en"
             return view
         return session_view(services, caller, public.session)
 
+    def with_elsewhere(view: AnyRoom) -> AnyRoom:
+        beside = public.elsewhere
+        told = None if beside is None else session_view(services, caller, beside.session)
+        if beside is None or told is None:
+            return view
+        other = ElsewhereView(room=beside.session.room, room_name=beside.room_name, session=told)
+        return view.model_copy(update={"elsewhere": other})
+
     if caller.grant is None or not caller.grant.allows(Action.ROOM_CREW, target_of(room)):
-        return RoomView.of(room, state, status, public, seen(None, public.current), seen(None, public.next))
+        return with_elsewhere(
+            RoomView.of(room, state, status, public, seen(None, public.current), seen(None, public.next))
+        )
     day = director.day(room.id)
     running, soon = current(day), director.following(room.id)
     taken = director.acknowledged(room.id)
     name_of = outputs_told(caller, day, room.venue)
-    return RoomCrewView.for_crew(
+    crew = RoomCrewView.for_crew(
         room,
         state,
         status,
@@ -76,6 +97,7 @@ def view_of(room: Room, services: Services, caller: Caller, language: str = "en"
         seen(running, public.current),
         seen(soon, public.next),
     )
+    return with_elsewhere(crew)
 
 
 def room_named(services: Services, room_id: str) -> Room:

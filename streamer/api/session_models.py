@@ -10,12 +10,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
 
-from streamer.api.models import Body, Label, Line, ListQuery, Moment, Slug, refuse_null, to_moment, to_ms
+from streamer.api.models import Body, Label, Line, ListQuery, Moment, Slug, refuse_null, to_ms
 from streamer.conference.day import planned_end_ms
 from streamer.conference.sessions import (
     KIND_DEFAULTS,
     Flag,
-    Hold,
     Kind,
     ReplayPolicy,
     Session,
@@ -62,8 +61,16 @@ Time = Annotated[Moment, AfterValidator(_in_reach)]
 # --- sessions ---------------------------------------------------------------------------------------
 
 
+Rooms = Annotated[list[Slug], Field(max_length=50)]
+
+
 class SessionCreate(Body):
-    room: Slug
+    room: Slug | None
+    """The room that carries it. Null: it takes place somewhere at the venue, and is never on air."""
+    also_in: Rooms = []
+    """Other rooms in which it takes place, too. They point to ``room``."""
+    venue: Slug | None = None
+    """Of a session without a room. Left out: its event's."""
     title: Line
     start: Time
     end: Time
@@ -88,6 +95,10 @@ class SessionCreate(Body):
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         check_span(ms_of(self.start), ms_of(self.end))
+        if self.room is None and self.also_in:
+            raise ValueError("a session without a room has no others")
+        if self.room is not None and self.venue is not None:
+            raise ValueError("venue is for sessions without a room")
         return self
 
     def session(self, session_id: str) -> Session:
@@ -96,7 +107,8 @@ class SessionCreate(Body):
         visibility = self.visibility or usual.visibility
         return Session(
             id=session_id,
-            room=self.room,
+            room=self.room or "",
+            also_in=tuple(dict.fromkeys(room for room in self.also_in if room != self.room)),
             title=self.title,
             start_ms=ms_of(self.start),
             end_ms=ms_of(self.end),
@@ -120,6 +132,9 @@ class SessionCreate(Body):
 
 class SessionChange(Body):
     room: Slug | None = None
+    """One of ``also_in``, if that is left out: the two change places. Null: it takes place without a room."""
+    also_in: Rooms | None = None
+    venue: Slug | None = None
     title: Line | None = None
     start: Time | None = None
     end: Time | None = None
@@ -139,7 +154,9 @@ class SessionChange(Body):
     do_not_stream: FlagWord | None = None
     replay: ReplayPolicy | None = None
 
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("event", "capacity")))
+    _no_null = model_validator(mode="after")(
+        lambda model: refuse_null(model, but=("room", "venue", "event", "capacity"))
+    )
 
     def fields(self) -> dict[str, Any]:
         """The fields that were sent, as fields of a :class:`Session`."""
@@ -149,7 +166,7 @@ class SessionChange(Body):
                 sent[f"{name}_ms"] = to_ms(sent.pop(name))
         if "portraits" in sent:
             sent["portraits"] = tuple(sent["portraits"].items())
-        for name in ("speakers", "tags"):
+        for name in ("speakers", "tags", "also_in"):
             if name in sent:
                 sent[name] = tuple(sent[name])
         return sent
@@ -183,13 +200,19 @@ class SessionContext:
     """The key in an unlisted session's shared link, for callers who may pass it on."""
     portraits: Mapping[str, str] = field(default_factory=dict)
     """Speaker's name -> the path of their picture, as far as it is here."""
+    venue: str | None = None
+    """The id of the venue where it takes place."""
 
 
 class SessionView(BaseModel):
     """A session as everybody may see it, if it is public at all."""
 
     id: str
-    room: str
+    room: str | None
+    """The room that carries it; null: it takes place at the venue without a room, and is never on air."""
+    also_in: list[str]
+    """Other rooms in which it takes place, too. Its media, chat and replay are those of ``room``."""
+    venue: str | None
     event: str | None
     title: str
     subtitle: str
@@ -239,7 +262,7 @@ class SessionCrewView(SessionView):
     """The caller's key to a closed session: it opens the output, the replay and the files, and ends with the grant or
     the login. Empty in news that go to several people."""
     live_url: str
-    """Empty without a key."""
+    """Empty without a key, and without a room."""
     record_answer: bool | None
     stream_answer: bool | None
     guid: str
@@ -250,10 +273,11 @@ class SessionCrewView(SessionView):
     @classmethod
     def of(cls, session: Session, context: SessionContext) -> SessionCrewView:
         output = f"~{context.key}/" if session.closed else ""
+        opens = context.key or not session.closed
         return SessionCrewView(
             **_fields(session, context),
             key=context.key,
-            live_url=f"/live/{session.room}/{output}index.m3u8" if context.key or not session.closed else "",
+            live_url=f"/live/{session.room}/{output}index.m3u8" if session.room and opens else "",
             record_answer=session.record_answer,
             stream_answer=session.stream_answer,
             guid=session.guid,
@@ -271,7 +295,9 @@ def _fields(session: Session, context: SessionContext) -> dict[str, Any]:
         replay = f"{context.public_url}{replay_path(session, context.key)}/index.m3u8"
     return {
         "id": session.id,
-        "room": session.room,
+        "room": session.room or None,
+        "also_in": list(session.also_in),
+        "venue": context.venue,
         "event": session.event,
         "title": session.title,
         "subtitle": session.subtitle,
@@ -331,108 +357,3 @@ class SessionQuery(ListQuery):
     """Sessions that end after this."""
     until: Moment | None = None
     """Sessions that begin before this."""
-
-
-# --- taps -------------------------------------------------------------------------------------------
-
-
-class AtBody(Body):
-    at: int | Moment | None = None
-    """A media time (integer milliseconds UTC, or RFC 3339) up to 30 minutes back; left out: now."""
-
-    @property
-    def at_ms(self) -> int | None:
-        return self.at if self.at is None or isinstance(self.at, int) else to_ms(self.at)
-
-
-class ExtendBody(Body):
-    minutes: int = Field(ge=1, le=24 * 60)
-
-
-class DelayBody(Body):
-    minutes: int = Field(ge=-24 * 60, le=24 * 60)
-    """Negative: earlier."""
-    following: bool = False
-
-
-class AnswerBody(Body):
-    record: bool | None = None
-    stream: bool | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if self.record is None and self.stream is None:
-            raise ValueError("answer record or stream")
-        return self
-
-
-class AdHocBody(Body):
-    title: Line | None = None
-
-
-class HoldBody(Body):
-    """``until`` is only shown; the room does not resume by itself."""
-
-    message: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
-    until: Moment | None = None
-
-    @property
-    def until_ms(self) -> int | None:
-        return to_ms(self.until)
-
-
-class ResumeBody(Body):
-    shift: bool = False
-    """Whether the rest of the day moves by the length of the hold."""
-
-
-class AirBody(Body):
-    slate: bool | None = None
-    source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")] | None = None
-    gain_db: float | None = Field(None, ge=-60, le=20)
-
-
-class ForgetBody(Body):
-    """The last ``minutes``, or the stretch between two media times (milliseconds UTC, three hours at most)."""
-
-    minutes: float | None = Field(None, gt=0, le=180)
-    from_ms: int | None = Field(None, ge=0)
-    to_ms: int | None = Field(None, ge=0)
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.minutes is None) == (self.from_ms is None) or (self.from_ms is None) != (self.to_ms is None):
-            raise ValueError("name minutes, or from_ms and to_ms")
-        if self.from_ms is not None and self.to_ms is not None and not 0 < self.to_ms - self.from_ms <= 180 * 60_000:
-            raise ValueError("to_ms comes after from_ms, by three hours at most")
-        return self
-
-
-class HoldView(BaseModel):
-    message: str
-    since: Moment
-    until: Moment | None
-
-    @classmethod
-    def of(cls, hold: Hold | None) -> HoldView | None:
-        if hold is None:
-            return None
-        since = to_moment(hold.since_ms)
-        assert since is not None
-        return cls(message=hold.message, since=since, until=to_moment(hold.until_ms))
-
-
-class SessionCrewDone(SessionCrewView):
-    """A session after an action, and the id of the action for undoing it; null if nothing changed."""
-
-    action: str | None
-
-
-class Done(BaseModel):
-    """The result of an action on rooms."""
-
-    action: str | None
-    actions: list[str] = []
-    """One action for each room, if there are several rooms."""
-    rooms: list[str] = []
-    sessions: list[SessionCrewView] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import hdrs
@@ -19,13 +20,13 @@ from streamer.api.session_models import (
     SessionChange,
     SessionContext,
     SessionCreate,
-    SessionCrewDone,
     SessionCrewView,
     SessionList,
     SessionQuery,
     SessionView,
     check_span,
 )
+from streamer.api.tap_models import SessionCrewDone
 from streamer.conference import visibility
 from streamer.conference.grants import Action, Grant, Target, may_plan_in
 from streamer.conference.rooms import Room
@@ -37,6 +38,7 @@ from streamer.planning.portraits import MOST_BYTES
 from streamer.store.events import Events
 from streamer.store.paging import Page, page_of_shown
 from streamer.store.sessions import Sessions
+from streamer.store.venues import Venues
 
 
 class PortraitView(BaseModel):
@@ -63,7 +65,7 @@ def told_of(services: Services, caller: Caller, session: Session) -> Told:
 
 def context_of(services: Services, session: Session, caller: Caller = ANYBODY) -> SessionContext:
     """The context with the caller's key, and with the link if they may pass it on."""
-    venue = services.director.venue_of(session.room)
+    venue = services.director.place_of(session)
     given, keys = visibility.told(caller, session, venue.id if venue else None).key, services.keys
     crew = caller.grant is not None and caller.grant.allows(Action.SESSION_READ_CLOSED, target_of(services, session))
     link = keys.link_key(session) if crew or given is Holder.LINK else ""
@@ -75,6 +77,7 @@ def context_of(services: Services, session: Session, caller: Caller = ANYBODY) -
         key=keys.link_key(session) if given is Holder.LINK else keys.key(session, caller.holder) if given else "",
         link=link,
         portraits=portraits_of(services, session, link),
+        venue=venue.id if venue else None,
     )
 
 
@@ -145,12 +148,19 @@ async def list_sessions(call: Call) -> SessionList:
 async def create_session(call: Call) -> SessionCrewView:
     body = call.body(SessionCreate)
     services = call.services
-    room = services.director.room(body.room)
-    if room is None:
-        raise invalid_field("room", "there is no such room")
-    grant = call.require(Target(room=room.id, venue=room.venue, event=body.event))
-    check_room(grant, room, await event_named(call, body.event))
     session = body.session(secrets.token_urlsafe(9))
+    if body.room is None:
+        event = await event_named(call, body.event)
+        session = replace(session, venue=body.venue or (None if event is None else event.venue))
+        grant = call.require(Target(venue=session.venue, event=body.event))
+        await check_venue(call, grant, session.venue, event)
+    else:
+        room = _room_named(services, body.room, "room")
+        grant = call.require(Target(room=room.id, venue=room.venue, event=body.event))
+        event = await event_named(call, body.event)
+        check_room(grant, room, event)
+    for beside in session.also_in:
+        check_room(grant, _room_named(services, beside, "also_in"), event)
     done = await services.director.add([session], actor_of(grant))
     call.headers["Location"] = f"/api/v1/sessions/{session.id}"
     return SessionCrewView.of(done[0], context_of(services, done[0], call.caller()))
@@ -191,16 +201,17 @@ async def change_session(call: Call) -> SessionCrewDone:
     services = call.services
     session = await find_session(call)
     grant = call.require(target_of(services, session))
-    fields = body.fields()
-    room = services.director.room(fields.get("room", session.room))
-    if room is None and "room" in fields:
-        raise invalid_field("room", "there is no such room")
+    fields = _with_places(services, session, body.fields())
     # A session may only be moved to a place that the grant reaches too.
-    moved = replace(session, room=fields.get("room", session.room), event=fields.get("event", session.event))
+    moved = replace(session, **{name: fields[name] for name in _PLACES if name in fields})
     require(grant, Action.SESSION_CHANGE, target_of(services, moved))
     event = await event_named(call, moved.event)
-    if room is not None and room.id != session.room:
-        check_room(grant, room, event)
+    if not moved.room and (session.room or moved.venue != session.venue):
+        await check_venue(call, grant, moved.venue, event)
+    for name in moved.rooms:
+        room = services.director.room(name)
+        if room is not None and name not in session.rooms:
+            check_room(grant, room, event)
     try:
         check_span(fields.get("start_ms", session.start_ms), fields.get("end_ms", session.end_ms))
     except ValueError as error:
@@ -209,6 +220,28 @@ async def change_session(call: Call) -> SessionCrewDone:
     services.keys.changed(done.session)
     view = SessionCrewView.of(done.session, context_of(services, done.session, call.caller()))
     return SessionCrewDone(**view.model_dump(), action=done.action)
+
+
+_PLACES = ("room", "also_in", "venue", "event")
+
+
+def _with_places(services: Services, session: Session, fields: dict[str, Any]) -> dict[str, Any]:
+    """``fields`` of a change with what follows for the other places. Raises BadRequest for a room that is not there."""
+    room = fields["room"] = fields["room"] or "" if "room" in fields else session.room
+    beside = tuple(fields.get("also_in", session.also_in))
+    if "room" in fields and room and room != session.room:
+        _room_named(services, room, "room")
+    for name in fields.get("also_in", ()):
+        _room_named(services, name, "also_in")
+    if not room:
+        if fields.get("also_in"):
+            raise invalid_field("also_in", "a session without a room has no others")
+        at = services.director.place_of(session)
+        return {"venue": at.id if at is not None else None, **fields, "also_in": ()}
+    if room in session.also_in and "also_in" not in fields and session.room:
+        # Another of its rooms carries it now.
+        beside = (session.room, *beside)
+    return {**fields, "venue": None, "also_in": tuple(dict.fromkeys(one for one in beside if one != room))}
 
 
 async def delete_session(call: Call) -> None:
@@ -226,6 +259,24 @@ async def event_named(call: Call, name: str | None) -> Event | None:
     if event is None:
         raise invalid_field("event", "there is no such event")
     return event
+
+
+def _room_named(services: Services, name: str, field: str) -> Room:
+    room = services.director.room(name)
+    if room is None:
+        raise invalid_field(field, "there is no such room")
+    return room
+
+
+async def check_venue(call: Call, grant: Grant, venue: str | None, event: Event | None) -> None:
+    """Raises BadRequest for a venue that is not there, Forbidden for one that an event's organiser does not reach."""
+    if venue is None:
+        return
+    async with call.services.database.read() as connection:
+        if await Venues(connection).find(venue) is None:
+            raise invalid_field("venue", "there is no such venue")
+    if grant.event is not None and (event is None or venue != event.venue):
+        raise Forbidden("The grant's scope does not reach this venue.", code="out_of_scope", details={"venue": venue})
 
 
 def check_room(grant: Grant, room: Room, event: Event | None) -> None:

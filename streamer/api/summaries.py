@@ -40,6 +40,7 @@ SAID_AGE_S, SAID_NOW_AGE_S = 20.0, 3.0
 _SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Stage = Literal["live", "ahead", "cancelled", "replay", "over"]
+_EMBEDDED: frozenset[Stage] = frozenset({"live", "ahead", "replay"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ class PageSummary:
         """The path of the page that other sites may frame; empty: none."""
         if self.room is not None:
             return f"/embed/{self.room.room.id}"
-        if self.session is not None and self.session.stage in ("live", "ahead", "replay"):
+        if self.session is not None and self.session.session.room and self.session.stage in _EMBEDDED:
             return f"/embed/{self.session.session.room}?session={self.session.session.id}"
         return ""
 
@@ -182,7 +183,8 @@ async def of_session(services: Services, session_id: str) -> PageSummary | None:
     session = await public_session(services, session_id)
     if session is None:
         return None
-    room, venue = services.director.room(session.room), services.director.venue_of(session.room)
+    room, venue = services.director.room(session.room), services.director.place_of(session)
+    named = venue.name if venue is not None and not session.room else session.room
     start_ms, end_ms = services.director.shown(session)
     state = await services.archivist.find(session.id) if services.archivist.has_replay(session.id) else None
     edition = None if state is None or not state.published or state.closed else state.current
@@ -197,7 +199,7 @@ async def of_session(services: Services, session_id: str) -> PageSummary | None:
         start_ms,
         end_ms,
         _stage(session, edition is not None),
-        session.room if room is None else room.name,
+        named if room is None else room.name,
         venue,
         await _event(services, session.event),
         said,
@@ -369,8 +371,8 @@ def _data_of(services: Services, facts: SessionFacts, picture: str) -> dict[str,
 
 def _event_data(services: Services, facts: SessionFacts) -> dict[str, Any]:
     session, address = facts.session, f"{services.public_url}/session/{facts.session.id}"
-    place: dict[str, Any] = {"@type": "Place", "name": facts.room}
-    if facts.venue is not None:
+    place: dict[str, Any] = {"@type": "Place", "name": facts.room or SITE}
+    if facts.venue is not None and session.room:
         place["containedInPlace"] = {"@type": "Place", "name": facts.venue.name}
     cancelled = facts.stage == "cancelled"
     began, ended = session.started_ms, session.ended_ms

@@ -292,7 +292,9 @@ def _session_text(summary: PageSummary, facts: SessionFacts, reader: Reader) -> 
     parts += [
         _speakers(facts, reader),
         f"<p>{reader.say(facts.stage) if streamed else reader.say('not_streamed')} · {_when_marked(facts, reader)}</p>",
-        f'<p><a href="/watch/{quote(session.room)}">{escape(facts.place)}</a></p>',
+        f'<p><a href="/watch/{quote(session.room)}">{escape(facts.place)}</a></p>'
+        if session.room
+        else f"<p>{escape(facts.place)}</p>",
     ]
     if session.tags:
         parts.append(f"<p>{escape(', '.join(session.tags))}</p>")

@@ -10,7 +10,9 @@ from streamer.api import forgetting
 from streamer.api.auth import require
 from streamer.api.context import actor_of
 from streamer.api.routing import Call, Route, invalid_field
-from streamer.api.session_models import (
+from streamer.api.session_models import SessionCrewView
+from streamer.api.sessions import any_session, context_of, find_session, target_of, told_of
+from streamer.api.tap_models import (
     AdHocBody,
     AirBody,
     AnswerBody,
@@ -22,9 +24,7 @@ from streamer.api.session_models import (
     HoldBody,
     ResumeBody,
     SessionCrewDone,
-    SessionCrewView,
 )
-from streamer.api.sessions import any_session, context_of, find_session, target_of, told_of
 from streamer.conference import taps
 from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import Room

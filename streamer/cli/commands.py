@@ -265,9 +265,7 @@ def import_(
     if "://" not in source and source != "-" and not Path(source).is_file():
         _complain(f"there is no file {source}")
         raise typer.Exit(EXIT_USAGE)
-    settings = _data_settings(data, config)
-    if not settings.data.exists():
-        _complain(f"the data folder {settings.data} is new")
+    settings = _own_settings(data, config)
     try:
         imported = asyncio.run(import_schedule(settings, ImportRequest(source, event, venue, room, dry_run, yes)))
     except Unreadable as error:

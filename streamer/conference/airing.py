@@ -13,6 +13,8 @@ from typing import Literal
 from streamer.broadcast.orders import OutputOrder, RoomOrders, Shows, SlateOrder, SourceOrder
 from streamer.conference.clockwork import goes_on_air_by_itself
 from streamer.conference.day import (
+    UNSTARTED,
+    Beside,
     RoomDay,
     airable,
     all_obeyed,
@@ -44,6 +46,7 @@ class SlateTexts:
     moment: str = "One moment, please"
     until: str = "Until about {time}"
     nothing: str = "Nothing is on at the moment"
+    elsewhere: str = "Shown from {room}"
 
 
 TEXTS: Mapping[str, SlateTexts] = {
@@ -56,6 +59,7 @@ TEXTS: Mapping[str, SlateTexts] = {
         moment="Un instant, s’il vous plaît",
         until="Jusque vers {time}",
         nothing="Rien à l’antenne pour le moment",
+        elsewhere="Retransmise depuis : {room}",
     ),
 }
 """Venue language -> texts."""
@@ -87,6 +91,8 @@ class PublicStatus:
     hold: Hold | None = None
     shown: Mapping[str, ShownTimes] | None = None
     """Public session id -> times, for all public sessions of the day."""
+    elsewhere: Beside | None = None
+    """The public session that another room carries for this one, too: from its arming on, until it is over."""
 
 
 # --- content ----------------------------------------------------------------------------------------
@@ -153,7 +159,19 @@ def _hidden_near(day: RoomDay, now_ms: int) -> bool:
         and s.start_ms - timing.arm_before_ms <= now_ms < s.end_ms + timing.late_tap_ms
         and not passed_over(day, s)
         for s in day.sessions
-    )
+    ) or any(is_hidden(one.session) and _is_near(day, one.session, now_ms) for one in day.beside)
+
+
+def _is_near(day: RoomDay, session: Session, now_ms: int) -> bool:
+    """Whether a session that another room carries could be in this room now."""
+    begins_ms, ends_ms = session.start_ms - day.timing.arm_before_ms, session.end_ms + day.timing.late_tap_ms
+    return session.running or (session.state in UNSTARTED and begins_ms <= now_ms < ends_ms)
+
+
+def elsewhere(day: RoomDay, now_ms: int) -> Beside | None:
+    """The public session that another room carries for this one: the one that is on, else the first that is near."""
+    near = [one for one in day.beside if not one.session.closed and _is_near(day, one.session, now_ms)]
+    return next((one for one in near if one.session.running), near[0] if near else None)
 
 
 # --- orders -----------------------------------------------------------------------------------------
@@ -246,6 +264,9 @@ def slate(day: RoomDay, now_ms: int, texts: SlateTexts) -> SlateOrder:
     session = current(day) or _open_due(day, now_ms)
     if session is not None:
         return SlateOrder(title=session.title, text=texts.moment if session.streamed else texts.not_streamed)
+    other = elsewhere(day, now_ms)
+    if other is not None and other.session.running:
+        return SlateOrder(title=other.session.title, text=texts.elsewhere.format(room=other.room_name))
     soon = _next_public(day, now_ms)
     if soon is None or soon.start_ms - now_ms > day.timing.idle_ms:
         return SlateOrder(title=name, text=texts.nothing)
@@ -292,6 +313,7 @@ def public_status(day: RoomDay, now_ms: int) -> PublicStatus:
         reserved_until_ms=reserved_ms,
         hold=day.hold,
         shown={session.id: shown[session.id] for session in day.sessions if not session.closed},
+        elsewhere=elsewhere(day, now_ms),
     )
 
 

@@ -113,7 +113,7 @@ def idle(day: RoomDay, at_ms: int) -> bool:
         not session.ad_hoc
         and session.start_ms <= at_ms + day.timing.idle_ms
         and at_ms < session.end_ms + (day.timing.late_tap_ms if session.state in UNSTARTED else 0)
-        for session in day.sessions
+        for session in (*day.sessions, *(one.session for one in day.beside))
     )
 
 

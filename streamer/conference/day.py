@@ -82,6 +82,15 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A session that takes place in the room, too, but that another room carries."""
+
+    session: Session
+    room_name: str
+    """The other room's."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoomDay:
     """Everything that the rules know of one room. ``sessions`` are those of yesterday, today and the next days, by
     start.
@@ -104,6 +113,8 @@ class RoomDay:
     """The crew's settings of its sources."""
     zone: str = "UTC"
     """The venue's IANA time zone: it decides the day, and the times on the slate."""
+    beside: tuple[Beside, ...] = field(default=(), compare=False)
+    """By start."""
     left_out: tuple[LeftOut, ...] = field(default=(), compare=False)
     """Left out of the replays of its sessions, as the archive has stored it."""
     spare_id: str = field(default="", compare=False)

@@ -89,7 +89,7 @@ def reaching(
     windows: dict[tuple[str, date | None], Window] = {}
     for session in own:
         window = window_of(session)
-        if window is None:
+        if window is None or not session.room:
             continue
         # A day's sessions of one room make one window; a single session has its own.
         day = None if grant.session is not None else _day(session.start_ms, zones.get(session.room, UTC))
@@ -99,7 +99,9 @@ def reaching(
     return ReachingGrant(
         **{field.name: getattr(grant, field.name) for field in fields(Grant)},
         rooms=frozenset(rooms - shut),
-        session_rooms=frozenset(session.room for session in own) if session_rooms is None else frozenset(session_rooms),
+        session_rooms=frozenset(
+            (session.room for session in own if session.room) if session_rooms is None else session_rooms
+        ),
         lapses_ms=lapses_ms(own[0]) if grant.session is not None and own else None,
     )
 

@@ -37,6 +37,7 @@ def copy_of(session: Session, session_id: str, day: date, room: str, zone: ZoneI
         session,
         id=session_id,
         room=room,
+        also_in=session.also_in if room == session.room else (),
         start_ms=start_ms,
         end_ms=start_ms + session.end_ms - session.start_ms + session.shortened_ms,
         state=SessionState.SCHEDULED,

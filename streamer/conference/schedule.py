@@ -27,7 +27,7 @@ class ScheduleItem:
     start_ms: int
     end_ms: int
     room: str
-    """The name of a :class:`ScheduleRoom`."""
+    """The name of a :class:`ScheduleRoom`; empty: it has none, and takes place somewhere at the venue."""
     guid: str = ""
     id: str = ""
     subtitle: str = ""
@@ -53,6 +53,8 @@ class ScheduleItem:
     """(title, address)"""
     attachments: tuple[tuple[str, str], ...] = ()
     logo: str = ""
+    also_in: tuple[str, ...] = ()
+    """Names of other rooms in which it takes place, too."""
     visibility: Visibility | None = None
     """The file's own value (iCalendar's CLASS); None: the kind decides."""
     unsaid: frozenset[str] = field(default=frozenset(), compare=False)

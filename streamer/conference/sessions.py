@@ -91,6 +91,8 @@ class Session:
 
     id: str
     room: str
+    """The room that carries its sound and picture. Empty: it takes place somewhere at the venue (a dinner), and is only
+    told of."""
     title: str
     start_ms: int
     end_ms: int
@@ -139,6 +141,15 @@ class Session:
     """The schedule's id within its event, or empty."""
     sequence: int = 0
     """iCalendar's SEQUENCE: grows with each change that an attendee should learn of."""
+    venue: str | None = None
+    """The venue of a session without a room. Others have their room's."""
+    also_in: tuple[str, ...] = ()
+    """Other rooms in which it takes place, too. They point to ``room``."""
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """All rooms in which it takes place, the one that carries it first."""
+        return (self.room, *self.also_in) if self.room else ()
 
     @property
     def running(self) -> bool:

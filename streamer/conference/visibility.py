@@ -69,7 +69,9 @@ NOTHING = Told(View.NOTHING)
 
 
 def target_of(session: Session, venue: str | None) -> Target:
-    """The session as a grant's target. ``venue``: its room's."""
+    """The session as a grant's target. ``venue``: its room's; without a room it has its own."""
+    if not session.room:
+        return Target(venue=session.venue, event=session.event, session=session.id)
     return Target(room=session.room, venue=venue, event=session.event, session=session.id)
 
 

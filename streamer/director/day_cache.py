@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
+from streamer.conference.day import Beside
+from streamer.conference.rooms import Venue
 from streamer.director.day_repository import DayChange, DayRepository, Loaded
 from streamer.director.effects import Effects
 from streamer.director.room_state import RoomState
@@ -24,6 +27,7 @@ class DayCache:
         self._day_repository = day_repository
         self._effects = effects
         self.states: dict[str, RoomState] = {}
+        self.venues: Mapping[str, Venue] = {}
         self._loading = asyncio.Lock()
         self._revision = 0
         self._stale = False
@@ -80,9 +84,20 @@ class DayCache:
                 )
                 self._effects.tell_sessions(room_id, before, fresh.sessions)
         self._effects.events = loaded.events
+        self.venues = loaded.venues
         self._revision = max(self._revision, loaded.revision)
         self._stale = False
         return True
+
+    def beside(self, room_id: str) -> tuple[Beside, ...]:
+        """The sessions that other rooms carry and that take place in this one, too, as they are now."""
+        found = [
+            Beside(session, other.room.name)
+            for other in self.states.values()
+            for session in other.day.sessions
+            if session.also_in and room_id in session.also_in
+        ]
+        return tuple(sorted(found, key=lambda one: (one.session.start_ms, one.session.id)))
 
     def state(self, room_id: str) -> RoomState:
         state = self.states.get(room_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,8 @@ from streamer.conference.alarm_memory import AlarmMemory
 from streamer.conference.day import HOUR_MS, LeftOut, MediaState, RoomDay, sorted_day
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Mark, MarkKind, Session
-from streamer.conference.undo import Effect
+from streamer.conference.taps import Refused
+from streamer.conference.undo import Effect, restore
 from streamer.director.news import Actor
 from streamer.director.stored_alarms import restored, stored
 from streamer.store import revision
@@ -60,6 +62,7 @@ class Loaded:
     revision: int
     rooms: Mapping[str, LoadedRoom]
     events: Mapping[str, Event] = field(default_factory=dict)
+    venues: Mapping[str, Venue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ class DayRepository:
             day = day_of_room(room, venue, state, by_room.get(room.id, ()), left_out.get(room.id, ()))
             memory = restored(memories[room.id]) if room.id in memories else AlarmMemory()
             found[room.id] = LoadedRoom(room, venue, day, acknowledged.get(room.id, {}), memory)
-        return Loaded(seen, found, events)
+        return Loaded(seen, found, events, venues)
 
     async def revision(self) -> int:
         async with self._database.read() as connection:
@@ -221,6 +224,21 @@ class DayRepository:
 def effect_of(action: StoredAction) -> Effect:
     """The effect of an action. Raises msgspec.ValidationError for one of another version."""
     return msgspec.convert(dict(action.after), Effect)
+
+
+def touched(action: StoredAction) -> list[str]:
+    """Sessions that an action changed. Those that it made disappear with its undo."""
+    with contextlib.suppress(msgspec.ValidationError):
+        return [image.id for image in effect_of(action).sessions if image.after is not None]
+    return []
+
+
+def can_be_undone(day: RoomDay, action: StoredAction, now_ms: int, alone: bool) -> bool:
+    try:
+        restore(day, effect_of(action), now_ms, alone=alone)
+    except (Refused, msgspec.ValidationError):
+        return False
+    return True
 
 
 def is_alone(action: StoredAction, later: Iterable[StoredAction]) -> bool:
@@ -328,7 +346,8 @@ async def _audit(connection: AsyncConnection, change: DayChange, venue: str | No
         image = images.get(session.id)
         moved = {} if image is None else changed_fields(image.before, image.after, _MOVED)
         details = {"state": session.state.value, "title": session.title, **change.details, **moved}
-        await log.add(AuditEntry(*who, change.kind, "session", session.id, session.room, venue, details))
+        room, place = (session.room, venue) if session.room else (None, session.venue)
+        await log.add(AuditEntry(*who, change.kind, "session", session.id, room, place, details))
     if not touched and change.room is not None:
         before, after = change.done.before, change.done.after
         shown = changed_fields(before, after, {"slate", "source", "gain_db"})

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from streamer.conference import airing, clockwork, taps
 from streamer.conference.airing import PublicStatus
 from streamer.conference.day import RoomDay, find, following, next_obeyed_ms
@@ -23,7 +21,6 @@ from streamer.conference.delays import shown_times
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session
 from streamer.conference.sources import differences
-from streamer.conference.taps import Refused
 from streamer.conference.undo import effect, restore
 from streamer.control.media_plane import Change, MediaPlane, RoomLink
 from streamer.control.messages import RoomConfig
@@ -35,9 +32,11 @@ from streamer.director.day_repository import (
     DayRepository,
     StoredAction,
     between,
+    can_be_undone,
     effect_of,
     is_alone,
     state_of,
+    touched,
 )
 from streamer.director.effects import Effects
 from streamer.director.incidents import Incidents, incidents
@@ -145,6 +144,10 @@ class Director:
         state = self._cache.states.get(room_id)
         return state.venue if state is not None else None
 
+    def place_of(self, session: Session) -> Venue | None:
+        """The venue where a session takes place, in a room or without one."""
+        return self.venue_of(session.room) if session.room else self._cache.venues.get(session.venue or "")
+
     def rooms_of_venue(self, venue: str) -> list[Room]:
         return [state.room for state in self._cache.states.values() if state.room.venue == venue]
 
@@ -189,9 +192,15 @@ class Director:
     # --- taps --------------------------------------------------------------------------------------
 
     async def run(self, room_id: str, command: taps.Command, actor: Actor) -> Tapped:
-        """Raises NotFound, :class:`~streamer.conference.taps.Refused`, StoreUnavailable; then nothing has changed."""
-        state = self._cache.state(room_id)
+        """``room_id`` empty: of a session without a room. Raises NotFound, :class:`~streamer.conference.taps.Refused`,
+        StoreUnavailable; then nothing has changed."""
         kind, session = kind_of(command), session_of(command)
+        if not room_id:
+            change = await ahead.without_room(self._day_repository, command, session, actor, kind, self._clock())
+            if change.changed:
+                await self._cache.write(change)
+            return Tapped(None, change.changed)
+        state = self._cache.state(room_id)
         async with state.lock:
             now_ms = self._clock()
             # An ad-hoc session is new, so it is stored nowhere yet.
@@ -226,8 +235,8 @@ class Director:
         for newer, action in enumerate(latest):
             undoable = False
             if action.undone_ms is None:
-                day = await ahead.day_around(self._day_repository, state.day, _touched(action)) or state.day
-                undoable = _undoable(day, action, now_ms, is_alone(action, latest[:newer]))
+                day = await ahead.day_around(self._day_repository, state.day, touched(action)) or state.day
+                undoable = can_be_undone(day, action, now_ms, is_alone(action, latest[:newer]))
             found.append(Recent(action, undoable))
         return found
 
@@ -241,7 +250,7 @@ class Director:
                 return Tapped(None)
             now_ms, kind = self._clock(), f"{stored.kind}.undo"
             alone = await self._day_repository.is_alone(stored)
-            far = await ahead.day_around(self._day_repository, state.day, _touched(stored))
+            far = await ahead.day_around(self._day_repository, state.day, touched(stored))
             if far is None:
                 before = clockwork.advance(self.effects.with_media(state, now_ms), now_ms)
                 after = clockwork.advance(restore(before, effect_of(stored), now_ms, alone=alone), now_ms)
@@ -292,10 +301,12 @@ class Director:
     async def change(self, session_id: str, fields: Mapping[str, Any], actor: Actor) -> Edited:
         """Edit a session; changes of privacy take effect at once. Raises NotFound, Refused."""
         session = self.find(session_id) or await self._day_repository.session(session_id)
-        state = self._cache.state(session.room)
-        async with state.lock:
+        state = self._cache.states.get(session.room)
+        async with contextlib.AsyncExitStack() as held:
+            if state is not None:
+                await held.enter_async_context(state.lock)
             now_ms = self._clock()
-            session = find(state.day, session_id) or await self._day_repository.session(session_id)
+            session = self.find(session_id) or await self._day_repository.session(session_id)
             edited = editing.edited(session, fields)
             if edited == session:
                 return Edited(None, session)
@@ -306,7 +317,7 @@ class Director:
                 at_ms=now_ms,
                 details=changed_fields(session, edited, set(fields)),
             )
-            await self._cache.write(change, state.room.venue)
+            await self._cache.write(change, None if state is None else state.room.venue)
         await self.refresh()
         return Edited(None, self.find(session_id) or edited)
 
@@ -369,8 +380,9 @@ class Director:
             now_ms = self._clock()
             before = state.day
             day = self.effects.with_media(state, now_ms)
-            if not day.spare_id:
-                day = replace(day, spare_id=secrets.token_urlsafe(9))
+            beside = self._cache.beside(state.room.id)
+            if not day.spare_id or beside != day.beside:
+                day = replace(day, spare_id=day.spare_id or secrets.token_urlsafe(9), beside=beside)
             after = clockwork.advance(day, now_ms)
             changed = after.sessions != before.sessions or after.hold != before.hold
             state.day = after
@@ -455,21 +467,6 @@ class Director:
     def _tell_incidents(self, state: RoomState, covered: Incidents) -> None:
         for session in covered.sessions:
             self.effects.tell(IncidentChanged(state.room.id, session))
-
-
-def _touched(action: StoredAction) -> list[str]:
-    """Sessions that an action changed. Those that it made disappear with its undo."""
-    with contextlib.suppress(msgspec.ValidationError):
-        return [image.id for image in effect_of(action).sessions if image.after is not None]
-    return []
-
-
-def _undoable(day: RoomDay, action: StoredAction, now_ms: int, alone: bool) -> bool:
-    try:
-        restore(day, effect_of(action), now_ms, alone=alone)
-    except (Refused, msgspec.ValidationError):
-        return False
-    return True
 
 
 def _moved(before: RoomDay, session: Session) -> bool:

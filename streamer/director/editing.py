@@ -10,7 +10,7 @@ from streamer.conference.session_keys import with_generation
 from streamer.conference.sessions import OPEN, Session, SessionState
 from streamer.errors import Conflict
 
-TOLD = frozenset({"room", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track"})
+TOLD = frozenset({"room", "also_in", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track"})
 """Changes that people with the session in a calendar should learn of (SEQUENCE, RFC 5545, 3.8.7.4)."""
 PLANNED_TIMES = frozenset({"start_ms", "end_ms"})
 PLANNED = PLANNED_TIMES | {"room"}
@@ -36,6 +36,8 @@ def edited(session: Session, fields: Mapping[str, Any]) -> Session:
         changed["shortened_ms"] = 0
     if session.running and "end_ms" in changed:
         changed["extended_until_ms"] = None
+    if changed.get("room") == "" and session.state is SessionState.ARMED:
+        changed["state"] = SessionState.SCHEDULED
     new = with_generation(session, replace(session, **changed))
     if TOLD & set(changed):
         new = replace(new, sequence=session.sequence + 1)

@@ -10,7 +10,9 @@ from streamer.conference.session_keys import with_generation
 from streamer.conference.sessions import KIND_DEFAULTS, Session
 from streamer.schedules.compare import Change, Difference, DifferenceItem, abstract_of
 
-_TOLD = frozenset({"room", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track", "state"})
+_TOLD = frozenset(
+    {"room", "also_in", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track", "state"}
+)
 """Changes that an attendee's calendar should learn of."""
 
 
@@ -19,7 +21,7 @@ class Applied:
     new: tuple[Session, ...] = ()
     changed: tuple[Session, ...] = ()
     waiting: tuple[DifferenceItem, ...] = ()
-    """Items that need an agreement and have none, are blocked, or have no room."""
+    """Items that need an agreement and have none, are blocked, or are in a room that nobody knows."""
 
 
 def apply(
@@ -41,16 +43,16 @@ def apply(
         if item.blocked or (item.needs_yes and accept != "all" and item.key not in accept):
             waiting.append(item)
         elif item.change is Change.ADDED:
-            new.append(_new(difference.event, item, new_id()))
+            new.append(_new(difference, item, new_id()))
         else:
             changed.append(_changed(item, now_ms))
     return Applied(tuple(new), tuple(changed), tuple(waiting))
 
 
-def _new(event: str, difference: DifferenceItem, session_id: str) -> Session:
+def _new(whole: Difference, difference: DifferenceItem, session_id: str) -> Session:
     item, room = difference.item, difference.room
     if item is None or room is None:
-        raise ValueError("an added session has an item and a room")
+        raise ValueError("an added session has an item, and no unknown room")
     defaults = KIND_DEFAULTS[item.kind]
     visibility = item.visibility or defaults.visibility
     return Session(
@@ -60,7 +62,9 @@ def _new(event: str, difference: DifferenceItem, session_id: str) -> Session:
         start_ms=item.start_ms,
         end_ms=item.end_ms,
         kind=item.kind,
-        event=event,
+        event=whole.event,
+        venue=None if room else whole.venue,
+        also_in=tuple(name for name in dict.fromkeys(difference.also_in) if name != room),
         subtitle=item.subtitle,
         abstract=abstract_of(item),
         speakers=item.speakers,
@@ -90,6 +94,8 @@ def _changed(difference: DifferenceItem, now_ms: int) -> Session:
             raise ValueError("a moved session is in the schedule")
         # Start and end are the schedule's again, so people's changes of the old ones no longer count.
         values.update(start_ms=item.start_ms, end_ms=item.end_ms, delay_ms=0, shortened_ms=0, extended_until_ms=None)
+    if values.get("room"):
+        values["venue"] = None
     if "state" in values:
         values["changed_ms"] = now_ms
     if _TOLD & values.keys():

@@ -77,14 +77,15 @@ async def plan(
     if venue is not None:
         await Venues(connection).get(venue)
     named = None if room is None else await Rooms(connection).get(room)
-    if named is not None:
-        schedule = _in_room(schedule, named)
     chosen, is_new = await _event(connection, schedule, event, otherwise)
     where = venue or chosen.venue or (venues[0].id if len(venues) == 1 else None)
     if is_new:
         chosen = replace(chosen, venue=where)
     existing = [] if is_new else await Sessions(connection).of_event(chosen.id)
     matcher = matcher_of(rooms, venues, where, _venues_of(existing, rooms, named))
+    schedule = matcher.placed(schedule)
+    if named is not None:
+        schedule = _in_room(schedule, named)
     new_rooms: tuple[Room, ...] = ()
     refused_rooms = {}
     for name, match in matcher.match_all(schedule.rooms).items():
@@ -153,7 +154,7 @@ async def carry_out(
 
 def _venues_of(existing: Iterable[Session], rooms: Iterable[Room], named: Room | None) -> frozenset[str]:
     """The venues where the event takes place already, and the venue of the room ``named``."""
-    taken = {session.room for session in existing} | ({named.id} if named is not None else set())
+    taken = {room for session in existing for room in session.rooms} | ({named.id} if named is not None else set())
     return frozenset(room.venue for room in rooms if room.id in taken and room.venue is not None)
 
 

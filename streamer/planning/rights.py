@@ -71,16 +71,17 @@ def _refusal(
     for name in {item.room, item.room if session is None else session.room}:
         room = rooms.get(name)
         target = Target(
-            room=name,
-            venue=None if room is None else room.venue,
+            room=name or None,
+            venue=room.venue if room is not None else event.venue if not name else None,
             event=event.id,
             session=None if session is None else session.id,
         )
         for action in actions:
             if not holder.allows(action, target):
                 return f"The rights of whoever imports do not reach this session ({action.value})."
-    if session is None or item.room != session.room:
-        room = rooms[item.room]
+    told = {item.room, *item.also_in, *(name for field in item.fields if field.name == "also_in" for name in field.new)}
+    for name in sorted(told - {"", *(() if session is None else session.rooms)}):
+        room = rooms[name]
         if not may_plan_in(holder, Target(room=room.id, venue=room.venue), event.venue):
             return f"The rights of whoever imports do not reach the room {room.id}."
     return None

@@ -58,6 +58,7 @@ class Facts:
             hold=_hold(public.hold),
             session=None if public.current is None else public.current.session.id,
             next=None if public.next is None else public.next.session.id,
+            elsewhere=None if public.elsewhere is None else public.elsewhere.session.id,
         )
 
     def own_broadcast(self, session: Session) -> BroadcastChanged:

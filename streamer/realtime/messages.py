@@ -52,6 +52,8 @@ class BroadcastChanged(msgspec.Struct, frozen=True):
     hold: HoldData | None
     session: str | None
     next: str | None
+    elsewhere: str | None = None
+    """The session that another room carries for this one, too."""
 
 
 class SessionRemoved(msgspec.Struct, frozen=True):

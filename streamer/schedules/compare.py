@@ -7,8 +7,8 @@ mention (its ``unsaid`` fields, people's delays and extensions) do not change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -63,7 +63,8 @@ class DifferenceItem:
     """One session that the schedule would add or change.
 
     ``key`` names it for :func:`streamer.planning.apply.apply`. ``session`` is None for a new one, ``item`` for one that
-    is no longer in the schedule. ``room`` is our room's id, None for an unknown room: the session cannot be added.
+    is no longer in the schedule. ``room`` is our room's id; empty: the venue's, without a room; None: an unknown room,
+    so that the session cannot be added. ``also_in``: the ids of other rooms of a new one.
     """
 
     key: str
@@ -73,6 +74,7 @@ class DifferenceItem:
     room: str | None
     fields: tuple[FieldChange, ...] = ()
     consequences: tuple[Consequence, ...] = ()
+    also_in: tuple[str, ...] = ()
 
     @property
     def needs_yes(self) -> bool:
@@ -100,6 +102,10 @@ class Difference:
     rooms_unknown: tuple[str, ...] = ()
     """The schedule's names of them."""
     warnings: tuple[ScheduleWarning, ...] = ()
+    venue: str | None = None
+    """Of new sessions without a room."""
+    rooms_ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The schedule's names that several of our rooms have -> their ids. They are among ``rooms_unknown``."""
 
     @property
     def items(self) -> tuple[DifferenceItem, ...]:
@@ -126,14 +132,15 @@ def compare(
     unchanged = left_out = 0
     for item, session in pairs:
         known = matches.get(item.room)
-        room = known.room if known is not None else None
+        room = "" if not item.room else known.room if known is not None else None
+        beside = tuple(one for name in item.also_in if (one := matches[name].room) is not None)
         if session is None:
             if item.cancelled:
                 left_out += 1
             else:
-                found[Change.ADDED].append(_added(item, room))
+                found[Change.ADDED].append(_added(item, room, beside))
             continue
-        difference = _cancelled(item, session) if item.cancelled else _changed(item, session, room)
+        difference = _cancelled(item, session) if item.cancelled else _changed(item, session, room, beside)
         if difference is None:
             unchanged += 1
         else:
@@ -149,6 +156,8 @@ def compare(
         left_out=left_out,
         rooms_unknown=tuple(name for name, match in matches.items() if match.room is None),
         warnings=tuple(warnings),
+        venue=rooms.venue,
+        rooms_ambiguous={name: match.ambiguous for name, match in matches.items() if match.ambiguous},
     )
 
 
@@ -217,12 +226,12 @@ def planned_times(session: Session) -> tuple[int, int]:
     return start_ms, start_ms + session.end_ms - session.start_ms + session.shortened_ms
 
 
-def _added(item: ScheduleItem, room: str | None) -> DifferenceItem:
+def _added(item: ScheduleItem, room: str | None, beside: tuple[str, ...]) -> DifferenceItem:
     visibility = item.visibility or KIND_DEFAULTS[item.kind].visibility
     consequences: tuple[Consequence, ...] = ()
     if visibility is not Visibility.PUBLIC and item.visibility is None:
         consequences = (Consequence("closed_by_kind", f"A {item.kind.value} is {visibility.value} by default."),)
-    return DifferenceItem(f"new:{name_of(item)}", Change.ADDED, None, item, room, (), consequences)
+    return DifferenceItem(f"new:{name_of(item)}", Change.ADDED, None, item, room, (), consequences, beside)
 
 
 def _cancelled(item: ScheduleItem, session: Session) -> DifferenceItem | None:
@@ -240,10 +249,10 @@ def _cancelled(item: ScheduleItem, session: Session) -> DifferenceItem | None:
     )
 
 
-def _changed(item: ScheduleItem, session: Session, room: str | None) -> DifferenceItem | None:
-    fields = list(_times(item, session))
-    if room is not None and room != session.room and session.state is not SessionState.ENDED:
-        fields.append(FieldChange("room", session.room, room))
+def _changed(
+    item: ScheduleItem, session: Session, room: str | None, beside: tuple[str, ...] = ()
+) -> DifferenceItem | None:
+    fields = [*_times(item, session), *_rooms(item, session, room, beside)]
     moved = bool(fields)
     consequences: list[Consequence] = []
     fields.extend(_texts(item, session))
@@ -259,7 +268,8 @@ def _changed(item: ScheduleItem, session: Session, room: str | None) -> Differen
         return None
     names = {change.name for change in fields}
     if moved:
-        consequences.extend(_liveliness(session, "moved", blocks="room" in names))
+        if names & {"start_ms", "end_ms", "room"}:
+            consequences.extend(_liveliness(session, "moved", blocks="room" in names))
     elif names & (_PRIVACY | {"kind"}):
         consequences.extend(_liveliness(session, "shown or recorded differently"))
     if names & {"start_ms", "end_ms"}:
@@ -268,6 +278,22 @@ def _changed(item: ScheduleItem, session: Session, room: str | None) -> Differen
         consequences.append(Consequence("has_ended", "It is over: the change affects who may see its replay."))
     change = Change.MOVED if moved else Change.CHANGED
     return DifferenceItem(session.id, change, session, item, room or session.room, tuple(fields), tuple(consequences))
+
+
+def _rooms(item: ScheduleItem, session: Session, room: str | None, beside: tuple[str, ...]) -> Iterable[FieldChange]:
+    """A schedule that names no room takes none away: somebody may have given it here. Which of its rooms carries a
+    session is not changed either while the schedule has all of them."""
+    if not room or session.state is SessionState.ENDED:
+        return
+    told = {room, *beside}
+    if session.room not in told:
+        yield FieldChange("room", session.room, room)
+    else:
+        room = session.room
+    if "also_in" not in item.unsaid or session.room != room:
+        others = tuple(name for name in dict.fromkeys((*beside, *sorted(told))) if name != room)
+        if set(others) != set(session.also_in):
+            yield FieldChange("also_in", session.also_in, others)
 
 
 def _times(item: ScheduleItem, session: Session) -> Iterable[FieldChange]:

@@ -96,7 +96,7 @@ def read_entry(raw: Raw, room: str, day: EntryDay, collector: Collector, *, defa
         collector.warn("no_title", "It has no title.", name)
         title = one_line(raw.get("subtitle")) or "?"
     if not room:
-        collector.warn("no_room", "It has no room.", name)
+        collector.warn("no_room", "It has no room: it is shown as the venue's.", name)
     type_name = one_line(raw.get("type"), NAME_CHARACTERS)
     kind = kind_of(type_name, title)
     if day.start_ms is not None and not day.start_ms <= start_ms <= (day.end_ms or start_ms + 1):

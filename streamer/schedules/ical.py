@@ -212,7 +212,7 @@ class _Reader:
             self.collector.warn("all_day", "It has no time of day: it lasts from midnight to midnight.", name)
         room = self.collector.room(_first(event, "LOCATION"))
         if not room:
-            self.collector.warn("no_room", "It has no room.", name)
+            self.collector.warn("no_room", "It has no room: it is shown as the venue's.", name)
         summary_language = getattr(_first(event, "SUMMARY"), "params", {}).get("LANGUAGE", "")
         item = ScheduleItem(
             title=title or "?",
@@ -309,7 +309,10 @@ class _Reader:
         for entry in entries:
             into, key = (masters, entry.start) if entry.recurrence is None else (changed, entry.recurrence)
             before = into.get(key)
-            if before is None or entry.item.sequence >= before.item.sequence:
+            if before is not None and _elsewhere(before.item, entry.item):
+                also_in = tuple(dict.fromkeys((*before.item.also_in, entry.item.room)))
+                into[key] = replace(before, item=replace(before.item, also_in=also_in))
+            elif before is None or entry.item.sequence >= before.item.sequence:
                 into[key] = entry
         for master in masters.values():
             if not master.rules and not master.dates:
@@ -336,6 +339,12 @@ class _Reader:
                 self.collector.add(_occurrence(own, original, timedelta(0)))
             else:
                 self.collector.add(_occurrence(current, original, start - since))
+
+
+def _elsewhere(first: ScheduleItem, again: ScheduleItem) -> bool:
+    """Whether an event that the calendar has twice is one in two rooms, and not a newer version of it."""
+    rooms, same = (first.room, *first.also_in), first.sequence == again.sequence and first.end_ms == again.end_ms
+    return same and first.cancelled is again.cancelled and bool(first.room and again.room) and again.room not in rooms
 
 
 def _occurrence(entry: _Entry, original: datetime, shift: timedelta) -> ScheduleItem:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamer.conference.rooms import Room, Venue, slug_of
-from streamer.conference.schedule import Schedule, ScheduleRoom
+from streamer.conference.schedule import Schedule, ScheduleItem, ScheduleRoom, ScheduleWarning
+from streamer.schedules.assemble import venue_guid
 from streamer.schedules.fields import guid_of
 from streamer.schedules.words import folded
 
 _SLUG_LENGTH = 48
+_SEPARATORS = re.compile(r"\s*[,;/+&|]\s*|\s+(?:and|et|und)\s+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,44 @@ class RoomMatcher:
         """The schedule's name -> its room."""
         return {room.name: self.match(room) for room in rooms}
 
+    def placed(self, schedule: Schedule) -> Schedule:
+        """``schedule`` with what is no room in it, or several. A venue's name is none, as our own files have it for
+        sessions without a room; *A, B* are A and B if both are known. A room that we know stays what it is."""
+        guids = {venue_guid(venue) for venue in (None, *self.venues)}
+        own = self.venues.get(self.venue or "")
+        names = set() if own is None else {folded(own.name), folded(f"{own.name} ({own.id})")}
+        written = {folded(room.name): room for room in schedule.rooms}
+        told: dict[str, tuple[str, ...]] = {}
+        rooms: dict[str, ScheduleRoom] = {}
+        warnings = list(schedule.warnings)
+        for room in schedule.rooms:
+            match = self.match(room)
+            known = match.room is not None or match.ambiguous or match.elsewhere
+            parts = () if known else self._parts(room.name, written)
+            if not known and (room.guid in guids or folded(room.name) in names):
+                told[room.name] = ()
+            elif parts:
+                told[room.name] = tuple(part.name for part in parts)
+                rooms.update({part.name: part for part in parts if part.name not in rooms})
+                warnings.append(ScheduleWarning("several_rooms", f"{room.name} is taken for {len(parts)} rooms."))
+            else:
+                rooms[room.name] = room
+        if not told:
+            return schedule
+        says = any(len(parts) > 1 for parts in told.values())
+        items = tuple(_in_rooms(item, told, says) for item in schedule.items)
+        return replace(schedule, rooms=tuple(rooms.values()), items=items, warnings=tuple(warnings))
+
+    def _parts(self, name: str, written: Mapping[str, ScheduleRoom]) -> tuple[ScheduleRoom, ...]:
+        """The rooms in a name that lists several; empty if one of them is not known."""
+        found = []
+        for part in _SEPARATORS.split(name):
+            room = written.get(folded(part)) or ScheduleRoom(part)
+            if folded(part) not in written and self.match(room).room is None:
+                return ()
+            found.append(room)
+        return tuple(found) if len({room.name for room in found}) > 1 else ()
+
     def planned(self, schedule: Schedule) -> PlannedRooms:
         """New rooms, in this matcher's venue, for the unknown ones. Ambiguous ones are not made: somebody must decide
         which is meant (by an alias)."""
@@ -133,6 +174,14 @@ def matcher_of(
     also: frozenset[str] = frozenset(),
 ) -> RoomMatcher:
     return RoomMatcher(tuple(rooms), venue, {known.id: known for known in venues}, also)
+
+
+def _in_rooms(item: ScheduleItem, told: Mapping[str, tuple[str, ...]], says: bool) -> ScheduleItem:
+    """``told``: name -> the rooms that it stands for; ``says``: whether the file lists sessions in several rooms."""
+    named = (room for room in (item.room, *item.also_in) if room)
+    first, *others = tuple(dict.fromkeys(part for name in named for part in told.get(name, (name,)))) or ("",)
+    unsaid = item.unsaid - {"also_in"} if says else item.unsaid
+    return replace(item, room=first, also_in=tuple(others), unsaid=unsaid)
 
 
 def _put(index: dict[str, list[str]], key: str, room: str) -> None:

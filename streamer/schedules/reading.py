@@ -106,6 +106,9 @@ class Collector:
     def schedule(self, **fields: Any) -> Schedule:
         """``fields``: the Schedule's own (title, acronym, version ...)."""
         items = self._identified()
+        if not any(item.also_in for item in items):
+            # A file that lists no session in several rooms does not say that there are none.
+            items = [replace(item, unsaid=item.unsaid | {"also_in"}) for item in items]
         self._report_overlaps(items)
         rooms = self._distinct_rooms()
         if not items:
@@ -115,10 +118,33 @@ class Collector:
             warnings.append(ScheduleWarning("more_warnings", f"There are {self._more_warnings} more warnings."))
         return Schedule(timezone=self.timezone, rooms=rooms, items=tuple(items), warnings=tuple(warnings), **fields)
 
+    def _joined(self) -> list[ScheduleItem]:
+        """One item for a session that the file lists in several rooms: of one guid, or of one id (pretalx gives each
+        slot of a submission a guid of its own), with the same title and times. The room that is listed first carries
+        it."""
+        kept: list[ScheduleItem] = []
+        places: dict[tuple[str, str, int, int, str], int] = {}
+        for item in self._items:
+            plan = (item.start_ms, item.end_ms, folded(item.title))
+            keys = [(kind, name, *plan) for kind, name in (("guid", item.guid), ("id", item.id)) if name]
+            at = next((places[key] for key in keys if key in places), None)
+            if at is not None and item.room and kept[at].room and item.cancelled is kept[at].cancelled:
+                first = kept[at]
+                others = dict.fromkeys((*first.also_in, item.room, *item.also_in))
+                # The smaller of two guids: the order of the rooms must not decide which session this is.
+                guid = min(first.guid, item.guid) if first.guid and item.guid else first.guid or item.guid
+                if item.room != first.room and item.room not in first.also_in:
+                    also_in = tuple(room for room in others if room != first.room)
+                    kept[at] = replace(first, guid=guid, id=first.id or item.id, also_in=also_in)
+                    continue
+            places.update({key: len(kept) for key in keys if key not in places})
+            kept.append(item)
+        return kept
+
     def _identified(self) -> list[ScheduleItem]:
         """A guid or id that occurs twice belongs to the earliest session only (pretalx exports each slot of a
         submission with the submission's id)."""
-        items = sorted(self._items, key=lambda item: (item.start_ms, item.end_ms, item.room, item.title))
+        items = sorted(self._joined(), key=lambda item: (item.start_ms, item.end_ms, item.room, item.title))
         guids: set[str] = set()
         ids: set[str] = set()
         out = []
@@ -148,11 +174,12 @@ class Collector:
         for item in items:
             if item.cancelled or item.all_day or not item.room:
                 continue
-            before = latest.get(item.room)
-            if before is not None and before.end_ms > item.start_ms:
-                self.warn("overlap", f"It begins in {item.room} before “{before.title}” ends.", name_of(item))
-            if before is None or item.end_ms >= before.end_ms:
-                latest[item.room] = item
+            for room in (item.room, *item.also_in):
+                before = latest.get(room)
+                if before is not None and before.end_ms > item.start_ms:
+                    self.warn("overlap", f"It begins in {room} before “{before.title}” ends.", name_of(item))
+                if before is None or item.end_ms >= before.end_ms:
+                    latest[room] = item
 
     def _distinct_rooms(self) -> tuple[ScheduleRoom, ...]:
         """Two rooms with one guid are two rooms; the guid is then ignored."""

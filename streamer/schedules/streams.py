@@ -67,7 +67,7 @@ def current_event(event: Event, sessions: Iterable[Session], now_ms: int) -> Cur
     end_ms = max(s.end_ms for s in public) if event.end_ms is None else event.end_ms
     if not start_ms - NEAR_MS <= now_ms <= end_ms + NEAR_MS:
         return None
-    return CurrentEvent(event, start_ms, end_ms, frozenset(s.room for s in public))
+    return CurrentEvent(event, start_ms, end_ms, frozenset(room for s in public for room in s.rooms))
 
 
 def write_streams(

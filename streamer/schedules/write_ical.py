@@ -87,7 +87,7 @@ def _event(item: ScheduleItem, uid: str, zone: str, changed_ms: int) -> Event:
     language = {"LANGUAGE": item.language} if _LANGUAGE.fullmatch(item.language) else {}
     event.add("SUMMARY", line_of(item.title), parameters=language)
     _optional(event, "DESCRIPTION", _description(item))
-    _optional(event, "LOCATION", line_of(item.room))
+    _optional(event, "LOCATION", ", ".join(line_of(room) for room in (item.room, *item.also_in)))
     url = address_of(item.url)
     if url:
         event.add("URL", vUri(url))

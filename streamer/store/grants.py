@@ -196,6 +196,8 @@ def _inside(scope: Target) -> ColumnElement[bool] | None:
             grants.c.venue_id == scope.venue,
             grants.c.room_id.in_(of_venue),
             grants.c.event_id.in_(select(events.c.id).where(events.c.venue_id == scope.venue)),
-            grants.c.session_id.in_(select(sessions.c.id).where(sessions.c.room_id.in_(of_venue))),
+            grants.c.session_id.in_(
+                select(sessions.c.id).where(or_(sessions.c.room_id.in_(of_venue), sessions.c.venue_id == scope.venue))
+            ),
         )
     return None

@@ -1,8 +1,9 @@
 """Maps frozen dataclasses to rows: the column and the encoding of each field.
 
 A field ``room`` that names a row of another table stands in the column ``room_id``. Enumerations are stored by value,
-tuples and mappings as JSON in text. A field without a column is an error at the import of the module. Columns that the
-dataclass does not have (a digest) belong to the repository.
+tuples and mappings as JSON in text. A text that may not be None is null where it is empty and its column may be null.
+A field without a column is an error at the import of the module. Columns that the dataclass does not have (a digest)
+belong to the repository.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class RowMapping(Generic[T]):
     def __init__(self, kind: type[T], table: Table, *, unstored: Collection[str] = ()) -> None:
         self._kind = kind
         self._fields: list[tuple[str, str, Codec]] = []
+        self._empty_is_null: set[str] = set()
         hints = get_type_hints(kind)
         for field in fields(kind):  # type: ignore[arg-type]  # T is a dataclass; there is no bound that says so
             if field.name in unstored:
@@ -35,7 +37,10 @@ class RowMapping(Generic[T]):
             column = _column(table, field.name)
             if column is None:
                 raise TypeError(f"{kind.__name__}.{field.name} has no column in {table.name}: tables.py, a migration")
-            self._fields.append((field.name, column.name, _codec(hints[field.name])))
+            codec = _codec(hints[field.name])
+            self._fields.append((field.name, column.name, codec))
+            if hints[field.name] is str and column.nullable:
+                self._empty_is_null.add(column.name)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -46,7 +51,8 @@ class RowMapping(Generic[T]):
         out = {}
         for name, column, (encode, _) in self._fields:
             value = getattr(item, name)
-            out[column] = None if value is None else encode(value)
+            null = value is None or (value == "" and column in self._empty_is_null)
+            out[column] = None if null else encode(value)
         return out
 
     def item(self, row: Row[Any]) -> T:
@@ -58,7 +64,8 @@ class RowMapping(Generic[T]):
         for name, column, (_, decode) in self._fields:
             if column in values:
                 value = values[column]
-                found[name] = None if value is None else decode(value)
+                empty = "" if column in self._empty_is_null else None
+                found[name] = empty if value is None else decode(value)
         return self._kind(**found)
 
 

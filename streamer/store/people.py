@@ -306,7 +306,7 @@ LIST: tuple[TablePolicy, ...] = (
         "speakers portraits",
         "id room_id event_id title start_ms end_ms kind subtitle abstract language tags track url capacity visibility "
         "do_not_record do_not_stream replay state delay_ms shortened_ms started_ms ended_ms extended_until_ms "
-        "changed_ms ad_hoc record_answer stream_answer generation key guid external_id sequence",
+        "changed_ms ad_hoc record_answer stream_answer generation key guid external_id sequence venue_id also_in",
         "Speakers of the schedule, with their pictures",
         Until.SPEAKERS_DAYS,
         _speakers,

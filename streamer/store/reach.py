@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference import reach
 from streamer.conference.grants import ADMIN, Action, Grant, Target
+from streamer.conference.visibility import target_of
 from streamer.errors import NotFound
 from streamer.store.events import Events
 from streamer.store.grants import Grants, OpenConnection
@@ -46,10 +47,10 @@ async def reaching(connection: AsyncConnection, grant: Grant, now_ms: int) -> Gr
         page = await stored.page(_MOST_SESSIONS, None, event=grant.event, from_ms=from_ms, until_ms=until_ms)
         own = page.items
         of_event = select(sessions.c.room_id).where(sessions.c.event_id == grant.event).distinct()
-        session_rooms = [row.room_id for row in await connection.execute(of_event)]
+        session_rooms = [row.room_id for row in await connection.execute(of_event) if row.room_id is not None]
     else:
         return grant
-    around = sorted({session.room for session in own})
+    around = sorted({session.room for session in own if session.room})
     others = await stored.of_rooms(around, now_ms - 1, now_ms + 1) if around else []
     zones = await _zones(connection, around)
     return reach.reaching(grant, own, others, now_ms, zones, session_rooms)
@@ -82,10 +83,8 @@ async def _zones(connection: AsyncConnection, room_ids: list[str]) -> dict[str, 
 async def target_of_session(connection: AsyncConnection, session_id: str) -> Target:
     """Raises NotFound."""
     session = await Sessions(connection).get(session_id)
-    room = await Rooms(connection).find(session.room)
-    return Target(
-        room=session.room, venue=None if room is None else room.venue, event=session.event, session=session.id
-    )
+    room = await Rooms(connection).find(session.room) if session.room else None
+    return target_of(session, None if room is None else room.venue)
 
 
 async def target_of_event(connection: AsyncConnection, event_id: str) -> Target:

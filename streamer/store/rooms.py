@@ -6,11 +6,12 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.rooms import Room
-from streamer.errors import NotFound
+from streamer.errors import Conflict, NotFound
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
 from streamer.store.paging import Page, page_of
-from streamer.store.tables import rooms
+from streamer.store.tables import rooms, sessions
+from streamer.store.visibility import also_in
 from streamer.store.writing import add_rows, change_rows, remove_rows
 
 _MAPPING = RowMapping(Room, rooms)
@@ -69,8 +70,8 @@ class Rooms:
         """Removes the room's grants and state with it. Raises Conflict ``in_use`` while it has sessions or
         recordings."""
         await revision.bump(self._connection)
-        await remove_rows(
-            self._connection,
-            delete(rooms).where(rooms.c.id == room_id),
-            in_use="The room still has sessions or recordings.",
-        )
+        in_use = "The room still has sessions or recordings."
+        beside = select(sessions.c.id).where(also_in(room_id)).limit(1)
+        if (await self._connection.execute(beside)).first() is not None:
+            raise Conflict(in_use, code="in_use")
+        await remove_rows(self._connection, delete(rooms).where(rooms.c.id == room_id), in_use=in_use)

@@ -16,7 +16,7 @@ from streamer.store import revision
 from streamer.store.mapping import RowMapping
 from streamer.store.paging import Page, after_pair, page_of, pair_place
 from streamer.store.tables import recordings, rooms, sessions
-from streamer.store.visibility import session_told
+from streamer.store.visibility import also_in, session_told
 from streamer.store.writing import add_rows, change_rows, remove_rows
 
 _MAPPING = RowMapping(Session, sessions)
@@ -57,18 +57,20 @@ class Sessions:
         caller: Caller | None = None,
         now_ms: int | None = None,
     ) -> Page[Session]:
-        """By planned start. ``from_ms`` and ``until_ms``: sessions that overlap this time, by plan or in fact.
+        """By planned start. ``room``: those that take place there, whichever room carries them. ``from_ms`` and
+        ``until_ms``: sessions that overlap this time, by plan or in fact.
         ``now_ms``: what runs is in each time that begins before it; None: in each.
         ``caller``: only those that they may know of; None: all."""
         query = select(sessions).order_by(sessions.c.start_ms, sessions.c.id).limit(limit + 1)
         if after is not None:
             query = query.where(after_pair(sessions.c.start_ms, sessions.c.id, after))
         if room is not None:
-            query = query.where(sessions.c.room_id == room)
+            query = query.where(or_(sessions.c.room_id == room, also_in(room)))
         if event is not None:
             query = query.where(sessions.c.event_id == event)
         if venue is not None:
-            query = query.where(sessions.c.room_id.in_(select(rooms.c.id).where(rooms.c.venue_id == venue)))
+            of_venue = sessions.c.room_id.in_(select(rooms.c.id).where(rooms.c.venue_id == venue))
+            query = query.where(or_(of_venue, sessions.c.venue_id == venue))
         if from_ms is not None:
             # A running session lasts at least until now; whether until some later day is not known.
             query = query.where(_lasts_past(from_ms, RUNNING if now_ms is None or from_ms <= now_ms else ()))

@@ -118,7 +118,8 @@ sessions = Table(
     "sessions",
     metadata,
     Column("id", String(48), primary_key=True),
-    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="RESTRICT"), nullable=False),
+    # Null: the venue's, without a room.
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="RESTRICT")),
     Column("event_id", String(48), ForeignKey("events.id", ondelete="RESTRICT"), index=True),
     Column("title", UnboundedText, nullable=False),
     Column("start_ms", BigInteger, nullable=False),
@@ -153,6 +154,9 @@ sessions = Table(
     Column("guid", UnboundedText, nullable=False),
     Column("external_id", UnboundedText, nullable=False),
     Column("sequence", BigInteger, nullable=False),
+    Column("venue_id", String(48), ForeignKey("venues.id", ondelete="RESTRICT"), index=True),
+    # Ids of rooms, in JSON: the few sessions that have some are found by their text.
+    Column("also_in", UnboundedText, nullable=False, server_default="[]"),
     Index("ix_sessions_room_id_start_ms", "room_id", "start_ms"),
     Index("ix_sessions_start_ms_id", "start_ms", "id"),
 )

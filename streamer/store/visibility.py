@@ -42,12 +42,18 @@ def session_allows(grant: Grant | None, action: Action) -> Clause:
     if grant.room is not None:
         return sessions.c.room_id == grant.room
     if grant.venue is not None:
-        return _in_venue(sessions.c.room_id, grant.venue)
+        return or_(_in_venue(sessions.c.room_id, grant.venue), sessions.c.venue_id == grant.venue)
     if grant.session is not None:
         return sessions.c.id == grant.session
     if grant.event is not None:
         return and_(sessions.c.event_id.is_not(None), sessions.c.event_id == grant.event)
     return true()
+
+
+def also_in(room: str) -> Clause:
+    """Rows of ``sessions`` that another room carries, and that take place in ``room`` too."""
+    # A room's id has no characters that JSON or LIKE would read otherwise.
+    return sessions.c.also_in.contains(f'"{room}"')
 
 
 def room_allows(grant: Grant | None, action: Action, room: ColumnElement[Any]) -> Clause:

@@ -99,7 +99,9 @@ async def test_a_grant_from_the_command_line_opens_what_it_says(tmp_path: Path) 
     await database.close()
 
 
-@pytest.mark.parametrize("command", [("grant", "--role", "admin"), ("password",)])
+@pytest.mark.parametrize(
+    "command", [("grant", "--role", "admin"), ("password",), ("import", "-"), ("import", "-", "--dry-run")]
+)
 def test_a_mistyped_data_folder_is_refused_and_not_made(command: tuple[str, ...], tmp_path: Path) -> None:
     for folder, words in ((tmp_path / "typo", "is not there"), (tmp_path / "other", "holds other things")):
         (tmp_path / "other").mkdir(exist_ok=True)

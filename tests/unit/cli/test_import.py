@@ -24,6 +24,7 @@ def schedule(hour: int = 9, **event: Any) -> str:
 
 def test_an_import_shows_what_it_does_and_a_second_one_that_there_is_nothing_to_do(tmp_path: Path) -> None:
     file, data = tmp_path / "s.json", str(tmp_path / "d")
+    (tmp_path / "d").mkdir()
     file.write_text(schedule())
     dry = streamer("import", str(file), "--data", data, "--dry-run")
     assert dry.returncode == 0, dry.stderr
@@ -59,8 +60,6 @@ def test_an_address_within_the_own_network_is_refused_and_an_unknown_venue_is_to
     inside = streamer("import", "http://127.0.0.1:9/s.xml", "--data", str(tmp_path))
     assert inside.returncode == 1
     assert "private network" in inside.stderr
-    file = tmp_path / "s.json"
-    file.write_text(schedule())
-    nowhere = streamer("import", str(file), "--data", str(tmp_path), "--venue", "nantes")
+    nowhere = streamer("import", "-", "--data", str(tmp_path), "--venue", "nantes", stdin=schedule())
     assert nowhere.returncode == 1
     assert "no such venue" in nowhere.stderr

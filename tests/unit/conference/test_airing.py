@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from streamer.broadcast.orders import OutputOrder, SourceOrder
 from streamer.conference.airing import TEXTS, orders, public_shows, public_status
-from streamer.conference.day import MediaState, RoomDay, clock_text, sorted_day
-from streamer.conference.rooms import Between
+from streamer.conference.day import Beside, MediaState, RoomDay, clock_text, sorted_day
+from streamer.conference.rooms import Between, StartRule
 from streamer.conference.sessions import Flag, Session, SessionState, Visibility
 from streamer.conference.sources import SourceKind
 from streamer.conference.spans import output_name
@@ -282,3 +283,35 @@ def test_nothing_of_a_closed_session_is_told(case: tuple[RoomDay, int]) -> None:
             if mark is not None and mark not in open_times and mark not in shown:
                 assert str(mark) not in text.replace(str(public.reserved_until_ms), "")
         assert session.id not in (public.shown or {})
+
+
+def test_a_room_shows_where_a_session_of_several_rooms_comes_from_and_begins_nothing_of_it() -> None:
+    carried = talk("x", "10:00", "11:00", also_in=("hall",))
+    one = hall(clock="9:00", camera=False, start=StartRule.AUTO)
+
+    def beside(**values: Any) -> None:
+        one.day = replace(one.day, beside=(Beside(replace(carried, **values), "Great hall"),))
+
+    beside()
+    one.until("9:55").camera()
+    assert one.running is None, "its room is not free, so the camera is a preview"
+    assert one.public_status.elsewhere is not None
+    assert one.orders.slate.title == "Hall"
+    beside(state=SessionState.ON_AIR, started_ms=at("10:00"))
+    one.until("10:30")
+    assert (one.orders.slate.title, one.orders.slate.text) == ("Talk x", "Shown from Great hall")
+    beside(state=SessionState.ENDED, started_ms=at("10:00"), ended_ms=at("10:40"))
+    one.until("10:45")
+    assert one.public_status.elsewhere is None
+
+
+def test_a_closed_one_of_several_rooms_is_told_and_shown_in_none() -> None:
+    secret = closed("x", "10:00", "11:00", also_in=("hall",), state=SessionState.ON_AIR, started_ms=at("10:00"))
+    one = hall(talk("a", "9:00", "9:50"), clock="9:00", between=Between.OPEN).tap(StartTap("a"))
+    one.until("9:50").tap(End("a"))
+    assert one.orders.public == "programme"
+    one.day = replace(one.day, beside=(Beside(secret, "Great hall"),))
+    one.until("9:55")
+    assert one.orders.public == "slate"
+    assert one.public_status.elsewhere is None
+    assert "Talk x" not in (one.orders.slate.title, one.orders.slate.text)

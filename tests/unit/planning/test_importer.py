@@ -143,10 +143,12 @@ async def test_known_rooms_are_used_and_sessions_without_a_room_take_the_one_tha
     one = replace(one, items=(one.items[0], replace(one.items[1], room="")), rooms=one.rooms[:1])
     planned, done = await imported(store, one)
     assert (planned.new_rooms, planned.event_is_new) == ((), False)
-    assert [session.room for session in done.new] == ["grande"]
-    assert [item.title for item in done.waiting] == ["Session 1"]
+    assert [(session.room, session.venue) for session in done.new] == [("grande", None), ("", None)]
+    assert done.waiting == ()
     _, done = await imported(store, one, room="cave")
-    assert [(session.title, session.room) for session in done.new] == [("Session 1", "cave")]
+    assert [(session.title, session.room) for session in done.changed] == [("Session 1", "cave")]
+    again, _ = await imported(store, one)
+    assert again.nothing, "a schedule that names no room takes none away"
     for options in ({"room": "none"}, {"venue": "none"}):
         with pytest.raises(NotFound):
             await imported(store, one, **options)

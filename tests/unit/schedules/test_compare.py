@@ -345,3 +345,55 @@ def test_whatever_was_imported_a_second_time_changes_nothing(
     second = again(stored, *after)
     waiting = {(found.change, found.title) for found in done.waiting}
     assert {(found.change, found.title) for found in second.items} == waiting
+
+
+# --- places ---
+
+
+def test_a_session_without_a_room_is_the_venues_and_keeps_a_room_that_somebody_gave_it() -> None:
+    rooms = matcher_of((HALL, LAB), (Venue("v", "House"),), "v")
+    dinner = item("Dinner", room="")
+    (made,) = applied(compare([], schedule(dinner), rooms, "e")).new
+    assert (made.room, made.venue, made.state) == ("", "v", SessionState.SCHEDULED)
+    assert again([made], dinner).unchanged == 1
+    given = replace(made, room="lab", venue=None)
+    assert again([given], dinner).unchanged == 1
+    moved = only(again([made], item("Dinner", room="Lab")))
+    (changed,) = applied(Difference("e", moved=(moved,))).changed
+    assert (changed.room, changed.venue) == ("lab", None)
+    # One that nobody knows is something else.
+    assert only(compare([], schedule(item(room="Nowhere")), rooms, "e")).blocked
+
+
+def test_other_rooms_come_and_go_and_the_one_that_carries_stays() -> None:
+    both = item(also_in=("Lab",))
+    file = replace(schedule(both), rooms=(ScheduleRoom(HALL.name), ScheduleRoom("Lab")))
+    (made,) = applied(compare([], file, ROOMS, "e")).new
+    assert (made.room, made.also_in) == ("hall", ("lab",))
+    swapped = replace(made, room="lab", also_in=("hall",))
+    assert compare([swapped], file, ROOMS, "e").unchanged == 1
+    silent = item(unsaid=frozenset({"also_in"}))
+    assert again([made], silent).unchanged == 1
+    (fewer,) = applied(again([made], item())).changed
+    assert (fewer.room, fewer.also_in) == ("hall", ())
+    running = replace(made, state=SessionState.ON_AIR)
+    assert not only(again([running], item())).blocked, "its media stay where they are"
+
+
+def test_names_of_several_rooms_and_of_the_venue_are_read_by_what_is_known() -> None:
+    rooms = matcher_of((HALL, LAB), (Venue("v", "House"),), "v")
+    items = (
+        item("1", room="Grande salle d'été, Lab"), item("2", room="Lab + Foyer"), item("3", room="Foyer"),
+        item("4", room="Lab, first floor"), item("5", room="HOUSE"), item("6", room="Salle 2 et Foyer"),
+    )  # fmt: skip
+    placed = rooms.placed(schedule(*items))
+    assert [(one.room, one.also_in) for one in placed.items] == [
+        ("Grande salle d'été", ("Lab",)), ("Lab", ("Foyer",)), ("Foyer", ()),
+        ("Lab, first floor", ()), ("", ()), ("Salle 2", ("Foyer",)),
+    ]  # fmt: skip
+    assert [warning.code for warning in placed.warnings] == ["several_rooms"] * 3
+    assert "HOUSE" not in [room.name for room in placed.rooms]
+    untouched = schedule(items[2])
+    assert rooms.placed(untouched) is untouched
+    house = matcher_of((HALL, Room("house", "House", "v")), (Venue("v", "House"),), "v")
+    assert house.placed(schedule(items[4])).items[0].room == "HOUSE", "a room that we know stays one"

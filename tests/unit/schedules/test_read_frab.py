@@ -200,3 +200,27 @@ def test_overlaps_in_a_room_and_unknown_zones_are_told() -> None:
     )
     assert codes(xml) == {"overlap", "unknown_timezone"}
     assert read(xml).timezone == ""
+
+
+def rooms(*inside: tuple[str, str]) -> str:
+    listed = "".join(f"<room name='{name}'>{events}</room>" for name, events in inside)
+    return f"<schedule><version>1</version><day index='1' date='2026-05-04'>{listed}</day></schedule>"
+
+
+def test_a_session_that_is_listed_in_several_rooms_is_one_whichever_comes_first() -> None:
+    first, second = "guid='b1' id='7'", "guid='a1' id='7'"  # pretalx: each slot of a submission has its own guid
+    one_way = one(rooms(("Hall", event(attributes=first)), ("Lab", event(attributes=second))))
+    other_way = one(rooms(("Lab", event(attributes=second)), ("Hall", event(attributes=first))))
+    assert (one_way.room, one_way.also_in) == ("Hall", ("Lab",))
+    assert (other_way.room, other_way.also_in) == ("Lab", ("Hall",))
+    assert (one_way.guid, one_way.id) == (other_way.guid, other_way.id) == ("a1", "7")
+    same_guid = rooms(*((name, event()) for name in ("Hall", "Lab", "Foyer")))
+    assert one(same_guid).also_in == ("Lab", "Foyer")
+    assert "duplicate_guid" not in codes(same_guid)
+
+
+def test_what_only_looks_alike_stays_apart() -> None:
+    later = event(date="2026-05-04T10:00:00+02:00")
+    assert len(read(rooms(("Hall", event()), ("Lab", later))).items) == 2
+    parallel = read(rooms(("Hall", event(attributes="id='1'")), ("Lab", event(attributes="id='2'")))).items
+    assert [item.also_in for item in parallel] == [(), ()]

@@ -230,3 +230,13 @@ def test_one_bad_event_costs_that_event() -> None:
     assert {(warning.code, warning.item) for warning in schedule.warnings} == {
         ("bad_event", "bad"), ("no_start", "none"), ("no_duration", "c")
     }  # fmt: skip
+
+
+def test_one_event_that_the_calendar_lists_in_two_rooms_is_one_session() -> None:
+    """An editor that exports a line for each room uses one UID for both."""
+    both = one(calendar(event("SUMMARY:Opening", "LOCATION:A"), event("SUMMARY:Opening", "LOCATION:B")))
+    assert (both.room, both.also_in, both.guid) == ("A", ("B",), "a@b")
+    assert "also_in" not in both.unsaid
+    newer = one(calendar(event("SUMMARY:Moved", "LOCATION:A"), event("SUMMARY:Moved", "LOCATION:B", "SEQUENCE:1")))
+    assert (newer.room, newer.also_in) == ("B", ()), "a newer version of it is no second room"
+    assert "also_in" in newer.unsaid

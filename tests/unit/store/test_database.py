@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from streamer.conference.grants import Grant, Role, new_token
 from streamer.conference.rooms import Between, Room, StartRule, Venue
-from streamer.errors import Conflict
+from streamer.errors import Conflict, Unprocessable
 from streamer.store import revision
 from streamer.store.database import MIGRATIONS, Database, StoreUnavailable, database_url, revisions, upgrade
 from streamer.store.grants import Grants, OpenConnection, WebRtcConnections
+from streamer.store.marks import Marks
 from streamer.store.room_states import RoomStates
 from streamer.store.rooms import Rooms
+from streamer.store.sessions import Sessions
 from streamer.store.tables import metadata
 from streamer.store.venues import Venues
 
@@ -249,3 +252,45 @@ async def test_a_source_has_one_publication_on_record(store: Database) -> None:
         day_later = 3 + 25 * 3600 * 1000
         await connections.add(OpenConnection("w2", token.grant_id, "a", "play", "main", day_later))
         assert {item.resource for item in await connections.of_grants((token.grant_id,))} == {"p2", "w2"}
+
+
+async def test_sessions_lose_nothing_when_a_room_becomes_optional(store_url: str) -> None:
+    """SQLite's table is changed in place: made anew, marks, recordings and grants would go with the old one."""
+    url = database_url(store_url, Path("/nowhere"))
+    if url.database and url.get_backend_name() == "sqlite":
+        Path(url.database).parent.mkdir(exist_ok=True)
+    engine = create_async_engine(url)
+    names = (
+        "id, room_id, title, start_ms, end_ms, kind, subtitle, abstract, speakers, language, tags, track, url, "
+        "visibility, do_not_record, do_not_stream, replay, state, delay_ms, shortened_ms, ad_hoc, guid, external_id, "
+        "sequence, key"
+    )
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade, "0016")
+        for statement in (
+            'INSERT INTO rooms (id, name, start, "between", caption_languages) '
+            "VALUES ('a', 'A', 'tap', 'slate', '[]')",
+            f"INSERT INTO sessions ({names}) VALUES ('s', 'a', 'T', 1, 2, 'social', '', '', '[]', '', '[]', '', '', "
+            "'public', 'no', 'no', 'never', 'scheduled', 0, 0, false, '', '', 0, '')",
+            "INSERT INTO marks (id, session_id, kind, at_ms, label, hidden) VALUES ('m', 's', 'chapter', 1, '', true)",
+        ):
+            await connection.execute(text(statement))
+    await engine.dispose()
+    database = opened(store_url)
+    await database.start()
+    async with database.write() as connection:
+        sessions = Sessions(connection)
+        kept = await sessions.get("s")
+        assert (kept.room, kept.venue, kept.also_in) == ("a", None, ())
+        assert len((await Marks(connection).of_sessions(["s"]))["s"]) == 1
+        await sessions.save(replace(kept, room=""))
+        assert (await sessions.get("s")).room == ""
+        assert (await connection.execute(text("SELECT room_id FROM sessions"))).scalar_one() is None
+        with pytest.raises(Unprocessable):
+            await sessions.save(replace(kept, room="", venue="none"))
+        await sessions.remove("s")
+        assert await Marks(connection).of_sessions(["s"]) == {}
+    if url.get_backend_name() == "sqlite":
+        async with database.read() as connection:
+            assert (await connection.execute(text("PRAGMA integrity_check"))).scalar_one() == "ok"
+    await database.close()

@@ -70,6 +70,8 @@ FULL = Session(
     guid="2a5f",
     external_id="17",
     sequence=2**40,
+    venue="v",
+    also_in=("b",),
 )
 
 

@@ -149,6 +149,8 @@ export interface components {
             hold: components["schemas"]["HoldData"] | null;
             session: string | null;
             next: string | null;
+            /** @default null */
+            elsewhere?: string | null;
         };
         /** Caption */
         Caption: {

@@ -364,6 +364,18 @@ export interface components {
             /** Download Url */
             download_url: string | null;
         };
+        /**
+         * ElsewhereView
+         * @description A public session that takes place in a room, too, but that another room carries.
+         */
+        ElsewhereView: {
+            /** Room */
+            room: string;
+            /** Room Name */
+            room_name: string;
+            /** Session */
+            session: components["schemas"]["SessionCrewView"] | components["schemas"]["SessionView"];
+        };
         /** Erased */
         Erased: {
             /** Participant */
@@ -913,6 +925,10 @@ export interface components {
             new_rooms: string[];
             /** Rooms Unknown */
             rooms_unknown: string[];
+            /** Rooms Ambiguous */
+            rooms_ambiguous: {
+                [key: string]: string[];
+            };
             difference: components["schemas"]["DifferenceView"];
             /** Warnings */
             warnings: components["schemas"]["WarningView"][];
@@ -1384,6 +1400,8 @@ export interface components {
             reserved_until?: string | null;
             /** @default null */
             hold?: components["schemas"]["HoldView"] | null;
+            /** @default null */
+            elsewhere?: components["schemas"]["ElsewhereView"] | null;
             /** Aliases */
             aliases: string[];
             /** Guid */
@@ -1475,6 +1493,8 @@ export interface components {
             reserved_until?: string | null;
             /** @default null */
             hold?: components["schemas"]["HoldView"] | null;
+            /** @default null */
+            elsewhere?: components["schemas"]["ElsewhereView"] | null;
         };
         /**
          * ScheduleSourceView
@@ -1507,6 +1527,16 @@ export interface components {
              * @default null
              */
             room?: string | null;
+            /**
+             * Also In
+             * @default null
+             */
+            also_in?: string[] | null;
+            /**
+             * Venue
+             * @default null
+             */
+            venue?: string | null;
             /**
              * Title
              * @default null
@@ -1593,7 +1623,17 @@ export interface components {
         /** SessionCreate */
         SessionCreate: {
             /** Room */
-            room: string;
+            room: string | null;
+            /**
+             * Also In
+             * @default []
+             */
+            also_in?: string[];
+            /**
+             * Venue
+             * @default null
+             */
+            venue?: string | null;
             /** Title */
             title: string;
             /**
@@ -1677,7 +1717,11 @@ export interface components {
             /** Id */
             id: string;
             /** Room */
-            room: string;
+            room: string | null;
+            /** Also In */
+            also_in: string[];
+            /** Venue */
+            venue: string | null;
             /** Event */
             event: string | null;
             /** Title */
@@ -1761,7 +1805,11 @@ export interface components {
             /** Id */
             id: string;
             /** Room */
-            room: string;
+            room: string | null;
+            /** Also In */
+            also_in: string[];
+            /** Venue */
+            venue: string | null;
             /** Event */
             event: string | null;
             /** Title */
@@ -1887,7 +1935,11 @@ export interface components {
             /** Id */
             id: string;
             /** Room */
-            room: string;
+            room: string | null;
+            /** Also In */
+            also_in: string[];
+            /** Venue */
+            venue: string | null;
             /** Event */
             event: string | null;
             /** Title */

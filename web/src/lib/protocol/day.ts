@@ -68,7 +68,11 @@ const readCrew = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
 
 const readTold = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
+  /** The one that carries it; '' where it takes place at the venue without a room, and is never on air. */
   room: field('room', readText),
+  /** Its other rooms. */
+  alsoIn: field('also_in', readNames),
+  venue: field('venue', readTextOrNull),
   event: field('event', readTextOrNull),
   title: needed('title', readTextOrNull),
   subtitle: field('subtitle', readText),
@@ -231,6 +235,10 @@ function knownZone(zone: string): string {
 
 /** On air now, overrun included. */
 export const isRunning = ({ state }: Pick<Session, 'state'>): boolean => state === 'on_air' || state === 'overrun'
+
+/** In which rooms it takes place, the one that carries it first. */
+export const roomsOf = ({ room, alsoIn }: Pick<Session, 'room' | 'alsoIn'>): string[] =>
+  room === '' ? [] : [room, ...alsoIn]
 
 /** Neither over nor called off, nor begun. */
 export const isAhead = ({ state }: Pick<Session, 'state'>): boolean => state === 'scheduled' || state === 'armed'

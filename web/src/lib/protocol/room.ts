@@ -10,6 +10,13 @@ const readComing = shape<Schema['SessionView']>()(({ field, needed }) => ({
   shownStart: field('shown_start', readTextOrNull),
 }))
 
+/** A session that takes place here, too, but that another room carries. */
+const readElsewhere = shape<Schema['ElsewhereView']>()(({ field, needed }) => ({
+  room: needed('room', readTextOrNull),
+  roomName: field('room_name', readText),
+  session: needed('session', readSession),
+}))
+
 const readTold = shape<Schema['RoomView']>()(({ field, needed }) => ({
   /** '' where it is not told. */
   id: field('id', readText),
@@ -32,6 +39,7 @@ const readTold = shape<Schema['RoomView']>()(({ field, needed }) => ({
   /** A closed session has the room until then. */
   reservedUntil_ms: field('reserved_until', readTime),
   hold: field('hold', readHold),
+  elsewhere: field('elsewhere', readElsewhere),
 }))
 
 export interface RoomStatus extends Read<typeof readTold> {

@@ -8,6 +8,8 @@ const HOLD: Schema['HoldView'] = { message: 'Fire alarm', since: '2026-11-24T08:
 const SESSION: Schema['SessionCrewView'] = {
   id: 's',
   room: 'turing',
+  also_in: ['lovelace'],
+  venue: 'nantes',
   event: 'journees',
   title: 'Opening',
   subtitle: '',

@@ -72,7 +72,7 @@ describe('a day’s grids', () => {
       session('first', 'b', '09:00', '09:45'),
     ]
     const [grid] = gridsOf(sessions, [room('a'), room('b'), room('idle')], [venue('nantes')], NONE, DAY)
-    expect(grid?.columns.map(({ room: { id }, first, slots }) => [id, first, slots])).toEqual([
+    expect(grid?.columns.map(({ room, first, slots }) => [room?.id, first, slots])).toEqual([
       ['a', 1, 1],
       ['b', 2, 1],
     ])
@@ -118,6 +118,31 @@ describe('a day’s grids', () => {
     expect(gridsOf([night], [room('a')], far, NONE, '2026-11-23')).toHaveLength(1)
     const window = windowOf(DAY, ['Europe/Paris', 'America/Guadeloupe'])
     expect([window.from_ms, window.until_ms]).toEqual([ms('00:00'), ms('00:00') + 29 * 3_600_000])
+  })
+
+  it('have a column for what takes place at the venue in no room', () => {
+    const at = (id: string, venue: string | null) => session(id, '', '19:00', '20:00', { room: null, venue })
+    const sessions = [session('x', 'a', '09:00', '10:00'), at('dinner', 'nantes'), at('far', 'brest'), at('lost', null)]
+    const grids = gridsOf(sessions, [room('a')], [venue('nantes'), venue('brest')], NONE, DAY)
+    expect(grids.map((grid) => [grid.venue?.id, ...grid.cells.map((cell) => cell.session.id)])).toEqual([
+      ['nantes', 'x', 'dinner'],
+      ['brest', 'far'],
+      [undefined, 'lost'],
+    ])
+    expect(grids[0]?.columns.map(({ room, first }) => [room?.id ?? null, first])).toEqual([
+      [null, 1],
+      ['a', 2],
+    ])
+  })
+
+  it('show a session of several rooms in each of them, and name them where it comes first', () => {
+    const both = session('both', 'b', '09:00', '10:00', { also_in: ['a', 'elsewhere'] })
+    const [grid] = gridsOf([both], [room('a'), room('b'), room('c')], [venue('nantes')], NONE, DAY)
+    expect(grid?.cells.map(({ column, rooms }) => [column.room?.id, rooms])).toEqual([
+      ['a', ['b', 'a']],
+      ['b', []],
+    ])
+    expect(gridsOf([both], [room('a')], [venue('nantes')], NONE, DAY)[0]?.cells).toHaveLength(1)
   })
 
   it('follow the times that the audience is told', () => {

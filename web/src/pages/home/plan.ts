@@ -1,5 +1,5 @@
 /** A day on the home page: filters in the address, rooms, and each venue's grid of rooms and times. Pure. */
-import { DEFAULT_ZONE, inTimeOrder, isRunning, type Session, type Venue } from '$lib/protocol/day'
+import { DEFAULT_ZONE, inTimeOrder, isRunning, roomsOf, type Session, type Venue } from '$lib/protocol/day'
 import type { ListedRoom } from '$lib/protocol/rooms'
 import { addDays, dayOf, startOfDay } from '$lib/protocol/times'
 
@@ -70,7 +70,8 @@ export function windowOf(day: string, zones: readonly string[]): { from_ms: numb
 
 /** A room's column; sessions at the same time in one room stand side by side. */
 export interface Column {
-  room: ListedRoom
+  /** Null: the venue's, for sessions without a room. */
+  room: ListedRoom | null
   /** First grid column, from 1. */
   first: number
   slots: number
@@ -83,6 +84,8 @@ export interface Cell {
   rowStart: number
   rowEnd: number
   slot: number
+  /** The names of the session's rooms, where this is its first cell; empty in the columns of its other rooms. */
+  rooms: string[]
 }
 
 export interface Row {
@@ -132,7 +135,7 @@ export function gridsOf(
     const planned = inTimeOrder(
       sessions.filter(
         (session) =>
-          here.has(session.room) &&
+          (roomsOf(session).some((room) => here.has(room)) || (session.room === '' && isAt(session, venue, venues))) &&
           speaks(filters.language, session) &&
           (dayOf(session.shownStart_ms, zone) === day ||
             (isRunning(session) && dayOf(session.shownEnd_ms, zone) === day)),
@@ -142,6 +145,10 @@ export function gridsOf(
   }
   return grids
 }
+
+/** Whether a session without a room takes place there; `null` stands for no venue that is known. */
+const isAt = (session: Session, venue: Venue | null, venues: readonly Venue[]): boolean =>
+  venue ? session.venue === venue.id : !venues.some(({ id }) => id === session.venue)
 
 function gridOf(
   venue: Venue | null,
@@ -155,8 +162,8 @@ function gridOf(
   const columns: Column[] = []
   const cells: Cell[] = []
   let first = 1
-  for (const room of rooms.values()) {
-    const inRoom = planned.filter((session) => session.room === room.id)
+  for (const room of [null, ...rooms.values()]) {
+    const inRoom = planned.filter((session) => (room ? roomsOf(session).includes(room.id) : session.room === ''))
     if (inRoom.length === 0) continue
     const column: Column = { room, first, slots: 1 }
     const free: number[] = []
@@ -166,7 +173,9 @@ function gridOf(
       free[slot] = endOf(session)
       const rowStart = lines.indexOf(session.shownStart_ms) + 1
       const rowEnd = lines.indexOf(endOf(session)) + 1
-      cells.push({ session, column, rowStart, rowEnd, slot })
+      const names = roomsOf(session).flatMap((id) => rooms.get(id)?.name ?? [])
+      const first = !cells.some((cell) => cell.session.id === session.id)
+      cells.push({ session, column, rowStart, rowEnd, slot, rooms: first ? names : [] })
     }
     column.slots = free.length
     columns.push(column)

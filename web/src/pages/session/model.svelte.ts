@@ -31,6 +31,8 @@ export class SessionPage {
   room = $state.raw<RoomStatus | null>(null)
   venue = $state.raw<Venue | null>(null)
   event = $state.raw<EventInfo | null>(null)
+  /** The names of its rooms besides the one that carries it. */
+  others = $state.raw<readonly string[]>([])
   /** The MP4, where there is one. */
   download = $state.raw<string | null>(null)
   /** There is none, or none that we may know of. */
@@ -134,19 +136,36 @@ export class SessionPage {
   }
 
   private async learn(session: Session): Promise<void> {
-    const room = readStatus(await getJson(`/rooms/${encodeURIComponent(session.room)}`), null)
+    // Without a room nothing is told, and there is nothing to play.
+    if (session.room === '') this.leave()
+    const room = session.room === '' ? null : await this.roomOf(session.room)
     if (session.state === 'ended') await this.learnRecording(session)
     this.now_ms = Date.now()
     this.session = session
     this.room = room
     this.become()
-    if (room?.venue && this.venue?.id !== room.venue) {
-      this.venue = await getJson(`/venues/${encodeURIComponent(room.venue)}`).then(readVenue, () => null)
+    const venue = room?.venue ?? session.venue
+    if (venue && this.venue?.id !== venue) {
+      this.venue = await getJson(`/venues/${encodeURIComponent(venue)}`).then(readVenue, () => null)
+    }
+    if (session.alsoIn.length !== this.others.length) {
+      this.others = await Promise.all(
+        session.alsoIn.map((id) =>
+          this.roomOf(id).then(
+            (other) => other?.name ?? id,
+            () => id,
+          ),
+        ),
+      )
     }
     if (session.event && this.event?.id !== session.event) {
       this.event = await getJson(`/events/${encodeURIComponent(session.event)}`).then(readEvent, () => null)
     }
     if (this.venue || this.event) dress(this.venue, this.event)
+  }
+
+  private async roomOf(id: string): Promise<RoomStatus | null> {
+    return readStatus(await getJson(`/rooms/${encodeURIComponent(id)}`), null)
   }
 
   private async learnRecording(session: Session): Promise<void> {
@@ -192,7 +211,7 @@ export class SessionPage {
   /** Makes what there is to play out of what is known. */
   private become(): void {
     const { session, stage } = this
-    if (!session || !stage) return
+    if (!session || !stage || session.room === '') return
     const closed = isClosed(session)
     // A closed session without its key is one that we may not see.
     const output = closed && session.crew ? closedOutput(session.crew.liveUrl) : outputOf(session.room)
@@ -238,6 +257,7 @@ export class SessionPage {
         following: null,
         reservedUntil_ms: null,
         hold: room?.hold ?? null,
+        elsewhere: null,
         clockOffset_ms: null,
       },
     })

@@ -23,6 +23,8 @@ describe('the stage', () => {
   it.each<[string, Session, number, Stage]>([
     ['is a countdown before its time', session(), START - 1, 'before'],
     ['counts to when it is really thought to begin', session({ shown_start: '2026-11-24T09:10:00Z' }), START, 'before'],
+    ['is none without a room, whenever that is', session({ room: null }), START - 1, 'venue'],
+    ['tells that it is cancelled', session({ room: null, state: 'cancelled' }), END + 1, 'cancelled'],
     ['waits once its time has come', session({ state: 'armed' }), START, 'due'],
     ['is live on air', session({ state: 'on_air' }), START, 'live'],
     ['is live in its overrun', session({ state: 'overrun' }), END + 1, 'live'],

@@ -4,6 +4,8 @@ import type { RoomStatus } from '$lib/protocol/room'
 /** The subject of the session's page. */
 export type Stage =
   | 'cancelled'
+  /** It takes place at the venue, in no room: there is nothing to see here. */
+  | 'venue'
   /** A countdown. */
   | 'before'
   /** Its time has come, and nobody has begun yet. */
@@ -37,6 +39,7 @@ export function stageOf(
   now_ms: number,
 ): Stage {
   if (session.state === 'cancelled') return 'cancelled'
+  if (session.room === '') return 'venue'
   if (isRunning(session)) {
     const streamed = isStreamed(session) ?? room?.word !== 'not_streamed'
     if (!streamed) return 'notStreamed'
@@ -71,6 +74,7 @@ export function paceOf(session: Session | null, stage: Stage, now_ms: number): r
     case 'replay':
     case 'never':
     case 'cancelled':
+    case 'venue':
       return [120_000, 180_000]
   }
 }

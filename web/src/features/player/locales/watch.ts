@@ -5,6 +5,8 @@ export const en = {
   title: '{title} — {room}',
   unknown: 'No such room',
   venueAndRoom: '{room}, {venue}',
+  elsewhere: 'This takes place here, too. Its picture, chat and replay are those of {room}.',
+  'elsewhere.go': 'Watch it there',
   fromStart: 'Watch from the start',
   behind: {
     one: 'You are {count} minute behind. “Catch up” plays a little faster until you are live again.',
@@ -28,6 +30,8 @@ export const fr: Translation<typeof en> = {
   title: '{title} — {room}',
   unknown: 'Salle introuvable',
   venueAndRoom: '{room}, {venue}',
+  elsewhere: 'Cela se passe ici aussi. Image, discussion et rediffusion sont celles de : {room}.',
+  'elsewhere.go': 'Regarder là-bas',
   fromStart: 'Regarder depuis le début',
   behind: {
     one: 'Vous avez {count} minute de retard. « Rattraper » lit un peu plus vite, jusqu’à rejoindre le direct.',

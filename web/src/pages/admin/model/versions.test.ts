@@ -132,6 +132,7 @@ it('reads imports', () => {
     rooms: 1,
     new_rooms: [],
     rooms_unknown: [],
+    rooms_ambiguous: {},
     difference: { added: [ITEM], moved: [], changed: [], cancelled: [], unchanged: 0 },
     warnings: [{ code: 'no_end', message: '', item: 'k' }],
   }

@@ -1,0 +1,113 @@
+"""The bodies of people's actions on sessions and rooms, and their answers. The OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+
+from streamer.api.models import Body, Line, Moment, to_moment, to_ms
+from streamer.api.session_models import SessionCrewView
+from streamer.conference.sessions import Hold
+
+
+class AtBody(Body):
+    at: int | Moment | None = None
+    """A media time (integer milliseconds UTC, or RFC 3339) up to 30 minutes back; left out: now."""
+
+    @property
+    def at_ms(self) -> int | None:
+        return self.at if self.at is None or isinstance(self.at, int) else to_ms(self.at)
+
+
+class ExtendBody(Body):
+    minutes: int = Field(ge=1, le=24 * 60)
+
+
+class DelayBody(Body):
+    minutes: int = Field(ge=-24 * 60, le=24 * 60)
+    """Negative: earlier."""
+    following: bool = False
+
+
+class AnswerBody(Body):
+    record: bool | None = None
+    stream: bool | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.record is None and self.stream is None:
+            raise ValueError("answer record or stream")
+        return self
+
+
+class AdHocBody(Body):
+    title: Line | None = None
+
+
+class HoldBody(Body):
+    """``until`` is only shown; the room does not resume by itself."""
+
+    message: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    until: Moment | None = None
+
+    @property
+    def until_ms(self) -> int | None:
+        return to_ms(self.until)
+
+
+class ResumeBody(Body):
+    shift: bool = False
+    """Whether the rest of the day moves by the length of the hold."""
+
+
+class AirBody(Body):
+    slate: bool | None = None
+    source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")] | None = None
+    gain_db: float | None = Field(None, ge=-60, le=20)
+
+
+class ForgetBody(Body):
+    """The last ``minutes``, or the stretch between two media times (milliseconds UTC, three hours at most)."""
+
+    minutes: float | None = Field(None, gt=0, le=180)
+    from_ms: int | None = Field(None, ge=0)
+    to_ms: int | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.minutes is None) == (self.from_ms is None) or (self.from_ms is None) != (self.to_ms is None):
+            raise ValueError("name minutes, or from_ms and to_ms")
+        if self.from_ms is not None and self.to_ms is not None and not 0 < self.to_ms - self.from_ms <= 180 * 60_000:
+            raise ValueError("to_ms comes after from_ms, by three hours at most")
+        return self
+
+
+class HoldView(BaseModel):
+    message: str
+    since: Moment
+    until: Moment | None
+
+    @classmethod
+    def of(cls, hold: Hold | None) -> HoldView | None:
+        if hold is None:
+            return None
+        since = to_moment(hold.since_ms)
+        assert since is not None
+        return cls(message=hold.message, since=since, until=to_moment(hold.until_ms))
+
+
+class SessionCrewDone(SessionCrewView):
+    """A session after an action, and the id of the action for undoing it; null if nothing changed."""
+
+    action: str | None
+
+
+class Done(BaseModel):
+    """The result of an action on rooms."""
+
+    action: str | None
+    actions: list[str] = []
+    """One action for each room, if there are several rooms."""
+    rooms: list[str] = []
+    sessions: list[SessionCrewView] = []
