@@ -29,7 +29,7 @@ from streamer.errors import Unavailable
 from streamer.store import revision
 from streamer.store.database import Database
 from streamer.store.grants import Grants
-from streamer.store.logins import Logins, Secrets
+from streamer.store.logins import SESSION_KEYS, Logins, Secrets
 from streamer.store.reach import with_ends
 from streamer.store.sessions import Sessions
 
@@ -45,7 +45,6 @@ DATABASE_S = 0.5
 FIRST_S = 3.0
 """The longest waits for the database: for facts that are known already, and for facts that are not."""
 RETRY_S = 1.0
-SECRET_NAME = "session_keys"  # noqa: S105
 NEWEST_FILE = "session-keys.revision"
 """In the data folder: the database's revision at the time when the viewers of a session became fewer. A database that
 was restored from an earlier time would open the session to old keys. It therefore gets a new secret, and all keys
@@ -139,9 +138,9 @@ class SessionKeys:
         async with self._database.write() as connection:
             if await revision.current(connection) < newest:
                 log.warning("session_keys_renewed", reason="the database is older than the data folder knows it")
-                await Secrets(connection).remove(SECRET_NAME)
+                await Secrets(connection).remove(SESSION_KEYS)
                 self._tightened = True
-            self._secret = await Secrets(connection).kept_key(SECRET_NAME)
+            self._secret = await Secrets(connection).kept_key(SESSION_KEYS)
         await self._note_revision()
 
     # --- making ---------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from cryptography import x509
 
 from streamer import data_folder
 from streamer.api.assets import default_folder
+from streamer.backup.saving import backup_age_s, last_backup
 from streamer.certificate import Certificate
 from streamer.control import process_files
 from streamer.descriptors import LITTLE, budget, raise_limit
@@ -46,6 +47,8 @@ PRESETS = (
     "placebo",
 )
 """Those of libx264."""
+_OLD_BACKUP_H = 36
+"""One night may fail."""
 _SOON_DAYS = 14
 """A certificate that ends within this time is told."""
 _TIME_ERROR = 5
@@ -77,6 +80,18 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from _descriptors(settings)
     yield from _access(settings)
     yield from _pages(settings)
+    yield _backup(settings)
+
+
+def _backup(settings: Settings) -> Finding:
+    if not (settings.data / "run").exists():
+        return Finding("ok", "backup", "nothing is kept yet")
+    last = last_backup(settings.data)
+    if last is None:
+        return Finding("warn", "backup", "none yet: streamer backup TARGET, and every night by streamer unit --backup")
+    hours = (backup_age_s(settings.data) or 0) / 3600
+    text = f"{hours:.0f} hours old, in {last.target}"
+    return Finding("ok", "backup", text) if hours < _OLD_BACKUP_H else Finding("warn", "backup", f"{text}: too old")
 
 
 def _codecs(settings: Settings) -> Iterator[Finding]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -17,6 +19,9 @@ from rich.table import Table
 from streamer import __version__
 from streamer.errors import EXIT_FAILED, EXIT_USAGE, StreamerError
 from streamer.settings import Settings, is_http_url, load_settings
+
+if TYPE_CHECKING:
+    from streamer.backup.restoring import Restored
 
 app = typer.Typer(
     name="streamer",
@@ -276,6 +281,67 @@ def import_(
 
 
 @app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A folder for backups of this instance alone.")],
+    keep: Annotated[int, typer.Option(min=1, help="The number of copies of the database.")] = 14,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Back everything that is kept up, also while on air: only what is new is copied."""
+    from streamer.backup.saving import backup as run
+    from streamer.store.database import database_url
+
+    settings = _own_settings(data, config)
+    os.nice(10)  # a room on air comes first
+    saved = run(settings.data, database_url(settings.store.url, settings.data), target, keep)
+    print(
+        f"Backed up to {target}: {saved.files} files and the database, {_size(saved.size)}; {_size(saved.copied)} were "
+        f"new, {_size(saved.deleted)} went. {saved.seconds:.1f} s."
+    )
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder with a backup.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Only try: restore to a scratch folder, compare.")] = False,
+    at: Annotated[str, typer.Option(help="The database of this time, as the folder databases names it.")] = "",
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Put a backup back into a new data folder; or see with --verify that it can be put back."""
+    from streamer.backup import restoring
+    from streamer.serve import is_serving
+    from streamer.store.database import database_url
+
+    if verify:
+        found = restoring.verify(source)
+        print(f"The backup of {_time(found.made_ms)} is whole: {found.files} files, {_size(found.size)}{_gone(found)}.")
+        return
+    settings = read_settings(config, data=data)
+    if is_serving(settings.data):
+        _complain(f"{settings.data} is in use: stop the server first")
+        raise typer.Exit(EXIT_FAILED)
+    url = database_url(settings.store.url, settings.data)
+    found = restoring.restore(source, settings.data, url, at=at)
+    print(
+        f"Restored to {settings.data}: {found.files} files and the database of {_time(found.made_ms)}, "
+        f"{_size(found.size)}{_gone(found)}. What was erased is erased again when the server starts, before it serves."
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().isoformat(" ", "seconds")
+
+
+def _gone(found: Restored) -> str:
+    return f"; {found.erased} files are missing because they were erased" if found.erased else ""
+
+
+@app.command()
 def check(
     data: Data = None,
     config: Config = None,
@@ -306,14 +372,22 @@ def check(
 @app.command()
 def unit(
     role: Annotated[Literal["all", "web", "media"], typer.Option(help="The plane that the unit runs.")] = "all",
+    backup: Annotated[Path | None, typer.Option(help="Instead: a service that backs up to this folder.")] = None,
+    timer: Annotated[bool, typer.Option("--timer", help="Instead: the timer of that service, every night.")] = False,
     data: Data = None,
     config: Config = None,
 ) -> None:
     """Print a systemd unit that fits where this program is installed."""
-    from streamer.cli.units import installed_program
-    from streamer.cli.units import unit as text_of
+    from streamer.cli import units
 
-    print(text_of(role, installed_program(), data, config), end="")
+    program = units.installed_program()
+    if timer:
+        text = units.backup_timer()
+    elif backup is not None:
+        text = units.backup_unit(backup, program, data, config)
+    else:
+        text = units.unit(role, program, data, config)
+    print(text, end="")
 
 
 @app.command()

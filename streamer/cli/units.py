@@ -11,6 +11,7 @@ from typing import Literal
 TEMPLATES = Path(__file__).parent / "units"
 PROGRAM, DATA, CONFIG = "/opt/streamer/bin/streamer", "/var/lib/streamer", "/etc/streamer/streamer.toml"
 """As they stand in the templates."""
+TARGET = "/var/backups/streamer"
 _NAMES = {"all": "streamer", "web": "streamer-web", "media": "streamer-media"}
 _HOMES = ("/home/", "/root/")
 
@@ -40,6 +41,22 @@ def unit(role: Literal["all", "web", "media"], program: Path, data: Path | None,
         text = text.replace("User=streamer\nGroup=streamer\n", f"User={user}\n")
         text = text.replace("ProtectHome=yes", "ProtectHome=read-only")
     return text
+
+
+def backup_unit(target: Path, program: Path, data: Path | None, config: Path | None) -> str:
+    """The text of the service that backs up to ``target``; :func:`backup_timer` starts it."""
+    text = (TEMPLATES / "streamer-backup.service").read_text("utf-8")
+    if config is None and Path(CONFIG).is_file():
+        config = Path(CONFIG)
+    text = text.replace(PROGRAM, _quoted(program)).replace(TARGET, _quoted(target.absolute()))
+    text = text.replace(f" --config {CONFIG}", "" if config is None else f" --config {_quoted(config.absolute())}")
+    if data is not None:
+        text = text.replace(DATA, _quoted(data.absolute()))
+    return text
+
+
+def backup_timer() -> str:
+    return (TEMPLATES / "streamer-backup.timer").read_text("utf-8")
 
 
 def _quoted(path: Path) -> str:

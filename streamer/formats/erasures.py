@@ -119,7 +119,7 @@ class ErasureLog:
             begin = decoded(_read_all(descriptor)).good_bytes
             os.ftruncate(descriptor, begin)
             try:
-                _write_all(descriptor, _HEAD.pack(len(payload), zlib.crc32(payload)) + payload)
+                _write_all(descriptor, _framed(payload))
                 os.fsync(descriptor)
             except OSError:
                 os.ftruncate(descriptor, begin)
@@ -164,6 +164,19 @@ def decoded(data: bytes) -> Content:
     records = tuple(_records(data))
     good = records[-1].end if records else len(HEADER)
     return Content(records, good, len(data) - good)
+
+
+def joined(one: bytes, other: bytes) -> bytes:
+    """The records of two copies of a file, each once. Empty bytes have none. Raises ValueError as :func:`decoded`."""
+    records: dict[Erasure, None] = {}
+    for data in (one, other):
+        if data:
+            records.update(dict.fromkeys(noted.erasure for noted in decoded(data).records))
+    return HEADER + b"".join(_framed(_encoder.encode(erasure)) for erasure in records)
+
+
+def _framed(payload: bytes) -> bytes:
+    return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
 
 
 def read_stretches(folder: Path, room: str) -> list[StretchErasure]:

@@ -71,7 +71,11 @@ class WebMetrics:
         self.registry.register(_DiskCollector(look))
 
     def watch_counter(self, name: str, help_text: str, read: Callable[[], float]) -> None:
-        self.registry.register(_FunctionCollector(name, help_text, read))
+        self.registry.register(_FunctionCollector(CounterMetricFamily, name, help_text, read))
+
+    def watch_gauge(self, name: str, help_text: str, read: Callable[[], float | None]) -> None:
+        """``read`` is called for each scrape; None: there is nothing to tell."""
+        self.registry.register(_FunctionCollector(GaugeMetricFamily, name, help_text, read))
 
     def render(self) -> bytes:
         return generate_latest(self.registry)
@@ -225,16 +229,24 @@ class _DiskCollector(Collector):
 
 
 class _FunctionCollector(Collector):
-    def __init__(self, name: str, help_text: str, read: Callable[[], float]) -> None:
-        self._name, self._help, self._read = name, help_text, read
+    def __init__(
+        self,
+        kind: type[CounterMetricFamily | GaugeMetricFamily],
+        name: str,
+        help_text: str,
+        read: Callable[[], float | None],
+    ) -> None:
+        self._kind, self._name, self._help, self._read = kind, name, help_text, read
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        family = CounterMetricFamily(self._name, self._help)
-        family.add_metric((), self._read())
-        yield family
+        value = self._read()
+        if value is not None:
+            family = self._kind(self._name, self._help)
+            family.add_metric((), value)
+            yield family
 
 
 def _metric_name(text: str) -> str:

@@ -14,6 +14,9 @@ from streamer.store.mapping import RowMapping
 from streamer.store.tables import FIRST_ADMIN, logins, secrets
 from streamer.store.writing import add_rows, put_row
 
+SESSION_KEYS = "session_keys"
+"""The name of the secret behind closed sessions' keys."""
+
 
 @dataclass(frozen=True, slots=True)
 class Login:

@@ -35,6 +35,7 @@ from streamer.archive.retention import Retention
 from streamer.audience.captioning import Captioning
 from streamer.audience.news import AudienceEvent
 from streamer.audience.service import Audience
+from streamer.backup.saving import backup_age_s
 from streamer.conference.day import current, on_air_at
 from streamer.conference.grants import Action
 from streamer.conference.notices import Notices
@@ -327,6 +328,12 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
     metrics.watch_rooms(lambda: services.plane.rooms)
     metrics.watch_tasks(TASKS)
     metrics.watch_disk(lambda: disk_of(services.settings.data, len(services.plane.rooms)))
+    metrics.watch_gauge(
+        "streamer_backup_age_seconds",
+        "The time since the last backup that succeeded; missing before the first. More than a day and a half: look at "
+        "streamer-backup.service.",
+        partial(backup_age_s, services.settings.data),
+    )
     metrics.watch_values("streamer_delivery", app[delivery.STATS])
     metrics.watch_values("streamer_connections", app[CONNECTIONS])
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])

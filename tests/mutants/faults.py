@@ -414,6 +414,21 @@ FAULTS = (
         "tests/unit/archive/test_archivist.py::test_retention_takes_what_is_old_and_shows_it_before",
         "A recording that was pinned meanwhile is deleted.",
     ),
+    # --- backup
+    Fault(
+        "streamer/backup/restoring.py",
+        "for name in (SESSION_KEYS, MARK_NAME):",
+        "for name in (MARK_NAME,):",
+        "tests/unit/backup/test_backup.py::test_keys_of_closed_sessions_do_not_come_back_and_the_next_director_is_newer",
+        "Keys of closed sessions open again after a restore.",
+    ),
+    Fault(
+        "streamer/backup/target.py",
+        "if joined != before:",
+        "if not before:",
+        "tests/unit/backup/test_backup.py::test_a_file_that_is_missing_passes_only_if_it_was_erased",
+        "Erasures since the first backup are not known to the next.",
+    ),
     # --- store
     Fault(
         "streamer/api/first_admin_link.py",

@@ -149,6 +149,18 @@ def test_the_units_that_are_shipped_are_the_templates_of_the_command(name: str) 
     assert f" --config {CONFIG} --data {DATA}\n" in shipped
 
 
+def test_the_units_of_backups_are_shipped_and_fit_where_the_program_is_installed(tmp_path: Path) -> None:
+    for name in ("streamer-backup.service", "streamer-backup.timer"):
+        assert (TEMPLATES / name).read_text("utf-8") == (ROOT / "configs/systemd" / name).read_text("utf-8")
+    target, data = tmp_path / "backup", tmp_path / "data"
+    printed = streamer("unit", "--backup", str(target), "--data", str(data)).stdout
+    program = Path(sys.prefix) / "bin" / "streamer"
+    assert f"ExecStart={program} backup {target}" in printed
+    assert f"--data {data}\n" in printed
+    assert f"ReadWritePaths={data} {target}\n" in printed
+    assert "OnCalendar=" in streamer("unit", "--timer").stdout
+
+
 def test_a_unit_fits_where_the_program_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(units, "CONFIG", str(tmp_path / "none.toml"))
     usual = unit("all", Path("/opt/pipx/venvs/streamer/bin/streamer"), None, None)

@@ -17,6 +17,8 @@ from streamer.archive.material import Material
 from streamer.audience import messages as audience_messages
 from streamer.audience import views
 from streamer.audience.state import Focus
+from streamer.backup.saving import LastBackup
+from streamer.backup.target import Manifest
 from streamer.broadcast.media_events import MediaEvent
 from streamer.broadcast.orders import RoomOrders
 from streamer.conference.grants import Action
@@ -199,6 +201,8 @@ def test_every_struct_of_the_program_is_recorded() -> None:
         messages.EventEntry,
         RecordingSidecar,
         Material,
+        Manifest,
+        LastBackup,
         *get_args(Erasure),
     ]
     roots = [*get_args(RelayMessage), *get_args(MediaEvent), *INSIDE.values(), *commands, *events, *others]

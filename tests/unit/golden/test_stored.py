@@ -14,6 +14,8 @@ from streamer.api.cursors import KEY_NAME, Cursors
 from streamer.audience import images
 from streamer.audience.identity import Identities, ParticipantIdentity
 from streamer.audience.state import Put
+from streamer.backup.saving import LastBackup
+from streamer.backup.target import Manifest
 from streamer.conference.grants import hash_secret
 from streamer.conference.session_keys import LINK, admin_holder, holder_of, key_of
 from streamer.conference.sessions import Session, Visibility
@@ -206,3 +208,10 @@ def _untexted(row: dict[str, Any]) -> dict[str, Any]:
         name: bytes.fromhex(value[4:]) if isinstance(value, str) and value.startswith("hex:") else value
         for name, value in row.items()
     }
+
+
+def test_files_of_a_backup() -> None:
+    made = {kind.__name__: filled(kind, kind.__name__) for kind in (Manifest, LastBackup)}
+    same_json("backup.json", {name: json.loads(msgspec.json.encode(one)) for name, one in made.items()})
+    for name, one in json.loads((DATA / "backup.json").read_text("utf-8")).items():
+        assert msgspec.convert(one, type(made[name])) == made[name]

@@ -1,0 +1,1 @@
+"""Backups of everything that is kept, made while on air, and their way back."""

@@ -1,0 +1,212 @@
+"""A backup's folder.
+
+``manifest.json`` lists the files; it is written last, so that a backup that was broken off changes nothing. Contents
+stand under their SHA-256 in ``objects/``, so that the next backup copies only new contents. ``databases/`` has the
+newest copies of the database, ``erasures.log`` each erasure that any of the backups knew. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from streamer.errors import StreamerError
+from streamer.formats import erasures
+
+VERSION = 1
+MANIFEST, OBJECTS, DATABASES = "manifest.json", "objects", "databases"
+_PIECE = 1 << 20
+
+
+class BackupFailed(StreamerError):
+    code, status = "backup_failed", 500
+
+
+class KeptFile(msgspec.Struct, frozen=True):
+    """A file of the data folder: ``path`` in it, size in bytes, time of its last change, SHA-256 of its bytes."""
+
+    path: str
+    size: int
+    changed_ns: int
+    digest: str
+    inode: int = 0
+    """Files with one number were names of one file, and become so again. 0: it had no other name."""
+
+
+class KeptDatabase(msgspec.Struct, frozen=True):
+    """``kind``: ``sqlite`` or ``postgresql``. ``schema``: the revision of its tables."""
+
+    name: str
+    made_ms: int
+    kind: str
+    size: int
+    digest: str
+    schema: str
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    version: int
+    made_ms: int
+    program: str
+    databases: tuple[KeptDatabase, ...]
+    """The newest stands first."""
+    files: tuple[KeptFile, ...]
+
+
+class BackupFolder:
+    """Raises BackupFailed where the folder holds other things."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def prepare(self) -> None:
+        """Make it, or look whether it is a backup of ours."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            strangers = {entry.name for entry in os.scandir(self.folder)} - {"lost+found"}
+        except OSError as error:
+            raise BackupFailed(f"{self.folder} cannot be used: {error.strerror}.") from error
+        if strangers and not (self.folder / OBJECTS).is_dir():
+            raise BackupFailed(f"{self.folder} holds other things: a backup has a folder of its own.")
+        for name in (OBJECTS, DATABASES):
+            (self.folder / name).mkdir(mode=0o700, exist_ok=True)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Raises BackupFailed while another backup writes here."""
+        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise BackupFailed(f"Another backup is being written to {self.folder}.") from error
+        finally:
+            os.close(descriptor)
+
+    def manifest(self) -> Manifest | None:
+        """None: there is no whole backup yet. Raises BackupFailed for one that cannot be read."""
+        try:
+            found = msgspec.json.decode((self.folder / MANIFEST).read_bytes(), type=Manifest)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            raise BackupFailed(f"{self.folder / MANIFEST} cannot be read: {error}") from error
+        if found.version != VERSION:
+            raise BackupFailed(f"The backup has version {found.version}; this program reads version {VERSION}.")
+        return found
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        _write(self.folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+    def object(self, digest: str) -> Path:
+        return self.folder / OBJECTS / digest[:2] / digest
+
+    def has(self, digest: str, size: int) -> bool:
+        try:
+            return self.object(digest).stat().st_size == size
+        except OSError:
+            return False
+
+    def add(self, source: Path) -> tuple[str, int]:
+        """Copy a file as long as it is now. Returns its digest and size. Raises OSError, also where it is gone."""
+        fresh = self.folder / OBJECTS / f"new-{secrets.token_hex(8)}"
+        try:
+            digest, size = copied(source, fresh)
+            if self.has(digest, size):
+                return digest, size
+            place = self.object(digest)
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            fresh.rename(place)
+            sync_folder(place.parent)
+            return digest, size
+        finally:
+            fresh.unlink(missing_ok=True)
+
+    def forget_all_but(self, manifest: Manifest) -> int:
+        """Delete what the manifest does not name: what was erased since must not stay here. Returns bytes."""
+        needed = {file.digest for file in manifest.files}
+        gone = _delete((self.folder / OBJECTS).glob("??/*"), needed)
+        gone += _delete((self.folder / OBJECTS).glob("new-*"), ())
+        return gone + _delete((self.folder / DATABASES).iterdir(), {one.name for one in manifest.databases})
+
+    def join_erasures(self, data: Path) -> None:
+        """Add the erasures of a data folder to those that are known here. Raises BackupFailed for another instance's,
+        OSError."""
+        join_erasures(data, self.folder)
+
+
+def join_erasures(source: Path, target: Path) -> None:
+    """``target`` gets the erasures of both folders. Raises BackupFailed if their keys differ, or one is damaged."""
+    key, log = (source / erasures.KEY_FILE), (source / erasures.LOG_FILE)
+    if not key.exists() or not log.exists():
+        return
+    own = target / erasures.KEY_FILE
+    if own.exists() and own.read_bytes() != key.read_bytes():
+        raise BackupFailed(f"{target} belongs to another instance than {source}: their keys of erasures differ.")
+    try:
+        before = (target / erasures.LOG_FILE).read_bytes() if (target / erasures.LOG_FILE).exists() else b""
+        joined = erasures.joined(before, log.read_bytes())
+    except ValueError as error:
+        raise BackupFailed(f"The list of erasures cannot be read: {error}.") from error
+    _write(own, key.read_bytes())
+    if joined != before:
+        _write(target / erasures.LOG_FILE, joined)
+
+
+def copied(source: Path, target: Path) -> tuple[str, int]:
+    """Copy the bytes that a file has now; ``target`` is new, and on the disk when this returns. Returns digest and
+    size."""
+    digest, left = hashlib.sha256(), 0
+    with source.open("rb") as reading:
+        left = size = os.fstat(reading.fileno()).st_size
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as writing:
+            while left and (piece := reading.read(min(_PIECE, left))):
+                digest.update(piece)
+                writing.write(piece)
+                left -= len(piece)
+            writing.flush()
+            os.fsync(writing.fileno())
+    return digest.hexdigest(), size - left
+
+
+def digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """After a crash the file has the old bytes or the new ones."""
+    fresh = path.with_name(f"{path.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
+    sync_folder(path.parent)
+
+
+def _delete(files: Iterator[Path], but: Collection[str]) -> int:
+    gone = 0
+    for file in list(files):
+        if file.name not in but:
+            with suppress(FileNotFoundError):
+                gone += file.stat().st_size
+                file.unlink()
+    return gone

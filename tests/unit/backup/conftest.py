@@ -1,0 +1,5 @@
+"""PostgreSQL, where it is installed."""
+
+from tests.fakes.stores import postgres
+
+__all__ = ["postgres"]
