@@ -93,7 +93,8 @@ _EN: Mapping[str, Words] = {
         "Bring {source} back. If the spare fails too, viewers see the slate.",
     ),
     "laptop_asleep": Words(
-        "The sending computer{of} is asleep or off", "Wake it, plug it in, and open the studio page."
+        "The sending computer{of} is asleep, off or without a network",
+        "Wake it, plug in its power and its cable, and open the studio page.",
     ),
     "tab_discarded": Words(
         "The browser has put the studio page{of} to sleep", "Bring the page to the front, and send again."
@@ -168,6 +169,7 @@ _EN: Mapping[str, Words] = {
         "The session is past its end, and nobody speaks or moves", "End it if the room is empty, or extend it."
     ),
     "on_air_without_session": Words("On air, and no session is running", "Begin the session, or put up the slate."),
+    "laptop_battery": Words("The sending computer runs on battery: {percent} % left", "Plug it in."),
 }
 
 _FR: Mapping[str, Words] = {
@@ -253,7 +255,8 @@ _FR: Mapping[str, Words] = {
         "Rétablissez {source}. Si le secours tombe aussi, le public verra le carton.",
     ),
     "laptop_asleep": Words(
-        "L’ordinateur qui envoie{of} dort ou est éteint", "Réveillez-le, branchez-le, et ouvrez la régie."
+        "L’ordinateur qui envoie{of} dort, est éteint ou sans réseau",
+        "Réveillez-le, branchez son alimentation et son câble, et ouvrez la régie.",
     ),
     "tab_discarded": Words(
         "Le navigateur a mis la page de régie{of} en sommeil", "Ramenez-la au premier plan, et envoyez de nouveau."
@@ -325,6 +328,7 @@ _FR: Mapping[str, Words] = {
     "on_air_without_session": Words(
         "À l’antenne, et aucune session n’a lieu", "Commencez la session, ou mettez le carton."
     ),
+    "laptop_battery": Words("L’ordinateur qui envoie est sur batterie : {percent} %", "Branchez-le."),
 }
 
 WORDS: Mapping[str, Mapping[str, Words]] = {"en": _EN, "fr": _FR}

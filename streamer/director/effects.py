@@ -23,6 +23,7 @@ from streamer.director.config import logo_files, room_config
 from streamer.director.day_repository import DayRepository
 from streamer.director.media import media_of
 from streamer.director.news import AlarmsChanged, Listener, News, RoomChanged, SessionChanged
+from streamer.director.rehearsals import Rehearsals
 from streamer.director.room_alarms import RoomAlarms
 from streamer.director.room_state import RoomState
 from streamer.director.room_troubles import unknown_codes
@@ -46,6 +47,11 @@ class Effects:
         self._plane = plane
         self._room_alarms = room_alarms
         self._logos = logos
+        self.rehearsals = Rehearsals(
+            room_alarms.page_reports,
+            lambda link: room_alarms.disk_left_s(link, len(plane.rooms)),
+            room_alarms.wrong_key,
+        )
         self._listeners: dict[object, Listener] = {}
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -84,6 +90,7 @@ class Effects:
     async def _look_at_alarms(self, state: RoomState, now_ms: int) -> None:
         rooms, day = self._plane.rooms, state.day
         link = rooms.get(state.room.id)
+        self.rehearsals.look(day, link, now_ms)
         before, status = state.memory, None if link is None else link.status
         state.memory = alarm_memory.looked(
             before,

@@ -12,6 +12,7 @@ from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Troubl
 from streamer.conference.day import RoomDay
 from streamer.conference.notices import Notices
 from streamer.control.media_plane import RoomLink
+from streamer.director.page_reports import PageReports
 from streamer.director.room_troubles import RoomTroubles
 from streamer.observe.disk import ROOM_BYTES_S
 from streamer.sections import AlarmSettings
@@ -47,7 +48,8 @@ class RoomAlarms:
         settings: AlarmSettings | None = None,
     ) -> None:
         self.settings = settings or AlarmSettings()
-        self.room_troubles = RoomTroubles(self.settings)
+        self.page_reports = PageReports(self.settings)
+        self.room_troubles = RoomTroubles(self.settings, self.page_reports)
         self._tasks = tasks
         self.lapsed: Callable[[str, int], Mapping[str, str | None]] = lambda room, now_ms: {}
         """Labels of ended grants whose publication in a room goes on -> their sessions."""
@@ -69,7 +71,7 @@ class RoomAlarms:
             *self._stopped_schedules(day),
         ]
         viewers = self._complaints(day.room, now_ms)
-        left_s = self._disk_left_s(link, rooms_writing)
+        left_s = self.disk_left_s(link, rooms_writing)
         ringing = {(trouble.code, trouble.about) for trouble in (*keys, *found)}
         low_ms = None
         low_s = round(self.settings.disk_hours * 3600)
@@ -78,9 +80,14 @@ class RoomAlarms:
             ringing.add(("disk_low", ""))
         for key in [key for key in self._since if key[0] == day.room and key[1:] not in ringing]:
             del self._since[key]
-        media = tuple(self.room_troubles.media(day, link))
+        media = (*self.room_troubles.media(day, link), *self.page_reports.troubles(day, link, now_ms))
         inputs = AlarmInputs(tuple(keys), tuple(found), left_s, low_s, low_ms, media, viewers)
         return alarms_of(day, now_ms, inputs)
+
+    def wrong_key(self, room: str, now_ms: int) -> bool:
+        """Whether the room's encoder has a key of another room, or one that has ended."""
+        wrong = any(room in (one.room, one.own_room) for one in self._notices.wrong_rooms(now_ms))
+        return wrong or bool(self.lapsed(room, now_ms))
 
     def _troubles(self, room: str, link: RoomLink | None, now_ms: int) -> list[Trouble]:
         status = None if link is None or not link.up else link.status
@@ -153,7 +160,8 @@ class RoomAlarms:
             found.append(Trouble("wrong_room_key", since_ms, about=about, details=details, session=notice.session))
         return found
 
-    def _disk_left_s(self, link: RoomLink | None, rooms_writing: int) -> int | None:
+    def disk_left_s(self, link: RoomLink | None, rooms_writing: int) -> int | None:
+        """Seconds of programme that still fit, with so many rooms that write."""
         if time.monotonic() - self._looked_at >= DISK_EVERY_S:
             self._looked_at = time.monotonic()
             self._left = self._left_bytes()

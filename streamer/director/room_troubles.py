@@ -12,6 +12,7 @@ from streamer.conference.rooms import MAIN, SPARE
 from streamer.conference.sources import setting_of
 from streamer.control.media_plane import RoomLink
 from streamer.control.messages import RoomStatus
+from streamer.director.page_reports import PageReports
 from streamer.sections import AlarmSettings
 
 WARNINGS = frozenset({"picture_dark", "picture_washed_out", "keyframes_rare"})
@@ -27,10 +28,11 @@ DISOBEYS_MS = 5_000
 
 
 class RoomTroubles:
-    """``settings``: of alarms."""
+    """``settings``: of alarms. ``reports``: of the pages that send."""
 
-    def __init__(self, settings: AlarmSettings) -> None:
+    def __init__(self, settings: AlarmSettings, reports: PageReports) -> None:
         self._settings = settings
+        self._reports = reports
         self._pids: dict[str, tuple[int, int | None]] = {}
         """Room -> its process, and the time when it took the place of one that died."""
         self._away: dict[str, int] = {}
@@ -61,6 +63,9 @@ class RoomTroubles:
         for one in () if status is None else status.troubles:
             source = one.source or (status.on_programme if status is not None else "")
             if one.code in MEANT_BY_MUTE and setting_of(day.sources, source).mute:
+                continue
+            if one.code == "sound_dead" and self._reports.suppressed(day.room, source):
+                # Between two words there is nothing at all: only the page can tell.
                 continue
             details: dict[str, Detail] = {**one.details, **({"source": one.source} if one.source else {})}
             level: Level = "warning" if one.code in WARNINGS else "alarm"

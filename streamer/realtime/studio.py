@@ -14,6 +14,7 @@ from streamer.conference import taps
 from streamer.conference.airing import last_ended
 from streamer.conference.day import current, find
 from streamer.conference.grants import Action
+from streamer.conference.page_reports import InputReport, Kbps, PageReport
 from streamer.conference.rooms import SOURCE_PATTERN
 from streamer.conference.sessions import Session, SessionState
 from streamer.conference.visibility import Caller, alarm_told, told_where
@@ -69,6 +70,19 @@ class AlarmNormal(RoomCommand, frozen=True, kw_only=True):
     id: AlarmId
     on: bool = True
     """false: tell it again. The id is then one of the room's ``normals`` over REST."""
+
+
+class SourceReport(RoomCommand, frozen=True, kw_only=True):
+    """A page that sends a source reports every second, and at once when it is left."""
+
+    source: SourceName = "main"
+    inputs: Annotated[tuple[InputReport, ...], Meta(max_length=8)] = ()
+    visibility: Literal["visible", "hidden"] = "visible"
+    leaving: Literal["", "pagehide", "freeze"] = ""
+    battery: Annotated[float, Meta(ge=0, le=1)] | None = None
+    charging: bool | None = None
+    sent_kbps: Kbps | None = None
+    available_kbps: Kbps | None = None
 
 
 class TapUndo(RoomCommand, frozen=True, kw_only=True):
@@ -136,6 +150,22 @@ async def _normal(context: CommandContext, command: AlarmNormal) -> dict[str, An
         actor = context.require(rights.room_target(context.director, context.room))
         await desk.not_normal(context.room, command.id, actor)
     return {"alarm": command.id}
+
+
+async def _report(context: CommandContext, command: SourceReport) -> dict[str, Any]:
+    context.require(rights.room_target(context.director, context.room))
+    report = PageReport(
+        command.inputs,
+        command.visibility,
+        command.leaving,
+        command.battery,
+        command.charging,
+        command.sent_kbps,
+        command.available_kbps,
+    )
+    day = context.director.day(context.room)
+    context.director.room_alarms.page_reports.take(day, command.source, report, context.now_ms)
+    return {}
 
 
 def _told_alarm(context: CommandContext, alarm_id: str) -> Actor:
@@ -251,6 +281,7 @@ STUDIO_COMMANDS = (
     StudioCommand("alarm.acknowledge", AlarmAcknowledge, _acknowledge, action=Action.ALARM_ACKNOWLEDGE),
     StudioCommand("alarm.snooze", AlarmSnooze, _snooze, action=Action.ALARM_ACKNOWLEDGE),
     StudioCommand("alarm.normal", AlarmNormal, _normal, action=Action.ALARM_ACKNOWLEDGE),
+    StudioCommand("source.report", SourceReport, _report, action=Action.PUBLISH),
     # The undone action needs its own right, too.
     StudioCommand("undo", TapUndo, _undo, action=Action.ROOM_CREW),
     StudioCommand("crew.say", StudioSay, _say, action=Action.ROOM_CREW),

@@ -291,6 +291,9 @@ def make_realtime(services: Services) -> Realtime:
     services.revocations.follow(
         lambda: [Opener(who.grant.id, who.login) for one in realtime.hub.clients() if (who := one.caller) is not None]
     )
+    services.captions.listen(
+        lambda event: services.director.effects.rehearsals.captioned(event.room, now_ms()) if event.text else None
+    )
     services.captions.listen(CaptionFeed(realtime.hub, services.director, services.state_of).hear)
     return realtime
 

@@ -24,6 +24,7 @@ from streamer.conference.airing import PublicStatus, public_status
 from streamer.conference.alarms import Alarm, alarms_of
 from streamer.conference.day import MINUTE_MS, RoomDay, find, following, sorted_day
 from streamer.conference.grants import Grant, Role
+from streamer.conference.notices import Notices
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session, Visibility
 from streamer.conference.sources import source_on
@@ -32,6 +33,7 @@ from streamer.control.messages import RoomConfig
 from streamer.director.director import Tapped
 from streamer.director.kinds import kind_of, session_of
 from streamer.director.news import Actor, AlarmsChanged, Listener, News, RoomChanged, SessionChanged
+from streamer.director.room_alarms import RoomAlarms
 from streamer.errors import NotFound, StreamerError, Unauthorized
 from streamer.realtime.access import AuthenticatedCaller
 from streamer.realtime.service import Realtime
@@ -61,6 +63,7 @@ class ScriptedDirector:
         self._taken: dict[str, dict[str, Acknowledgement]] = {}
         self._actions: dict[str, tuple[StoredAction, Effect]] = {}
         self.alarm_actions = self
+        self.room_alarms = RoomAlarms(Notices(), lambda: None)
         self.delay_s = 0.0
         self.actors: list[Actor] = []
         self.effects = self

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from streamer.api.context import SERVICES
+from streamer.api.context import SERVICES, now_ms
+from streamer.control.messages import MediaMeasure, SourceStatus
 from tests.fakes.media_plane import FakePlane
 from tests.unit.api.conftest import Api
 from tests.unit.api.test_sessions import camera, plan
@@ -138,3 +139,36 @@ async def test_taps_on_a_closed_session_are_told_to_those_who_may_know_of_it(hal
     assert [one["title"] for one in (await crew("GET", "/actions?room=a"))["items"]] == ["A talk", "Board"]
     await hall("GET", "/actions", expect=422)
     await (await member(hall, "viewer", "Vera"))("GET", "/actions?room=a", expect=403)
+
+
+async def test_a_rooms_crew_asks_whether_it_is_ready(hall: Api, plane: FakePlane) -> None:
+    talk = await plan(hall, 5)
+    anna, bob = await member(hall, "technician", "Anna"), await member(hall, "technician", "Bob", room="b")
+    await bob("GET", "/rooms/a/readiness", expect=403)
+    await hall.as_("")("GET", "/rooms/a/readiness", expect=401)
+    await anna("GET", "/rooms/nowhere/readiness", expect=404)
+    before = await anna("GET", "/rooms/a/readiness")
+    assert (before["state"], before["session"], before["due"]) == ("not_yet", talk["id"], True)
+    refused = await anna("POST", "/rooms/a/readiness", {"focus": True}, expect=409)
+    assert refused["error"]["code"] == "nothing_coming_in"
+    await camera(plane)
+    status = plane.rooms["a"].status
+    assert status is not None
+    now = now_ms()
+    status.sources = {"main": SourceStatus("main", up=True, publication="one", since_ms=now - 1000)}
+    status.measures = {"main": MediaMeasure(loudness=-19.2, heard_ms=now, voice_ms=now, moved_ms=now)}
+    await anna("POST", "/rooms/a/readiness", {"framing": True, "focus": True}, expect=200)
+    lines = {line["name"]: line for line in (await anna("GET", "/rooms/a/readiness"))["lines"]}
+    told = {name: lines[name]["state"] for name in ("voice", "picture", "key", "flags", "upload", "framing")}
+    assert told == {
+        "voice": "yes",
+        "picture": "yes",
+        "key": "yes",
+        "flags": "yes",
+        "upload": "unknown",
+        "framing": "yes",
+    }
+    assert lines["focus"]["by"] == "Anna"
+    status.sources["main"].publication = "another"
+    lines = {line["name"]: line["state"] for line in (await anna("GET", "/rooms/a/readiness"))["lines"]}
+    assert lines["focus"] == "not_yet", "it is another source"

@@ -155,6 +155,8 @@ QUESTIONS: dict[str, Question] = {
     # There is no action of that id: what undoing asks is in the tests of taps.
     "POST /api/v1/actions/{id}/undo": Question(missing=True),
     "GET /api/v1/actions": Question(ROOM, query="?room=in-room"),
+    "GET /api/v1/rooms/{id}/readiness": Question(ROOM),
+    "POST /api/v1/rooms/{id}/readiness": Question(ROOM),
     "GET /api/v1/alarms": Question(ROOM, query="?room=in-room"),
     # There is no alarm: the tests of taps check how far grants reach.
     "POST /api/v1/alarms/{id}/acknowledge": Question(missing=True),

@@ -16,7 +16,7 @@ from streamer.conference.alarms import Alarm
 from streamer.director.room_alarms import LEVELS, OPERATORS
 from tests.fakes.days import at
 
-MAKERS = {"_alarm": 1, "_warning": 1, "Trouble": 0}
+MAKERS = {"_alarm": 1, "_warning": 1, "Trouble": 0, "_trouble": 0}
 """Function -> the place of the code among its arguments."""
 
 

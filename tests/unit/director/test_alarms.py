@@ -7,9 +7,10 @@ import pytest
 from streamer.conference import taps
 from streamer.conference.alarm_causes import LEVEL, LOOK, PICTURE, SILENT, UPLINK
 from streamer.conference.notices import WrongRoom
+from streamer.conference.page_reports import InputReport, InputState, PageReport
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Kind
-from streamer.control.messages import MediaMeasure, MediaTrouble
+from streamer.control.messages import MediaMeasure, MediaTrouble, SourceStatus
 from streamer.director.news import AlarmsChanged
 from streamer.errors import NotFound
 from streamer.sections import AlarmSettings
@@ -306,3 +307,35 @@ async def test_rooms_are_told_the_operators_on_times(stage: Stage) -> None:
     assert stage.ordered().media_rules == {"sound_silent": 30.0, "upload_weak": 4.0}
     names = {name.removesuffix("_s") for name in AlarmSettings.model_fields if name.endswith("_s")} - {"lapel_muted"}
     assert names == {*UPLINK, *PICTURE, *SILENT, *LEVEL, *LOOK, "encoder_slow"}
+
+
+async def test_the_page_names_the_cause_of_what_the_room_misses(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    link = await stage.camera()
+    assert link.status is not None
+    link.status.on_programme = "main"
+    link.status.sources["main"] = SourceStatus("main", up=True)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
+    reports, day = stage.director.room_alarms.page_reports, stage.director.day("a")
+
+    def says(state: InputState) -> None:
+        reports.take(day, "main", PageReport((InputReport("microphone", state, "Lapel"),)), stage.now)
+
+    says("live")
+    began = stage.now
+    for _ in range(5):
+        stage.now += 1000
+        says("unplugged")
+        told = await watched(stage, trouble("sound_dead", began), trouble("sound_dead", began, ""), seconds=0.5)
+    assert told == ["device_unplugged"]
+    assert stage.director.alarms("a")[0].details == {"source": "main", "device": "Lapel"}
+    reports.take(day, "main", PageReport((InputReport("microphone", suppression=True),)), stage.now)
+    assert await watched(stage, trouble("sound_dead", stage.now - 20_000), seconds=2.5) == []
+    says("live")
+    # The lid is closed.
+    link.status.sources["main"].up = False
+    await stage.camera(up=False)
+    assert await watched(stage, seconds=0.5) == ["on_air_without_media"]
+    (gone,) = stage.director.alarms("a")
+    assert await watched(stage, seconds=3) == ["laptop_asleep"]
+    assert stage.director.alarms("a")[0].id == gone.id, "one ring"

@@ -26,6 +26,11 @@ PAYLOADS: dict[str, Any] = {
     "alarm.acknowledge": {"id": ALARM.id},
     "alarm.snooze": {"id": ALARM.id, "minutes": 5},
     "alarm.normal": {"id": ALARM.id},
+    "source.report": {
+        "inputs": [{"name": "microphone", "level_db": -20.5, "voice": True, "device": "Lapel"}],
+        "battery": 0.5,
+        "sent_kbps": 2500,
+    },
     "undo": {"action": "action-1"},
 }
 

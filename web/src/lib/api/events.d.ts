@@ -283,6 +283,7 @@ export interface components {
                 "alarm.acknowledge": components["schemas"]["AlarmAcknowledge"];
                 "alarm.snooze": components["schemas"]["AlarmSnooze"];
                 "alarm.normal": components["schemas"]["AlarmNormal"];
+                "source.report": components["schemas"]["SourceReport"];
                 undo: components["schemas"]["TapUndo"];
                 "crew.say": components["schemas"]["StudioSay"];
             };
@@ -386,6 +387,32 @@ export interface components {
             message: string;
             since: string;
             until: string | null;
+        };
+        /**
+         * InputReport
+         * @description One input of a studio page, before mixing. ``ambient``: a microphone that hears the room, for comparison.
+         *
+         *     ``live``: it delivers; ``off``: a person has turned it off; ``muted``: the device delivers nothing; ``unplugged``;
+         *     ``denied``: the browser may not use it; ``ended``: for another reason.
+         */
+        InputReport: {
+            /** @enum {unknown} */
+            name: "ambient" | "camera" | "microphone" | "screen" | "screen_sound";
+            /**
+             * @default live
+             * @enum {unknown}
+             */
+            state?: "denied" | "ended" | "live" | "muted" | "off" | "unplugged";
+            /** @default  */
+            device?: string;
+            /** @default false */
+            chosen?: boolean;
+            /** @default null */
+            level_db?: number | null;
+            /** @default false */
+            voice?: boolean;
+            /** @default null */
+            suppression?: boolean | null;
         };
         /** Meters */
         Meters: {
@@ -822,6 +849,36 @@ export interface components {
             id?: string | null;
             /** @default null */
             at?: number | string | null;
+        };
+        /**
+         * SourceReport
+         * @description A page that sends a source reports every second, and at once when it is left.
+         */
+        SourceReport: {
+            /** @default null */
+            room?: string | null;
+            /** @default main */
+            source?: string;
+            /** @default [] */
+            inputs?: components["schemas"]["InputReport"][];
+            /**
+             * @default visible
+             * @enum {unknown}
+             */
+            visibility?: "hidden" | "visible";
+            /**
+             * @default
+             * @enum {unknown}
+             */
+            leaving?: "" | "freeze" | "pagehide";
+            /** @default null */
+            battery?: number | null;
+            /** @default null */
+            charging?: boolean | null;
+            /** @default null */
+            sent_kbps?: number | null;
+            /** @default null */
+            available_kbps?: number | null;
         };
         /** StudioSay */
         StudioSay: {

@@ -1086,6 +1086,53 @@ export interface components {
             /** Address */
             address: string;
         };
+        /** ReadinessLine */
+        ReadinessLine: {
+            /** Name */
+            name: string;
+            /** State */
+            state: string;
+            /** At */
+            at: string | null;
+            /** By */
+            by: string | null;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * ReadinessSeen
+         * @description The caller has looked at the picture.
+         */
+        ReadinessSeen: {
+            /**
+             * Framing
+             * @default false
+             */
+            framing?: boolean;
+            /**
+             * Focus
+             * @default false
+             */
+            focus?: boolean;
+        };
+        /**
+         * ReadinessView
+         * @description It describes the source that comes in, and never keeps anybody from a start.
+         */
+        ReadinessView: {
+            /** Room */
+            room: string;
+            /** Session */
+            session: string | null;
+            /** Due */
+            due: boolean;
+            /** State */
+            state: string;
+            /** Lines */
+            lines: components["schemas"]["ReadinessLine"][];
+        };
         /**
          * RecordingChange
          * @description Media times are integer milliseconds UTC, so that a cut can be moved by frames.
