@@ -80,6 +80,7 @@ setup_system() {
     if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
         wanted="$wanted postgresql"
     fi
+    command -v ntfy >/dev/null 2>&1 || wanted="$wanted ntfy"
     [ -n "$wanted" ] || return 0
     if is_root && has_apt; then
         case $wanted in

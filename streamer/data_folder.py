@@ -15,6 +15,8 @@ from pathlib import Path
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 FIRST_ADMIN_LINK = "first-admin.link"
 """The one-time link by which somebody becomes the first admin of a new server."""
+PUSH_KEY = "push.key"
+"""The server's key for Web Push."""
 FOLDERS = ("run", "rooms", "recordings", "logos", "covers", "portraits")
 FILES = (
     "streamer.sqlite3",
@@ -25,6 +27,7 @@ FILES = (
     "erasures.log",
     "erasures.key",
     FIRST_ADMIN_LINK,
+    PUSH_KEY,
 )
 _OTHERS = 0o077
 

@@ -278,7 +278,8 @@ class StoreSettings(Section):
 
 class ScheduleSettings(Section):
     allow_networks: Networks = ()
-    """Private addresses or networks that schedules may be fetched from, such as 10.1.0.0/16. Others are refused."""
+    """Private addresses or networks that schedules may be fetched from and alarms sent to, such as 10.1.0.0/16. Others
+    are refused."""
     fetch_timeout_s: float = Field(15.0, gt=0, le=120)
     """The time for fetching a schedule, seconds. Higher waits for slow sites."""
     max_bytes: int = Field(20_000_000, ge=10_000, le=20_000_000)
@@ -286,6 +287,28 @@ class ScheduleSettings(Section):
     poll_s: float = Field(300.0, ge=10, le=86_400)
     """The time from one look at an event's schedule to the next, seconds. Higher asks its site less often; lower sees
     changes sooner."""
+
+
+class NotifySettings(Section):
+    smtp_host: str = ""
+    """The mail server for alarms by mail. Empty: none is sent."""
+    smtp_port: int = Field(587, ge=1, le=65535)
+    """The mail server's TCP port. 587 is usual for STARTTLS, 465 for TLS."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """The way to the mail server: starttls, tls, or none for a server on this machine."""
+    smtp_user: str = ""
+    """The user name for the mail server. Empty: it wants none."""
+    smtp_password: str = ""
+    """The password for the mail server."""
+    mail_from: str = ""
+    """The sender of mails, such as streamer@example.org. Empty: streamer at the host of server.public_url."""
+    apprise_urls: tuple[str, ...] = ()
+    """Addresses for Apprise, if it is installed. They are told every alarm. Rules for addresses do not hold for them:
+    Apprise resolves names and follows redirects by itself."""
+    send_timeout_s: float = Field(5.0, gt=0, le=30)
+    """The time for one message to one hook, seconds. Higher waits for slow receivers; lower frees places sooner."""
+    max_hooks: int = Field(200, ge=1, le=2000)
+    """The ways to reach people in all; one person has 20 at most. Higher takes more memory and connections."""
 
 
 class RealtimeSettings(Section):
@@ -431,6 +454,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     archive: ArchiveSettings = ArchiveSettings()
     schedules: ScheduleSettings = ScheduleSettings()
+    notify: NotifySettings = NotifySettings()
     realtime: RealtimeSettings = RealtimeSettings()
     audience: AudienceSettings = AudienceSettings()
     alarms: AlarmSettings = AlarmSettings()

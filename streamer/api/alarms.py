@@ -39,7 +39,7 @@ class SnoozeMinutes(Body):
     minutes: int = Field(10, ge=1, le=LONGEST_SNOOZE_MINUTES)
 
 
-def _view(call: Call, room: Room, alarm: Alarm) -> RoomAlarmView:
+def alarm_view(call: Call, room: Room, alarm: Alarm) -> RoomAlarmView:
     director = call.services.director
     taken, zone = director.acknowledged(room.id).get(alarm.id), director.day(room.id).zone
     return RoomAlarmView(**AlarmView.of(alarm, taken, call.language, zone).model_dump(), room=room.id)
@@ -57,25 +57,25 @@ async def list_alarms(call: Call) -> AlarmList:
     caller = call.caller()
     found = [(room, alarm) for room in rooms for alarm in alarms_of(services, caller, room)]
     found.sort(key=lambda one: gravity(one[1]))
-    return AlarmList(items=[_view(call, room, alarm) for room, alarm in found])
+    return AlarmList(items=[alarm_view(call, room, alarm) for room, alarm in found])
 
 
 async def acknowledge(call: Call) -> RoomAlarmView:
     room, alarm, grant = _named(call)
     await call.services.director.alarm_actions.acknowledge(room.id, alarm.id, actor_of(grant))
-    return _view(call, room, alarm)
+    return alarm_view(call, room, alarm)
 
 
 async def snooze(call: Call) -> RoomAlarmView:
     room, alarm, grant = _named(call)
     minutes, desk = call.body(SnoozeMinutes).minutes, call.services.director.alarm_actions
-    return _view(call, room, await desk.snooze(room.id, alarm.id, minutes, actor_of(grant)))
+    return alarm_view(call, room, await desk.snooze(room.id, alarm.id, minutes, actor_of(grant)))
 
 
 async def normal(call: Call) -> RoomAlarmView:
     room, alarm, grant = _named(call)
     await call.services.director.alarm_actions.normal(room.id, alarm.id, actor_of(grant))
-    return _view(call, room, alarm)
+    return alarm_view(call, room, alarm)
 
 
 async def not_normal(call: Call) -> None:

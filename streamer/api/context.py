@@ -28,6 +28,7 @@ from streamer.conference.sessions import Event
 from streamer.control.media_plane import MediaPlane
 from streamer.director.director import Director
 from streamer.director.news import Actor
+from streamer.notify.notifier import Notifier
 from streamer.planning.poll import SchedulePoller
 from streamer.planning.portraits import Portraits
 from streamer.settings import Settings
@@ -60,6 +61,8 @@ class Services:
     schedules: SchedulePoller
     portraits: Portraits
     notices: Notices
+    notifier: Notifier
+    """Started before the director."""
     revocations: Revocations
     state_of: Callable[[str], str]
     """Room id -> its public output: ``off``, ``slate`` or ``live``. A room that does not exist is ``off``."""

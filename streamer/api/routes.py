@@ -7,18 +7,21 @@ import functools
 from aiohttp import web
 
 from streamer.api import (
+    alarm_pages,
     alarms,
     audit,
     captions,
     counting,
     crew,
     cutting,
+    duty,
     events,
     exports,
     first_admin,
     grants,
     hall_codes,
     hall_pages,
+    hooks,
     imports,
     login,
     malformed,
@@ -67,6 +70,8 @@ ROUTES = (
     *alarms.ROUTES,
     *readiness.ROUTES,
     *crew.ROUTES,
+    *hooks.ROUTES,
+    *duty.ROUTES,
     *recordings.ROUTES,
     *cutting.ROUTES,
     *replays.ROUTES,
@@ -113,4 +118,5 @@ def make_application(services: Services, observe: Observe) -> web.Application:
     oembed.add_routes(app)
     pages.add_routes(app)
     hall_pages.add_routes(app)
+    alarm_pages.add_routes(app)
     return app

@@ -39,6 +39,10 @@ class Action(StrEnum):
     ROOM_AIR = "room.air"
     """Slate, source and gain by hand."""
     ALARM_ACKNOWLEDGE = "alarm.acknowledge"
+    ALARM_REACH = "alarm.reach"
+    """Have ways to be reached when an alarm rings, and be on duty."""
+    DUTY_ASSIGN = "duty.assign"
+    """Put others on duty."""
     ROOM_CODES = "room.codes"
     """Make and revoke the codes for the hall. They outlive sessions, as posters do."""
     PUBLISH = "publish"
@@ -97,6 +101,7 @@ _TECHNICIAN = _CREW | {
     Action.ROOM_HOLD,
     Action.ROOM_AIR,
     Action.ALARM_ACKNOWLEDGE,
+    Action.ALARM_REACH,
     Action.SESSION_RUN,
     Action.SESSION_DELAY,
     Action.SESSION_ANSWER,

@@ -47,6 +47,13 @@ class AlarmActions:
         state.acknowledged[alarm] = await self._day_repository.acknowledge(room, alarm, actor, self._clock())
         self._effects.tell(AlarmsChanged(room, state.alarms))
 
+    async def let_go(self, room: str, alarm: str) -> None:
+        """Take it from whoever has it."""
+        state = self._present(room, alarm)
+        if state.acknowledged.pop(alarm, None) is not None:
+            self._effects.tell(AlarmsChanged(room, state.alarms))
+            await self._day_repository.alarms_over(room, [alarm])
+
     async def snooze(self, room: str, alarm: str, minutes: int, actor: Actor) -> Alarm:
         """It makes no sound for so long. If it lasts, it rings again then. Returns it as it is told now."""
         async with self._present(room, alarm).lock:

@@ -1,34 +1,33 @@
 """Fetches a schedule from an address that a person typed, without giving access to the local network.
 
-Only http and https. Each name is resolved once and checked, and the connection is made to the checked addresses; each
-redirect is checked again. The answer is bounded in size (unpacked) and time.
+Which addresses may be reached, :mod:`streamer.outgoing` says; each redirect is checked again. The answer is bounded in
+size (unpacked) and time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
-from streamer import __version__
 from streamer.errors import Unprocessable
+from streamer.outgoing import (
+    MAX_REDIRECTS,
+    USER_AGENT,
+    Network,
+    NotReached,
+    Resolve,
+    check_address,
+    networks,
+    session_to,
+)
 from streamer.settings import ScheduleSettings
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""(host, port) -> the addresses as texts; raises OSError."""
-
-MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 _ACCEPT = "application/json, application/xml;q=0.9, text/calendar;q=0.9, */*;q=0.5"
 
 
@@ -55,8 +54,8 @@ async def fetch(
     url: str, settings: ScheduleSettings, *, etag: str = "", last_modified: str = "", resolve: Resolve | None = None
 ) -> Fetched:
     """Raises NotFetched. ``etag`` and ``last_modified`` are those of the last answer from this address."""
-    allowed = [ipaddress.ip_network(text, strict=False) for text in settings.allow_networks]
-    headers = {"User-Agent": f"Streamer/{__version__}", "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate"}
+    allowed = networks(settings.allow_networks)
+    headers = {"User-Agent": USER_AGENT, "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate"}
     if etag:
         headers["If-None-Match"] = etag
     if last_modified:
@@ -64,7 +63,7 @@ async def fetch(
     try:
         async with asyncio.timeout(settings.fetch_timeout_s):
             for _ in range(MAX_REDIRECTS + 1):
-                answer = await _one(url, headers, allowed, settings.max_bytes, resolve or _resolve)
+                answer = await _one(url, headers, allowed, settings.max_bytes, resolve)
                 if isinstance(answer, Fetched):
                     return answer
                 url = answer
@@ -74,22 +73,13 @@ async def fetch(
 
 
 async def _one(
-    url: str, headers: dict[str, str], allowed: Sequence[Network], max_bytes: int, resolve: Resolve
+    url: str, headers: dict[str, str], allowed: Sequence[Network], max_bytes: int, resolve: Resolve | None
 ) -> Fetched | str:
     """The answer of the address, or the address that it redirects to."""
-    host, port = _target(url)
-    addresses = await _checked(host, port, allowed, resolve)
-    connector = aiohttp.TCPConnector(
-        resolver=_Pinned(host, addresses), use_dns_cache=False, limit=2, force_close=True, ttl_dns_cache=None
-    )
-    # Without the environment's proxy and netrc. Cookies of one host are not sent to the next.
-    session = aiohttp.ClientSession(
-        connector=connector,
-        trust_env=False,
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None),
-    )
+    try:
+        session = session_to(await check_address(url, allowed, resolve))
+    except NotReached as error:
+        raise NotFetched(error.message, code=error.code) from error
     async with session:
         try:
             async with session.get(url, headers=headers, allow_redirects=False) as response:
@@ -146,95 +136,3 @@ def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
             raise NotFetched("The answer's compression is broken.", code="refused_by_server") from error
 
     return unpack
-
-
-def _target(url: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise NotFetched("This is no address.", code="bad_address") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or any(character.isspace() for character in url):
-        raise NotFetched("The address does not begin with http:// or https://.", code="bad_address")
-    if parts.username or parts.password:
-        raise NotFetched("The address must not contain a password.", code="bad_address")
-    return parts.hostname, port if port is not None else {"http": 80, "https": 443}[parts.scheme]
-
-
-async def _checked(host: str, port: int, allowed: Sequence[Network], resolve: Resolve) -> list[Address]:
-    try:
-        literal: Address | None = ipaddress.ip_address(host)
-    except ValueError:
-        literal = None
-    try:
-        texts = [str(literal)] if literal is not None else await resolve(host, port)
-        found = [ipaddress.ip_address(text.partition("%")[0]) for text in texts]
-    except (OSError, ValueError, UnicodeError) as error:
-        raise NotFetched("There is no host with this name.", code="unreachable") from error
-    good = [address for address in found if may_reach(address, allowed)]
-    if not good:
-        raise NotFetched(
-            "The address is within a private network; an operator can allow it (schedules.allow_networks).",
-            code="address_refused",
-        )
-    return good
-
-
-def may_reach(address: Address, allowed: Iterable[Network]) -> bool:
-    """Public addresses, and those that the operator allows. An address inside an IPv6 address (mapped, 6to4, Teredo,
-    NAT64) counts as itself."""
-    inner = _wrapped(address)
-    if inner is not None:
-        address = inner
-    if any(address.version == network.version and address in network for network in allowed):
-        return True
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_unspecified or address.is_link_local
-    )
-
-
-def _wrapped(address: Address) -> Address | None:
-    if isinstance(address, ipaddress.IPv4Address):
-        return None
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
-    if any(address in network for network in _NAT64) or int(address) < 2**32:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return None
-
-
-async def _resolve(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
-
-
-class _Pinned(AbstractResolver):
-    """Answers with the checked addresses, whatever the name server says now."""
-
-    def __init__(self, host: str, addresses: Sequence[Address]) -> None:
-        self._host = host
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        if host.lower().rstrip(".") != self._host.lower().rstrip("."):
-            raise OSError("only the checked host may be connected")
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address),
-                port=port,
-                family=socket.AF_INET6 if address.version == 6 else socket.AF_INET,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in self._addresses
-        ]
-
-    async def close(self) -> None:
-        """Does nothing: there is nothing to close."""

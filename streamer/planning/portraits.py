@@ -16,7 +16,8 @@ import structlog
 from streamer.control.decoders import NotDecoded, decode
 from streamer.control.process_files import write_atomically
 from streamer.errors import StreamerError
-from streamer.planning.fetch import NotFetched, Resolve, fetch
+from streamer.outgoing import Resolve
+from streamer.planning.fetch import NotFetched, fetch
 from streamer.settings import ScheduleSettings
 from streamer.store.database import Database
 from streamer.store.sessions import Sessions

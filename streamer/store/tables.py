@@ -601,3 +601,85 @@ hall_codes = Table(
     Column("created_ms", BigInteger, nullable=False),
     UniqueConstraint("room_id", "place"),
 )
+
+hooks = Table(
+    "hooks",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("grant_id", String(32), ForeignKey("grants.id", ondelete="CASCADE"), index=True),
+    Column("kind", String(16), nullable=False),
+    Column("label", String(200), nullable=False),
+    Column("address", UnboundedText, nullable=False),
+    Column("secret", UnboundedText, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("always", Boolean, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("sent_ms", BigInteger),
+    Column("failed_ms", BigInteger),
+    Column("error", UnboundedText, nullable=False),
+)
+"""Ways to reach somebody. Without ``grant_id``: the admin. They go with their grant."""
+
+hook_messages = Table(
+    "hook_messages",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("hook_id", String(48), ForeignKey("hooks.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("alarm", String(200), nullable=False),
+    Column("facts", UnboundedText, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("due_ms", BigInteger),
+    Column("attempts", BigInteger, nullable=False),
+    Column("sent_ms", BigInteger),
+    Column("error", UnboundedText, nullable=False),
+    Index("ix_hook_messages_hook_id_created_ms", "hook_id", "created_ms"),
+    Index("ix_hook_messages_due_ms", "due_ms"),
+    Index("ix_hook_messages_created_ms", "created_ms"),
+)
+"""Messages that are sent by hooks, and were: the queue and the log. Without ``due_ms`` it is not tried any more."""
+
+shifts = Table(
+    "shifts",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("venue_id", String(48), ForeignKey("venues.id", ondelete="CASCADE"), index=True),
+    Column("grant_id", String(32), ForeignKey("grants.id", ondelete="CASCADE"), index=True),
+    Column("label", String(200), nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("accepted_ms", BigInteger),
+    Column("follows", String(48)),
+    Column("anybody", Boolean, nullable=False),
+    Index("ix_shifts_until_ms", "until_ms"),
+)
+"""The duty lists of venues. ``follows`` is no foreign key: a shift that was handed over may be deleted."""
+
+rings = Table(
+    "rings",
+    metadata,
+    Column("alarm", String(200), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("began_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("due_ms", BigInteger),
+    Column("rung", UnboundedText, nullable=False),
+    Column("told", UnboundedText, nullable=False),
+    Column("held", Boolean, nullable=False),
+)
+"""Alarms as people were told of them, so that a restart tells nothing twice."""
+
+alarm_keys = Table(
+    "alarm_keys",
+    metadata,
+    Column("secret_sha256", LargeBinary(32), primary_key=True),
+    Column("grant_id", String(32), ForeignKey("grants.id", ondelete="CASCADE"), index=True),
+    Column("purpose", String(8), nullable=False),
+    Column("alarm", String(200), nullable=False),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Index("ix_alarm_keys_expires_ms", "expires_ms"),
+)
+"""Keys in links of messages: for one person, one alarm, one purpose and some minutes."""

@@ -36,6 +36,7 @@ from streamer.audience.captioning import Captioning
 from streamer.audience.news import AudienceEvent
 from streamer.audience.service import Audience
 from streamer.backup.saving import backup_age_s
+from streamer.conference.alarm_words import words_of
 from streamer.conference.day import current, on_air_at
 from streamer.conference.grants import Action
 from streamer.conference.notices import Notices
@@ -48,10 +49,11 @@ from streamer.delivery import routes as delivery
 from streamer.director.day_repository import DayRepository
 from streamer.director.director import Director
 from streamer.director.directorship import Directorship
-from streamer.director.news import IncidentChanged, News, SessionChanged
+from streamer.director.news import AlarmsChanged, IncidentChanged, News, SessionChanged
 from streamer.director.room_alarms import RoomAlarms, free_bytes
 from streamer.errors import Unavailable
 from streamer.formats import erasures
+from streamer.notify.notifier import Notifier
 from streamer.observe import health
 from streamer.observe.disk import disk_check, disk_of
 from streamer.observe.metric_help import help_of
@@ -127,6 +129,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     # A restored database has data that became too old since.
     await retention.sweep()
     run(retention.run, "retention")
+    await services.notifier.start()
     await services.director.start()
     stack.push_async_callback(services.director.close)
     await services.audience.start()
@@ -137,6 +140,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     run(app[LAPSES].run, "lapsed grants")
     run(services.schedules.run, "schedule poller")
     run(services.portraits.run, "portraits")
+    run(services.notifier.run, "notifier")
 
 
 def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:
@@ -206,6 +210,17 @@ def make_services(
     erasing = Erasing(settings.data, database, clock=now_ms)
     archivist = Archivist(settings.data, database, plane, clock=now_ms, room_dir=settings.room_dir, erasing=erasing)
     director.listen(partial(_hear_day, director, archivist))
+    notifier = Notifier(
+        database,
+        settings,
+        plane,
+        director,
+        public_url=public_url,
+        clock=now_ms,
+        words=words_of,
+        let_go=director.alarm_actions.let_go,
+    )
+    director.listen(partial(_hear_alarms, notifier))
     audience = Audience(
         database,
         clock=now_ms,
@@ -234,6 +249,7 @@ def make_services(
         keys=keys,
         schedules=SchedulePoller(database, settings.schedules, notices, clock=now_ms, applied=director.refresh),
         notices=notices,
+        notifier=notifier,
         revocations=revocations,
         state_of=state_of,
         waiters=StateWaiters(state_of, limit=hls.max_held_total, per_household=hls.max_held_per_address),
@@ -307,6 +323,11 @@ def _hear_day(director: Director, archivist: Archivist, news: News) -> None:
                 archivist.look_at(session.id)
         case IncidentChanged():
             archivist.marks_changed(news.session)
+
+
+def _hear_alarms(notifier: Notifier, news: News) -> None:
+    if isinstance(news, AlarmsChanged):
+        notifier.hear(news.room, news.alarms)
 
 
 def _hear_trouble(director: Director, notices: Notices, event: AudienceEvent) -> None:

@@ -163,6 +163,22 @@ QUESTIONS: dict[str, Question] = {
     "POST /api/v1/alarms/{id}/snooze": Question(missing=True),
     "POST /api/v1/alarms/{id}/normal": Question(missing=True),
     "DELETE /api/v1/alarms/{id}/normal": Question(missing=True),
+    # Everybody has their own: test_hooks.py has whose duty reaches what.
+    "GET /api/v1/hooks": Question(missing=True),
+    "POST /api/v1/hooks": Question(missing=True),
+    "GET /api/v1/hooks/{id}": Question(missing=True),
+    "PATCH /api/v1/hooks/{id}": Question(missing=True),
+    "DELETE /api/v1/hooks/{id}": Question(missing=True),
+    "POST /api/v1/hooks/{id}/test": Question(missing=True),
+    "GET /api/v1/hooks/{id}/messages": Question(missing=True),
+    "GET /api/v1/push-key": Question(missing=True),
+    "GET /api/v1/duty": Question(missing=True),
+    "POST /api/v1/duty": Question(missing=True),
+    "GET /api/v1/duty/{id}": Question(missing=True),
+    "PATCH /api/v1/duty/{id}": Question(missing=True),
+    "DELETE /api/v1/duty/{id}": Question(missing=True),
+    "POST /api/v1/duty/{id}/handover": Question(missing=True),
+    "POST /api/v1/duty/{id}/accept": Question(missing=True),
 }
 
 PATHS = {"room": "in-room", "session": "in-session", "source": "main", "path": "assets/app-abc123.js"}

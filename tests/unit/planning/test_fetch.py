@@ -14,7 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import ValidationError
 
-from streamer.planning.fetch import Fetched, NotFetched, fetch, may_reach
+from streamer.outgoing import may_reach
+from streamer.planning.fetch import Fetched, NotFetched, fetch
 from streamer.settings import ScheduleSettings
 
 LOCAL = ScheduleSettings(allow_networks=("127.0.0.1",), fetch_timeout_s=5)

@@ -29,7 +29,7 @@ DAYS = {
     Until.UNDO: UNDO_DAYS,
     Until.OVER: 0,
 }
-BY_ITS_ROOM = {"room_states", "room_modes", "schedule_sources"}
+BY_ITS_ROOM = {"room_states", "room_modes", "schedule_sources", "hooks"}
 """These end with what they are about, by hand or by the clock, and hold nothing that is old."""
 WITH_ANOTHER = {"question_votes": "questions", "poll_votes": "polls"}
 

@@ -12,7 +12,7 @@ export interface components {
          * @description Things that need a right. Reading public things is no action: everybody may.
          * @enum {string}
          */
-        Action: "venue.create" | "venue.change" | "venue.delete" | "room.create" | "room.change" | "room.delete" | "room.crew" | "room.hold" | "room.air" | "alarm.acknowledge" | "room.codes" | "publish" | "preview" | "event.create" | "event.change" | "event.delete" | "schedule.import" | "session.create" | "session.change" | "session.delete" | "session.run" | "session.delay" | "session.cancel" | "session.answer" | "session.read_closed" | "session.view_closed" | "recording.read" | "recording.change" | "recording.publish" | "recording.delete" | "media.forget" | "caption.write" | "chat.moderate" | "question.moderate" | "poll.run" | "stage.read" | "grant.read" | "grant.create" | "grant.revoke" | "audit.read" | "password.change";
+        Action: "venue.create" | "venue.change" | "venue.delete" | "room.create" | "room.change" | "room.delete" | "room.crew" | "room.hold" | "room.air" | "alarm.acknowledge" | "alarm.reach" | "duty.assign" | "room.codes" | "publish" | "preview" | "event.create" | "event.change" | "event.delete" | "schedule.import" | "session.create" | "session.change" | "session.delete" | "session.run" | "session.delay" | "session.cancel" | "session.answer" | "session.read_closed" | "session.view_closed" | "recording.read" | "recording.change" | "recording.publish" | "recording.delete" | "media.forget" | "caption.write" | "chat.moderate" | "question.moderate" | "poll.run" | "stage.read" | "grant.read" | "grant.create" | "grant.revoke" | "audit.read" | "password.change";
         /**
          * ActionList
          * @description The actions of the last seven days, newest first.
@@ -341,6 +341,106 @@ export interface components {
             days: number;
             /** Ended */
             ended: string | null;
+        };
+        /**
+         * DutyAlarms
+         * @description The alarms that go with a duty.
+         */
+        DutyAlarms: {
+            /** Open */
+            open: components["schemas"]["RoomAlarmView"][];
+            /** Taken */
+            taken: components["schemas"]["RoomAlarmView"][];
+            /** Snoozed */
+            snoozed: components["schemas"]["RoomAlarmView"][];
+        };
+        /** DutyChange */
+        DutyChange: {
+            /**
+             * Until
+             * @default null
+             */
+            until?: string | null;
+            /**
+             * Since
+             * @default null
+             */
+            since?: string | null;
+        };
+        /** DutyCreate */
+        DutyCreate: {
+            /**
+             * Venue
+             * @default null
+             */
+            venue?: string | null;
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /**
+             * Since
+             * @default null
+             */
+            since?: string | null;
+            /**
+             * Person
+             * @default null
+             */
+            person?: string | null;
+        };
+        /**
+         * DutyList
+         * @description In the order in which people are rung.
+         */
+        DutyList: {
+            /** Items */
+            items: components["schemas"]["DutyView"][];
+        };
+        /**
+         * DutyOffer
+         * @description To whom one's duty goes.
+         */
+        DutyOffer: {
+            /**
+             * Until
+             * Format: date-time
+             */
+            until: string;
+            /**
+             * Person
+             * @default null
+             */
+            person?: string | null;
+        };
+        /** DutyView */
+        DutyView: {
+            /** Id */
+            id: string;
+            /** Venue */
+            venue: string | null;
+            /** Person */
+            person: string;
+            /** Label */
+            label: string;
+            /** Since */
+            since: string;
+            /** Until */
+            until: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "later" | "on" | "over" | "offered";
+            /** Follows */
+            follows: string | null;
+            /** Reachable */
+            reachable: boolean;
+            /** Own */
+            own: boolean;
+            /** @default null */
+            alarms?: components["schemas"]["DutyAlarms"] | null;
         };
         /** EditionView */
         EditionView: {
@@ -849,6 +949,178 @@ export interface components {
             /** Until */
             until: string | null;
         };
+        /** HookChange */
+        HookChange: {
+            /**
+             * Label
+             * @default null
+             */
+            label?: string | null;
+            /**
+             * Language
+             * @default null
+             */
+            language?: string | null;
+            /**
+             * Always
+             * @default null
+             */
+            always?: boolean | null;
+        };
+        /**
+         * HookCreate
+         * @description ``kind`` decides what goes with it: ``url`` (webhook, ntfy: the topic's address), ``mail``, ``subscription``
+         *     (push).
+         */
+        HookCreate: {
+            kind: components["schemas"]["HookKind"];
+            /**
+             * Label
+             * @default
+             */
+            label?: string;
+            /**
+             * Url
+             * @default null
+             */
+            url?: string | null;
+            /**
+             * Mail
+             * @default null
+             */
+            mail?: string | null;
+            /** @default null */
+            subscription?: components["schemas"]["PushSubscriptionBody"] | null;
+            /**
+             * Secret
+             * @default null
+             */
+            secret?: string | null;
+            /**
+             * Token
+             * @default null
+             */
+            token?: string | null;
+            /**
+             * Language
+             * @default en
+             */
+            language?: string;
+            /**
+             * Always
+             * @default false
+             */
+            always?: boolean;
+        };
+        /** HookCreated */
+        HookCreated: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["HookKind"];
+            /** Label */
+            label: string;
+            /** Address */
+            address: string;
+            /** Language */
+            language: string;
+            /** Always */
+            always: boolean;
+            /** Created */
+            created: string;
+            /** Sent */
+            sent: string | null;
+            problem: components["schemas"]["HookProblem"] | null;
+            /**
+             * Secret
+             * @default null
+             */
+            secret?: string | null;
+        };
+        /**
+         * HookKind
+         * @enum {string}
+         */
+        HookKind: "push" | "webhook" | "ntfy" | "mail" | "apprise";
+        /** HookList */
+        HookList: {
+            /** Items */
+            items: components["schemas"]["HookView"][];
+            /** Cursor */
+            cursor: string | null;
+        };
+        /**
+         * HookMessageList
+         * @description Newest first; of the last seven days.
+         */
+        HookMessageList: {
+            /** Items */
+            items: components["schemas"]["HookMessageView"][];
+            /** Cursor */
+            cursor: string | null;
+        };
+        /**
+         * HookMessageView
+         * @description A message in the log.
+         */
+        HookMessageView: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Room */
+            room: string | null;
+            /** Cause */
+            cause: string;
+            /** Created */
+            created: string;
+            /** Sent */
+            sent: string | null;
+            /** Attempts */
+            attempts: number;
+            /** Next */
+            next: string | null;
+            problem: components["schemas"]["HookProblem"] | null;
+        };
+        /** HookProblem */
+        HookProblem: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /** Since */
+            since: string | null;
+        };
+        /**
+         * HookTest
+         * @description The result of a test message.
+         */
+        HookTest: {
+            /** Ok */
+            ok: boolean;
+            problem: components["schemas"]["HookProblem"] | null;
+        };
+        /**
+         * HookView
+         * @description A way to be reached, without its secrets.
+         */
+        HookView: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["HookKind"];
+            /** Label */
+            label: string;
+            /** Address */
+            address: string;
+            /** Language */
+            language: string;
+            /** Always */
+            always: boolean;
+            /** Created */
+            created: string;
+            /** Sent */
+            sent: string | null;
+            problem: components["schemas"]["HookProblem"] | null;
+        };
         /** ImportApply */
         ImportApply: {
             /**
@@ -1085,6 +1357,27 @@ export interface components {
         PortraitView: {
             /** Address */
             address: string;
+        };
+        /** PushKeyView */
+        PushKeyView: {
+            /** Key */
+            key: string;
+        };
+        /** PushKeys */
+        PushKeys: {
+            /** P256Dh */
+            p256dh: string;
+            /** Auth */
+            auth: string;
+        };
+        /**
+         * PushSubscriptionBody
+         * @description A browser's ``PushSubscription`` as its ``toJSON()`` tells it; other fields of it are not looked at.
+         */
+        PushSubscriptionBody: {
+            /** Endpoint */
+            endpoint: string;
+            keys: components["schemas"]["PushKeys"];
         };
         /** ReadinessLine */
         ReadinessLine: {

@@ -1,0 +1,430 @@
+"""Ways to be reached, duty, and what is sent when an alarm rings: over REST, to real receivers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from streamer.api.context import SERVICES, Services
+from streamer.conference import duty
+from streamer.settings import Settings, load_settings
+from streamer.store.hooks import HookMessages
+from tests.fakes.receivers import Browser, HttpReceiver, Received, http_receiver, vapid_claims
+from tests.fakes.waiting import until, until_answered
+from tests.unit.api.conftest import ADMIN, Api, Client
+
+Serve = Callable[[Settings], Awaitable[Client]]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Receivers on this machine may be reached."""
+    return load_settings(
+        None,
+        data=settings.data,
+        admin_token=ADMIN,
+        web_dist=settings.web_dist,
+        schedules={"allow_networks": ["127.0.0.0/8"]},
+        notify={"send_timeout_s": 1},
+    )
+
+
+@pytest.fixture
+def services(client: Client) -> Services:
+    assert client.server is not None
+    return client.server.app[SERVICES]  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[HttpReceiver]:
+    async with http_receiver() as made:
+        yield made
+
+
+@asynccontextmanager
+async def notifying(services: Services) -> AsyncIterator[None]:
+    running = asyncio.create_task(services.notifier.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def at(minutes: float) -> str:
+    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+
+
+async def late(api: Api, room: str = "salle", **fields: Any) -> str:
+    """A session that should have begun: its alarm rings at once."""
+    body = {"room": room, "title": "Sailing", "start": at(-0.5), "end": at(30), **fields}
+    made: str = (await api("POST", "/sessions", body))["id"]
+    return made
+
+
+@pytest.fixture
+async def hall(api: Api) -> Api:
+    await api("POST", "/venues", {"id": "lyon", "name": "Lyon"})
+    await api("POST", "/rooms", {"id": "salle", "name": "La Salle", "venue": "lyon"})
+    return api
+
+
+async def webhook(api: Api, receiver: HttpReceiver, path: str = "/hook", **fields: Any) -> dict[str, Any]:
+    made: dict[str, Any] = await api("POST", "/hooks", {"kind": "webhook", "url": receiver.url(path), **fields})
+    return made
+
+
+def of_type(received: list[Received], kind: str) -> list[dict[str, Any]]:
+    return [one.json for one in received if one.json["type"] == kind]
+
+
+# --- hooks ------------------------------------------------------------------------------------------
+
+
+async def test_a_hook_is_made_shown_without_its_secret_changed_and_removed(hall: Api, receiver: HttpReceiver) -> None:
+    made = await webhook(hall, receiver, "/a/b?token=abc", label="Ann", always=True)
+    secret = made.pop("secret")
+    assert secret.startswith("whsec_")
+    assert len(b64decode(secret[6:])) == 32
+    shown = await hall("GET", f"/hooks/{made['id']}")
+    assert shown == made
+    assert shown["address"] == receiver.url("/a/b")
+    changed = await hall("PATCH", f"/hooks/{made['id']}", {"label": "Bob", "language": "fr"})
+    assert (changed["label"], changed["language"], changed["always"]) == ("Bob", "fr", True)
+    ntfy = await hall("POST", "/hooks", {"kind": "ntfy", "url": receiver.url("/secret-topic"), "token": "tk_secret"})
+    everything = json.dumps([await hall("GET", "/hooks"), await hall("GET", "/audit")])
+    for hidden in (secret, "token=abc", "secret-topic", "tk_secret"):
+        assert hidden not in everything
+    await hall("DELETE", f"/hooks/{ntfy['id']}")
+    assert [one["id"] for one in (await hall("GET", "/hooks"))["items"]] == [made["id"]]
+    # Another's is none of one's own.
+    ann = hall.as_(await hall.grant("technician", room="salle"))
+    assert (await ann("GET", "/hooks"))["items"] == []
+    await ann("GET", f"/hooks/{made['id']}", expect=404)
+    await ann("DELETE", f"/hooks/{made['id']}", expect=404)
+    moderator = hall.as_(await hall.grant("moderator", room="salle"))
+    await moderator("GET", "/hooks", expect=403)
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("http://10.0.0.7/hook", "address_refused"),
+        ("http://[::1]/hook", "address_refused"),
+        ("http://169.254.169.254/latest", "address_refused"),
+        ("http://[::ffff:192.168.1.1]/hook", "address_refused"),
+        ("ftp://example.org/hook", "bad_address"),
+        ("http://user:word@example.org/hook", "bad_address"),
+    ],
+)
+async def test_an_address_that_must_not_be_reached_is_refused_where_it_is_typed(api: Api, url: str, code: str) -> None:
+    for body in ({"kind": "webhook", "url": url}, {"kind": "ntfy", "url": url}):
+        assert (await api("POST", "/hooks", body, expect=422))["error"]["code"] == code
+    subscription = Browser().subscription(url)
+    refused = await api("POST", "/hooks", {"kind": "push", "subscription": subscription}, expect=422)
+    assert refused["error"]["code"] == code
+    assert (await api("GET", "/hooks"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "webhook"},
+        {"kind": "webhook", "url": "http://127.0.0.1/", "mail": "a@example.org"},
+        {"kind": "webhook", "url": "http://127.0.0.1/", "secret": "whsec_short"},
+        {"kind": "mail", "mail": "a@example.org\nBcc: all@example.org"},
+        {"kind": "mail", "mail": "a@example.org"},
+        {"kind": "ntfy", "url": "http://127.0.0.1/"},
+        {"kind": "apprise", "url": "http://127.0.0.1/"},
+        {
+            "kind": "push",
+            "subscription": {"endpoint": "http://127.0.0.1/", "keys": {"p256dh": "AAAAAAAA", "auth": "AAAAAAAA"}},
+        },
+    ],
+)
+async def test_what_makes_no_sense_is_refused(api: Api, body: dict[str, Any]) -> None:
+    await api("POST", "/hooks", body, expect=422)
+
+
+async def test_a_test_says_what_is_wrong_with_a_receiver(hall: Api, receiver: HttpReceiver) -> None:
+    hook = await webhook(hall, receiver)
+    path = f"/hooks/{hook['id']}/test"
+    assert await hall("POST", path, expect=200) == {"ok": True, "problem": None}
+
+    async def problem() -> str:
+        code: str = (await hall("POST", path, expect=200))["problem"]["code"]
+        assert (await hall("GET", f"/hooks/{hook['id']}"))["problem"]["code"] == code
+        return code
+
+    receiver.statuses = [500]
+    assert await problem() == "status_500"
+    receiver.answer = lambda request: web.Response(status=307, headers={"Location": "/again"})
+    assert await problem() == "too_many_redirects"
+    receiver.answer = lambda request: web.Response(status=302, headers={"Location": "/again"})
+    assert await problem() == "redirects"
+    # A redirect is checked as the address was.
+    receiver.answer = lambda request: web.Response(status=307, headers={"Location": "http://10.0.0.1/"})
+    assert await problem() == "address_refused"
+    receiver.answer = lambda request: None
+    receiver.hangs = True
+    assert await problem() == "too_slow"
+    receiver.hangs = False
+    assert await hall("POST", path, expect=200) == {"ok": True, "problem": None}
+    assert (await hall("GET", f"/hooks/{hook['id']}"))["problem"] is None
+    log = (await hall("GET", f"/hooks/{hook['id']}/messages"))["items"]
+    assert [one["kind"] for one in log] == ["test"] * 7
+    assert [one["sent"] is not None for one in log] == [True, False, False, False, False, False, True]
+
+
+async def test_a_name_that_leads_into_the_network_later_is_not_followed(
+    hall: Api, services: Services, receiver: HttpReceiver
+) -> None:
+    """DNS rebinding: the name was public where it was typed."""
+    answers = [["93.184.215.14"], ["10.0.0.1"]]
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return answers.pop(0)
+
+    services.notifier.sender._resolve = resolve
+    hook = await hall("POST", "/hooks", {"kind": "webhook", "url": "http://hook.example.org/"})
+    tried = await hall("POST", f"/hooks/{hook['id']}/test", expect=200)
+    assert tried["problem"]["code"] == "address_refused"
+
+
+# --- an alarm ---------------------------------------------------------------------------------------
+
+
+async def test_an_alarm_is_told_signed_with_links_once_and_its_end_once(
+    hall: Api, services: Services, receiver: HttpReceiver
+) -> None:
+    hook = await webhook(hall, receiver)
+    browser = Browser()
+    async with notifying(services):
+        await hall("POST", "/hooks", {"kind": "push", "subscription": browser.subscription(receiver.url("/push"))})
+        await hall("POST", "/hooks", {"kind": "ntfy", "url": receiver.url("/topic-of-ann")})
+        began = time.monotonic()
+        session = await late(hall)
+        await until(lambda: len(receiver.got) == 3)
+        assert time.monotonic() - began < 8
+        by_path = {one.path: one for one in receiver.got}
+        got = by_path["/hook"]
+        signed = f"{got.headers['webhook-id']}.{got.headers['webhook-timestamp']}.".encode() + got.body
+        mac = hmac.new(b64decode(hook["secret"][6:]), signed, hashlib.sha256).digest()
+        assert got.headers["webhook-signature"] == f"v1,{b64encode(mac).decode()}"
+        assert abs(int(got.headers["webhook-timestamp"]) - time.time()) < 60
+        told = got.json
+        assert told["type"] == "alarm.began"
+        data = told["data"]
+        assert (data["room"], data["room_name"], data["kind"], data["title"]) == (
+            "salle",
+            "La Salle",
+            "nothing_coming_in",
+            "Sailing",
+        )
+        assert {"cause", "since", "incident", "link", "take", "still", "clip", "alarm"} <= data.keys()
+        push = by_path["/push"]
+        message = json.loads(browser.read(push.body))
+        assert message["tag"] == data["incident"] == push.headers["Topic"]
+        assert vapid_claims(push.headers["Authorization"])["aud"] == receiver.url("/").rstrip("/")
+        ntfy = by_path["/"].json
+        assert (ntfy["topic"], ntfy["priority"]) == ("topic-of-ann", 5)
+        assert ntfy["actions"][0]["method"] == "POST"
+        # Each is told once, whatever else changes.
+        await hall("PATCH", f"/sessions/{session}", {"title": "Rowing"})
+        await services.notifier.look()
+        await hall("POST", f"/sessions/{session}/cancel", expect=200)
+        services.notifier._started_ms -= 60_000
+        await until(lambda: len(receiver.got) >= 6)
+        ended = [one for one in receiver.got[3:] if one.path == "/hook"]
+        assert of_type(ended, "alarm.ended")[0]["data"]["incident"] == data["incident"]
+        assert "take" not in ended[0].json["data"]
+        await services.notifier.look()
+    assert len(receiver.got) == 6
+
+
+async def test_the_link_has_a_button_and_only_the_button_takes_the_alarm(
+    hall: Api, services: Services, receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = hall.as_((await hall("POST", "/grants", {"role": "technician", "venue": "lyon", "label": "Ann"}))["token"])
+    await webhook(ann, receiver)
+    client = hall.client
+    async with notifying(services):
+        await late(hall)
+        await until(lambda: receiver.got)
+        data = receiver.got[0].json["data"]
+        link, take = (text.removeprefix("http://streamer.test") for text in (data["link"], data["take"]["url"]))
+        for _ in range(2):
+            answer = await client.get(link, headers={"Accept-Language": "fr"})
+            page = await answer.text()
+            assert (answer.status, answer.headers["Cache-Control"]) == (200, "private, no-store")
+            assert '<form method="post"><button>Je m’en occupe</button></form>' in page
+        assert (await hall("GET", "/alarms"))["items"][0]["acknowledged"] is None
+        # The key to look does not take, and the key to take does not look.
+        look = link.rpartition("/")[2]
+        assert (await client.post(f"/alarm/{look}")).status == 404
+        assert (await client.get(f"{take}/still.jpg")).status == 404
+        for _ in range(2):
+            answer = await client.post(take)
+            assert answer.status == 200
+            assert "You have it" in await answer.text()
+        assert (await hall("GET", "/alarms"))["items"][0]["acknowledged"] == "Ann"
+        # When its time is over it is free: it rings again, once.
+        monkeypatch.setattr(duty, "TAKEN_MS", 0)
+        await until(lambda: len(receiver.got) == 2)
+        again = receiver.got[1].json
+        assert (again["type"], again["data"]["incident"]) == ("alarm.began", data["incident"])
+        monkeypatch.setattr(duty, "TAKEN_MS", 300_000)
+        # A key is good for a quarter of an hour, and for somebody who still may.
+        me = (await ann("GET", "/me"))["grant"]
+        await hall("DELETE", f"/grants/{me}")
+        assert (await client.post(take)).status == 404
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"visibility": "private"}, {"visibility": "unlisted"}, {"do_not_record": "yes"}, {"do_not_stream": "yes"}],
+)
+async def test_a_message_about_a_session_that_keeps_to_itself_has_room_and_cause_only(
+    hall: Api, services: Services, receiver: HttpReceiver, fields: dict[str, str]
+) -> None:
+    browser = Browser()
+    await webhook(hall, receiver)
+    await hall("POST", "/hooks", {"kind": "push", "subscription": browser.subscription(receiver.url("/push"))})
+    await hall("POST", "/hooks", {"kind": "ntfy", "url": receiver.url("/topic-of-ann")})
+    async with notifying(services):
+        session = await late(hall, **fields)
+        await until(lambda: len(receiver.got) >= 3)
+    texts = [one.body if one.path != "/push" else browser.read(one.body) for one in receiver.got]
+    async with services.database.read() as connection:
+        texts += [
+            json.dumps(dict(one.facts)).encode()
+            for hook in (await hall("GET", "/hooks"))["items"]
+            for one in (await HookMessages(connection).page(hook["id"], 50, None)).items
+        ]
+    for text in texts:
+        for hidden in ("Sailing", session, "still", "clip.mp4", "since"):
+            assert hidden not in text.decode().replace('"image":""', "")
+    data = next(one for one in receiver.got if one.path == "/hook").json["data"]
+    assert data.keys() == {"incident", "room", "room_name", "kind", "cause", "link", "take"}
+    page = await (await hall.client.get(data["link"].removeprefix("http://streamer.test"))).text()
+    assert "Sailing" not in page
+    assert "<img" not in page
+
+
+async def test_bad_receivers_delay_no_alarm_and_lose_none(
+    hall: Api, services: Services, receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.notify.outbox.RETRIES_S", (1, 1, 1, 1, 1, 1, 1))
+    async with http_receiver() as dead, http_receiver() as hangs, http_receiver() as broken:
+        hangs.hangs = True
+        broken.statuses = [500, 503]
+        dead.answer = lambda request: web.Response(status=410)
+        for bad in (hangs, broken):
+            await webhook(hall, bad)
+        await hall("POST", "/hooks", {"kind": "push", "subscription": Browser().subscription(dead.url("/push"))})
+        await webhook(hall, receiver)
+        async with notifying(services):
+            began = time.monotonic()
+            await late(hall)
+            await until(lambda: receiver.got)
+            assert time.monotonic() - began < 5
+            # A message that failed is tried again under the same id, and arrives.
+            await until(lambda: len(broken.got) == 3)
+            assert len({one.headers["webhook-id"] for one in broken.got}) == 1
+            hangs.hangs = False
+            await until(lambda: hangs.got)
+
+            async def gone() -> bool:
+                return "push" not in [one["kind"] for one in (await hall("GET", "/hooks"))["items"]]
+
+            await until_answered(gone)
+    assert len(receiver.got) == 1
+
+
+# --- duty -------------------------------------------------------------------------------------------
+
+
+async def technician(hall: Api, label: str, **scope: str) -> tuple[Api, str]:
+    made = await hall("POST", "/grants", {"role": "technician", "label": label, **(scope or {"venue": "lyon"})})
+    return hall.as_(made["token"]), made["id"]
+
+
+async def test_those_on_duty_are_rung_one_after_the_other_and_others_are_not(
+    hall: Api, services: Services, receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duty, "NEXT_AFTER_MS", 400)
+    for name in ("ann", "bob", "eve"):
+        one, _ = await technician(hall, name)
+        await webhook(one, receiver, f"/{name}")
+        if name != "eve":
+            await one("POST", "/duty", {"venue": "lyon", "until": at(60)})
+    await webhook(hall, receiver, "/team", always=True)
+    async with notifying(services):
+        await late(hall)
+        await until(lambda: len(receiver.got) == 3)
+        assert [one.path for one in receiver.got][-1] == "/bob"
+        assert {one.path for one in receiver.got} == {"/ann", "/bob", "/team"}
+        for _ in range(4):
+            await services.notifier.look()
+    assert len(receiver.got) == 3
+
+
+async def test_duty_is_handed_over_with_what_is_open_and_taken(
+    hall: Api, services: Services, receiver: HttpReceiver
+) -> None:
+    ann, ann_id = await technician(hall, "Ann")
+    bob, bob_id = await technician(hall, "Bob")
+    eve, _ = await technician(hall, "Eve", room="salle")
+    await webhook(bob, receiver)
+    mine = await ann("POST", "/duty", {"venue": "lyon", "until": at(60)})
+    assert (mine["state"], mine["person"], mine["label"], mine["own"]) == ("on", ann_id, "Ann", True)
+    assert [one["id"] for one in (await eve("GET", "/duty?venue=lyon"))["items"]] == [mine["id"]]
+    await late(hall)
+    (alarm,) = (await ann("GET", "/alarms"))["items"]
+    await ann("POST", f"/alarms/{alarm['id']}/acknowledge", expect=200)
+    async with notifying(services):
+        offer = await ann("POST", f"/duty/{mine['id']}/handover", {"until": at(120), "person": bob_id})
+        assert (offer["state"], offer["person"], offer["follows"]) == ("offered", bob_id, mine["id"])
+        assert [one["id"] for one in offer["alarms"]["taken"]] == [alarm["id"]]
+        await until(lambda: of_type(receiver.got, "duty.offered"))
+    await eve("POST", f"/duty/{offer['id']}/accept", expect=403)
+    taken = await bob("POST", f"/duty/{offer['id']}/accept", expect=200)
+    assert (taken["state"], taken["own"]) == ("on", True)
+    assert (await bob("POST", f"/duty/{offer['id']}/accept", expect=200))["id"] == offer["id"]
+    assert (await ann("GET", f"/duty/{mine['id']}"))["state"] == "over"
+    assert (await ann("GET", "/alarms"))["items"][0]["acknowledged"] == "Bob"
+    # An offer to anybody goes to whoever is first.
+    again = await bob("POST", f"/duty/{offer['id']}/handover", {"until": at(120)})
+    assert (again["person"], again["label"], again["own"]) == ("", "", False)
+    await eve("POST", f"/duty/{again['id']}/accept", expect=200)
+    await ann("POST", f"/duty/{again['id']}/accept", expect=409)
+
+
+async def test_duty_has_an_end_and_only_organisers_put_others_on_it(hall: Api) -> None:
+    ann, ann_id = await technician(hall, "Ann")
+    bob, bob_id = await technician(hall, "Bob")
+    await ann("POST", "/duty", {"venue": "lyon", "until": at(60), "person": bob_id}, expect=403)
+    for until_ in (at(-1), at(60 * 24 * 20)):
+        refused = await ann("POST", "/duty", {"venue": "lyon", "until": until_}, expect=422)
+        assert refused["error"]["details"][0]["field"] == "until"
+    for body in ({"venue": "nowhere", "until": at(1)}, {"venue": "lyon", "until": at(1), "person": "nobody"}):
+        await hall("POST", "/duty", body, expect=422)
+    later = await hall("POST", "/duty", {"venue": "lyon", "since": at(60), "until": at(90), "person": ann_id})
+    assert (later["state"], later["reachable"]) == ("later", False)
+    await bob("DELETE", f"/duty/{later['id']}", expect=403)
+    assert (await ann("PATCH", f"/duty/{later['id']}", {"since": at(-1)}))["state"] == "on"
+    await ann("DELETE", f"/duty/{later['id']}")
+    assert [one["state"] for one in (await ann("GET", "/duty"))["items"]] == ["over"]
+    await hall("POST", "/rooms", {"id": "other", "name": "Elsewhere"})
+    await ann("POST", "/duty", {"until": at(60)}, expect=403)
