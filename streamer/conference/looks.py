@@ -123,7 +123,7 @@ _NEUTRAL: Mapping[Scheme, Mapping[str, str]] = {
     },
 }
 """The program's own surfaces and inks (``tokens.css``): a look keeps their lightness and takes its own hue."""
-_TINT = {"dark": 0.022, "light": 0.012}
+_TINT = {"dark": 0.013, "light": 0.007}
 _SURFACES = ("page", "surface", "raised", "sunken")
 
 
@@ -150,9 +150,10 @@ def stylesheet(look: Look) -> str:
     if look.colour:
         theme = theme_of(look.colour)
         player = f"--color-player-accent:{theme.dark.accent};--color-player-glow:{_glow(theme.dark.band)};"
-        rules += f":root:root{{{player}{_properties(theme.dark)}}}"
-        rules += f"@media(prefers-color-scheme:light){{:root:root{{{_properties(theme.light)}}}}}"
-        # Screens have the scheme that their address names, with surfaces of their own (``stage.css``).
+        # Screens have the scheme that their address names, and surfaces of their own (``stage.css``).
+        page = ":root:not([data-theme])"
+        rules += f"{page}{{{player}{_properties(theme.dark)}}}"
+        rules += f"@media(prefers-color-scheme:light){{{page}{{{_properties(theme.light)}}}}}"
         for scheme, palette in (("dark", theme.dark), ("light", theme.light)):
             accent = f"--color-accent:{palette.accent};--color-on-accent:{palette.on_accent}"
             rules += f":root:root[data-theme={scheme}]{{{accent}}}"

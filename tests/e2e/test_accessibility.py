@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
+from PIL import Image
 from playwright.async_api import Browser
 
 from tests.fakes.browser import AXE, SENDS_SMALL, Opened, needs_chromium, opened
@@ -73,6 +76,34 @@ async def test_a_page_is_accessible(browser: Browser, server: Running, path: str
     async with opened(browser, f"{server.url}{path}", language=language) as seen:
         await seen.holds(f"Boolean({ready})")
         await check(seen, language)
+
+
+@pytest.mark.parametrize("language", SIZES)
+async def test_a_page_in_its_venues_colours_is_accessible(browser: Browser, server: Running, language: str) -> None:
+    """With the colours that need most help: yellow on light, navy on dark."""
+    scheme, colour = ("light", "#ffe600") if language == "fr-FR" else ("dark", "#101060")
+    name = f"look-{scheme}"
+    picture = io.BytesIO()
+    Image.new("RGB", (640, 360), "white").save(picture, "PNG")
+    cover, portrait = [await server.upload(kind, picture.getvalue()) for kind in ("covers", "portraits")]
+    look = {"colour": colour, "cover": cover, "typeface": "serif"}
+    await server.api("POST", "/venues", {"id": name, "name": "Maison", **look}, status=201)
+    await server.room(name, name="Salle", venue=name)
+    start = datetime.now(UTC) + timedelta(hours=1)
+    plan = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
+    session = await server.api(
+        "POST",
+        "/sessions",
+        {"room": name, "title": "Talk", "speakers": ["Ada"], "portraits": {"Ada": portrait}, **plan},
+        status=201,
+    )
+    for path in (f"/?venue={name}", f"/watch/{name}", f"/session/{session['id']}"):
+        async with opened(browser, f"{server.url}{path}", language=language, color_scheme=scheme) as seen:
+            await seen.holds("document.querySelector('[role=timer]')")
+            assert "Maison" in await seen.page.title()
+            if path.startswith(("/session", "/?")):
+                await seen.holds("document.querySelector('img[src*=portraits]')?.naturalWidth > 0")
+            await check(seen, language)
 
 
 @pytest.mark.parametrize("language", SIZES)

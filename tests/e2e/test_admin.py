@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
+from PIL import Image
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.fakes.browser import AXE, PATIENCE_MS, Opened, needs_chromium, opened
@@ -237,6 +239,37 @@ async def test_every_view_is_accessible_and_fits(browser: Browser, server: Runni
         assert table.headers["content-disposition"] == 'attachment; filename="questions.csv"'
         assert await seen.accessibility() == []
         assert await seen.overflow_px() == 0
+
+
+@pytest.mark.parametrize(
+    ("language", "says"), [("en-GB", "A darker one is used, #"), ("fr-FR", "Une plus foncée sert à sa place, #")]
+)
+async def test_a_look_is_previewed_with_its_contrast_in_words_and_worn(
+    browser: Browser, server: Running, language: str, says: str
+) -> None:
+    venue = f"look-{language[:2]}"
+    await server.api("POST", "/venues", {"id": venue, "name": "Maison"}, status=201)
+    await server.room(venue, venue=venue)
+    picture = io.BytesIO()
+    Image.new("RGB", (320, 180), "white").save(picture, "PNG")
+    async with opened(browser, await link(server, "admin"), language=language) as seen:
+        page = seen.page
+        await page.locator("main h1").wait_for()
+        await follow(seen, f"venues/{venue}")
+        await page.locator("[name=colour]").fill("#FFE600")
+        await page.get_by_role("status").filter(has_text=says).wait_for()
+        cover = page.locator("input[type=file]").nth(1)
+        await cover.set_input_files({"name": "c.png", "mimeType": "image/png", "buffer": picture.getvalue()})
+        await seen.holds("document.querySelector('img.wide')?.naturalWidth === 320")
+        assert await seen.accessibility() == []
+        await page.set_viewport_size({"width": 320, "height": 640})
+        assert await seen.overflow_px() == 0
+        await page.locator("form button[type=submit]").click()
+        await seen.holds("!document.querySelector('[name=colour]')")
+        await page.goto(f"{server.url}/watch/{venue}")
+        # It is there before the page's program is.
+        band = "getComputedStyle(document.documentElement).getPropertyValue('--color-band')"
+        assert await page.evaluate(band) == "#ffe600"
 
 
 @pytest.mark.parametrize(("language", "says"), [("en-GB", "leaves the live window at once"), ("fr-FR", "le direct")])

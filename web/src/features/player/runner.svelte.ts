@@ -7,7 +7,7 @@ import { HlsEngine } from './hls-engine'
 import { fetchText } from './media'
 import { NativeEngine } from './native-engine'
 import { SpokenCaptions } from './spoken.svelte'
-import { WhepPlayback } from './whep-playback'
+import type { WhepPlayback } from './whep-playback'
 
 /** How the viewer wants to watch. */
 export type Mode =
@@ -85,7 +85,7 @@ export class Runner {
     this.address = address
     if (source === 'replay') this.beginHls(address, source, start_s)
     else if (mode === 'poor') void this.beginAudio(address)
-    else if (mode === 'lowest' && source === 'live') this.beginWhep()
+    else if (mode === 'lowest' && source === 'live') void this.beginWhep()
     else this.beginHls(address + (source === 'dvr' ? '?dvr=1' : ''), source, start_s)
   }
 
@@ -173,16 +173,21 @@ export class Runner {
     this.again(AUDIO_AGAIN_MS)
   }
 
-  private beginWhep(): void {
-    if (!this.media) return
-    this.whep = new WhepPlayback(
-      this.media,
+  private async beginWhep(): Promise<void> {
+    const { media, turn } = this
+    if (!media) return
+    this.playing = 'whep'
+    // Few ask for it: it is not in what everybody loads.
+    const loaded = await import('./whep-playback').catch(() => null)
+    if (turn !== this.turn) return
+    if (!loaded) return this.giveUpWhep(null)
+    this.whep = new loaded.WhepPlayback(
+      media,
       `/whep/${encodeURIComponent(this.room)}`,
       this.iceServers,
       () => void this.play(),
       (failure) => this.giveUpWhep(failure),
     )
-    this.playing = 'whep'
     void this.play()
   }
 
