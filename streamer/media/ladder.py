@@ -89,7 +89,7 @@ class _Picture:
 
 
 class Ladder:
-    """``rungs`` are the picture renditions, best first. The first is the top: see :meth:`use_top`."""
+    """``rungs``: best first, the first is the top (:meth:`use_top`). ``watch`` gets the source's own pictures."""
 
     def __init__(
         self,
@@ -99,6 +99,7 @@ class Ladder:
         loop: asyncio.AbstractEventLoop,
         callbacks: LadderCallbacks,
         meter: PictureMeter | None = None,
+        watch: Callable[[VideoFrame], None] = lambda frame: None,
         policy: ShedPolicy | None = None,
         encoder_factory: Callable[[RungSpec, MediaSettings], RungEncoder] = RungEncoder,
     ) -> None:
@@ -108,7 +109,7 @@ class Ladder:
         self._loop = loop
         self._settings = settings
         self._call = callbacks
-        self._meter = meter
+        self._meter, self._watch = meter, watch
         self._make_encoder = encoder_factory
         self._counters: Counter[str] = Counter()
         self._rungs = {
@@ -453,6 +454,7 @@ class Ladder:
         if self._meter is not None and abs(start - self._metered) >= METER_TICKS:
             self._metered = start
             self._meter.push(frame, start)
+            self._watch(self._picture.frame)
 
     def _tell_shedding(self) -> None:
         shedding = self._policy.shedding

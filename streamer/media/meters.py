@@ -97,13 +97,39 @@ class FirstWords:
             self._began = None
 
 
+class KWeighting:
+    """The filter of the ear and the head (ITU-R BS.1770-4) over stereo sound at 48 kHz."""
+
+    def __init__(self) -> None:
+        self._state = np.zeros((2, 4))
+
+    def power(self, samples: Floats) -> float:
+        """The weighted power of the next 2 x n samples; n is a multiple of 64."""
+        # BS.1770-4, formula 2: the sum over the channels of the mean square; both channels weigh 1.
+        return float(np.mean(self._weigh(samples) ** 2, axis=1).sum())
+
+    def _weigh(self, samples: Floats) -> Floats:
+        """A recursive filter as products of matrices, 64 samples at a time."""
+        kernel = _kernel()
+        inputs = samples.reshape(2, -1, _SUB)
+        forced = inputs @ kernel.forced.T
+        drives = inputs @ kernel.drive.T
+        states = np.empty((2, inputs.shape[1], 4))
+        state = self._state
+        for index in range(inputs.shape[1]):
+            states[:, index] = state
+            state = state @ kernel.step.T + drives[:, index]
+        self._state = state
+        return (forced + states @ kernel.free.T).reshape(2, -1)
+
+
 class LoudnessMeter:
     """Measures stereo sound at 48 kHz that is pushed in pieces of any length."""
 
     def __init__(self) -> None:
         self.reading = SoundReading()
         self._pending = np.zeros((2, 0), np.float32)
-        self._state = np.zeros((2, 4))
+        self._weighting = KWeighting()
         self._tail = np.zeros((2, _TAPS - 1))
         self._powers: list[float] = []
         self._histogram = np.zeros(1000, np.int64)
@@ -125,16 +151,14 @@ class LoudnessMeter:
 
     def _block(self, samples: NDArray[np.float32], start: int) -> None:
         wide = samples.astype(np.float64)
-        peak = _decibels(float(np.abs(wide).max()) ** 2)
-        weighted = self._weigh(wide)
-        # BS.1770-4, formula 2: the sum over the channels of the mean square; both channels weigh 1.
-        self._powers.append(float(np.mean(weighted**2, axis=1).sum()))
+        peak = decibels(float(np.abs(wide).max()) ** 2)
+        self._powers.append(self._weighting.power(wide))
         del self._powers[:-SHORT_TERM_BLOCKS]
         momentary = _loudness(self._powers[-MOMENTARY_BLOCKS:], MOMENTARY_BLOCKS)
         if len(self._powers) >= MOMENTARY_BLOCKS and momentary >= _ABSOLUTE_GATE_LUFS:
             self._histogram[min(999, int((momentary - _ABSOLUTE_GATE_LUFS) * 10))] += 1
         self._count_clipping(wide)
-        self._words.push(_lufs(self._powers[-1]), start)
+        self._words.push(lufs(self._powers[-1]), start)
         if peak >= SILENCE_DBFS:
             self._silent_since = None
         elif self._silent_since is None:
@@ -150,26 +174,12 @@ class LoudnessMeter:
             words_since=self._words.since,
         )
 
-    def _weigh(self, samples: Floats) -> Floats:
-        """K-weighting of a block: a recursive filter as products of matrices, 64 samples at a time."""
-        kernel = _kernel()
-        inputs = samples.reshape(2, -1, _SUB)
-        forced = inputs @ kernel.forced.T
-        drives = inputs @ kernel.drive.T
-        states = np.empty((2, inputs.shape[1], 4))
-        state = self._state
-        for index in range(inputs.shape[1]):
-            states[:, index] = state
-            state = state @ kernel.step.T + drives[:, index]
-        self._state = state
-        return (forced + states @ kernel.free.T).reshape(2, -1)
-
     def _true_peak(self, samples: Floats) -> float:
         """BS.1770-4, annex 2: four times over-sampled."""
         joined = np.concatenate((self._tail, samples), axis=1)
         self._tail = joined[:, -(_TAPS - 1) :]
         windows = np.lib.stride_tricks.sliding_window_view(joined, _TAPS, axis=1)
-        return _decibels(float(np.abs(windows @ interpolator()).max()) ** 2)
+        return decibels(float(np.abs(windows @ interpolator()).max()) ** 2)
 
     def _count_clipping(self, samples: Floats) -> None:
         for channel in range(2):
@@ -193,9 +203,9 @@ class LoudnessMeter:
             return FLOOR_LUFS
         levels = _ABSOLUTE_GATE_LUFS + 0.05 + np.arange(1000) / 10
         powers = 10 ** ((levels - _OFFSET_LUFS) / 10)
-        gate = _lufs(float((powers * counts).sum() / counts.sum())) + _RELATIVE_GATE_LU
+        gate = lufs(float((powers * counts).sum() / counts.sum())) + _RELATIVE_GATE_LU
         kept = counts * (levels >= gate)
-        return _lufs(float((powers * kept).sum() / kept.sum())) if kept.any() else FLOOR_LUFS
+        return lufs(float((powers * kept).sum() / kept.sum())) if kept.any() else FLOOR_LUFS
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,17 +262,17 @@ def interpolator() -> Floats:
     return result
 
 
-def _decibels(power: float) -> float:
+def decibels(power: float) -> float:
     return FLOOR_LUFS if power <= 1e-12 else float(10 * np.log10(power))
 
 
-def _lufs(power: float) -> float:
+def lufs(power: float) -> float:
     return FLOOR_LUFS if power <= 1e-12 else float(_OFFSET_LUFS + 10 * np.log10(power))
 
 
 def _loudness(powers: list[float], blocks: int) -> float:
     """Over the last ``blocks`` values, or over all if there are fewer."""
-    return _lufs(sum(powers) / min(blocks, len(powers))) if powers else FLOOR_LUFS
+    return lufs(sum(powers) / min(blocks, len(powers))) if powers else FLOOR_LUFS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from av.video.frame import VideoFrame
+
 from streamer.broadcast.media_events import MediaEvent
 from streamer.broadcast.orders import RoomOrders
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast
@@ -62,10 +64,11 @@ class BroadcastPipeline:
         recovered: Recovered | None,
         orders: RoomOrders,
         on_decode_error: Callable[[], None],
+        watch: Callable[[VideoFrame], None],
         before_sample: Callable[[], None],
     ) -> None:
         """``on_decode_error``: the decoder wants a key frame. ``before_sample`` is called before a sample or a still
-        is handed on, so that orders with a time hold for it even if the loop was blocked."""
+        is handed on, so that orders with a time hold for it even if the loop was blocked. ``watch``: the ladder's."""
         loop = asyncio.get_running_loop()
         self.broadcast = broadcast
         self.top = plan.top
@@ -89,6 +92,7 @@ class BroadcastPipeline:
             loop=loop,
             policy=ShedPolicy(settings.media.overload_behind_ms / 1000),
             meter=self._picture_meter,
+            watch=watch,
             callbacks=LadderCallbacks(
                 on_sample=self._on_sample,
                 on_decode_error=on_decode_error,

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import msgspec
 import structlog
+from av.video.frame import VideoFrame
 
 from streamer.broadcast.orders import RoomOrders
 from streamer.broadcast.programme import SLATE, TICKS_PER_MS, TICKS_PER_S, Broadcast
@@ -77,6 +78,8 @@ class Programme:
     orders: RoomOrders = field(default_factory=RoomOrders)
     caption_languages: tuple[str, ...] = ()
     """The caption languages of the next broadcast."""
+    watch: Callable[[VideoFrame], None] = lambda frame: None
+    """Called with pictures of the source on the programme, on the thread that decodes them."""
     finished: bool = False
     presence: SourcePresence = field(default_factory=SourcePresence)
     _fitness: dict[str, Fitness] = field(default_factory=dict)
@@ -298,6 +301,7 @@ class Programme:
             recovered=recovered,
             orders=self.orders,
             on_decode_error=self._decode_failed,
+            watch=self.watch,
             before_sample=self._look_at_the_clock,
         )
         self.takes = TakeSequence(

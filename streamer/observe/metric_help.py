@@ -110,6 +110,7 @@ HELP = {
     "room_publications": "Publications that connected.",
     "room_relay_crashes": "Ends of the relay process for lowest-latency viewers that nobody asked for.",
     "room_relay_frames_dropped": "Frames that were not handed to the relay because it was behind.",
+    "room_meter_jobs_dropped": "Packets and key frames that were not measured because the machine was busy.",
     "room_older_epochs": "Messages of the room to a former director, which were refused.",
     "room_out_of_step": "Times that this process's picture of the room had to be read anew.",
     "room_reconnects": "Connections to the room's process that were made again.",

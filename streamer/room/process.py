@@ -29,7 +29,7 @@ import uvloop
 
 from streamer.broadcast.media_events import PUBLIC, Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
 from streamer.broadcast.orders import Shows
-from streamer.broadcast.programme import Broadcast
+from streamer.broadcast.programme import SLATE, Broadcast
 from streamer.broadcast.view import BroadcastView
 from streamer.control import process_files, run_folder
 from streamer.control.data import DataServer
@@ -53,14 +53,15 @@ from streamer.media.ladder import Ladder
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
-from streamer.media.slate import SlateText, countdown
 from streamer.media.takes import PictureTake
 from streamer.observe.logs import configure_logging
 from streamer.room.crew_pictures import CrewPictures
+from streamer.room.media_watch import MediaWatch
 from streamer.room.memory_limit import limit_own
 from streamer.room.previews import Previews
 from streamer.room.publications import Publications
 from streamer.room.relay import Relay
+from streamer.room.slate_words import slate_text
 from streamer.room.spare_start import wait_for_room
 from streamer.settings import Settings
 from streamer.supervision import TASKS, start_kept
@@ -70,6 +71,7 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.02
 STATUS_INTERVAL_S = 1.0
 METERS_INTERVAL_S = 0.25
+WATCH_INTERVAL_S = 0.1
 DRAIN_S = 3.0
 FORGET_DISK_S = 10.0
 EXIT_STOPPED = 75
@@ -115,6 +117,13 @@ class RoomService:
             self.publications.request_keyframe,
             int(settings.media.max_source_megapixels * 1_000_000),
         )
+        self.watch = MediaWatch(
+            config,
+            int(settings.media.max_source_megapixels * 1_000_000),
+            settings.ice.video_min_kbps,
+            ways=self.publications.way,
+            look=self.publications.request_keyframe,
+        )
         self.programme = Programme(
             config.id,
             settings,
@@ -125,6 +134,7 @@ class RoomService:
             max_height=config.max_height,
             orders=config.orders,
             caption_languages=config.caption_languages,
+            watch=self.watch.picture,
         )
         self.closed = asyncio.Event()
         """Set when the process must end: the broadcast is over, or SIGTERM came."""
@@ -204,6 +214,7 @@ class RoomService:
                 await self.publications.close()
                 await self.relay.close()
         self.programme.close()
+        self.watch.close()
         if self.recorder is not None and not await self.recorder.close():
             log.warning("disk_left_behind", room=self.config.id)
         await self.data.close()
@@ -237,6 +248,8 @@ class RoomService:
             if pipeline is not None and self.control.connections and time.monotonic() - measured >= METERS_INTERVAL_S:
                 measured = time.monotonic()
                 self.control.publish("meters", pipeline.meters)
+            if self.watch.tick(self._on_programme, pipeline):
+                self._status_due = True
             if self._status_due or time.monotonic() - last >= STATUS_INTERVAL_S:
                 self._status_due = False
                 last = time.monotonic()
@@ -245,7 +258,7 @@ class RoomService:
                 self._count_down()
             if self._epoch_due:
                 await self._keep_epoch()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(WATCH_INTERVAL_S)
 
     def _count_down(self) -> None:
         """Update the slate's number of minutes, if anybody sees it."""
@@ -260,6 +273,7 @@ class RoomService:
         self._refused += before.refused_total if before else 0
         self._guards[name] = PictureGuard(int(self.settings.media.max_source_megapixels * 1_000_000))
         self.programme.source_up(name)
+        self.watch.source_up(name)
         self.previews.restart(name)
         self.crew_pictures.forget(name)
         self._status_due = True
@@ -268,6 +282,7 @@ class RoomService:
         log.info("source_down", room=self.config.id, source=name, reason=reason)
         self.programme.source_down(name)
         self.crew_pictures.forget(name)
+        self.watch.source_down(name)
         self._status_due = True
 
     def access_unit(self, name: str, unit: AccessUnit) -> None:
@@ -281,6 +296,7 @@ class RoomService:
         self.programme.take_in(name, incoming)
         self.previews.take_in(name, incoming)
         self.crew_pictures.take_in(name, incoming)
+        self.watch.take_in(name, incoming)
 
     # --- from the programme ------------------------------------------------------------------------
 
@@ -336,6 +352,7 @@ class RoomService:
         if config.id != self.config.id:
             raise BadRequest("This is another room's process.", code="wrong_room")
         self.config = config
+        self.watch.configure(config)
         self.programme.configure(slate_text(config, now_ms()))
         self.programme.caption_languages = config.caption_languages
         self.programme.obey(config.orders)
@@ -397,7 +414,7 @@ class RoomService:
             pid=os.getpid(),
             started_ms=self._started_ms,
             broadcast=self.view.broadcast.id if self.view.broadcast else None,
-            on_programme=programme.take.source if programme.take else "slate",
+            on_programme=self._on_programme,
             aired=programme.aired,
             sources=sources,
             viewers_whep=self.relay.viewers,
@@ -410,6 +427,8 @@ class RoomService:
             loop_held_ms=round(self._held_ns / 1e6, 1),
             first_words_ms=programme.first_words_ms,
             clock_offset_ms=programme.clock_offset_ms,
+            troubles=self.watch.troubles,
+            measures=self.watch.measures,
             alarms=[
                 *programme.alarms,
                 *(self.recorder.alarms if self.recorder else []),
@@ -422,12 +441,17 @@ class RoomService:
                 **programme.counters,
                 **self.relay.counters,
                 "task_restarts_total": float(TASKS.restarts_total),
+                "meter_jobs_dropped_total": float(self.watch.meters.dropped_total),
                 "units_malformed_total": float(self._malformed),
                 "pictures_refused_total": float(self._refused + sum(g.refused_total for g in self._guards.values())),
                 "data_readers_cut_total": float(self.data.cut_off),
                 "control_readers_cut_total": float(self.control.cut_off),
             },
         )
+
+    @property
+    def _on_programme(self) -> str:
+        return self.programme.take.source if self.programme.take else SLATE
 
     def _shows(self) -> dict[str, Shows]:
         pipeline = self.programme.pipeline
@@ -440,24 +464,6 @@ class RoomService:
 
 def now_ms() -> int:
     return int(time.time() * 1000)
-
-
-def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
-    """The slate's texts at a time of day, UTC milliseconds."""
-    slate = config.orders.slate
-    title = slate.title or config.slate_title
-    said = [slate.text or config.slate_text]
-    if slate.until_ms is not None:
-        said.append(countdown(config.language, slate.until_ms - at_ms))
-    return SlateText(
-        room=config.name,
-        venue=config.venue,
-        # The room's own name stands on the slate already.
-        title="" if title == config.name else title,
-        text=" · ".join(filter(None, said)),
-        language=config.language,
-        logos=slate.logos,
-    )
 
 
 async def serve_room(settings: Settings, room: str) -> int:

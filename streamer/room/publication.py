@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
@@ -46,6 +47,21 @@ NOTE_NS = 5_000_000_000
 """A note about refused packets stays for this long after the last one."""
 
 hooks.install()
+
+
+@dataclass(frozen=True, slots=True)
+class WayCounts:
+    """The counts of a publication's receivers, and their measures of its way."""
+
+    expected: int
+    """Packets."""
+    lost: int
+    """Those that did not come by themselves; some of them were sent again."""
+    jitter_ms: float
+    round_trip_ms: float | None
+    video_kbps: float | None
+    frame_rate: float | None
+    keyframes_wanted: int
 
 
 class Publication:
@@ -285,6 +301,22 @@ class Publication:
             audio=self._track("audio"),
             round_trip_ms=None if self.round_trip_s is None else round(self.round_trip_s * 1000, 1),
             notes=notes,
+        )
+
+    def way(self) -> WayCounts:
+        receptions = {r.kind: r.reception for r in self._receivers if r.reception is not None}
+        video, sound = receptions.get("video"), receptions.get("audio")
+        bitrate, rate = video.rates(time.monotonic()) if video is not None else (0, 0.0)
+        # A picture's packets are spread on purpose: sound tells the way's own jitter.
+        timed = sound or video
+        return WayCounts(
+            expected=sum(r.expected for r in receptions.values()),
+            lost=sum(r.lost for r in receptions.values()),
+            jitter_ms=timed.jitter_ms if timed is not None else 0.0,
+            round_trip_ms=None if self.round_trip_s is None else self.round_trip_s * 1000,
+            video_kbps=bitrate / 1000 if video is not None else None,
+            frame_rate=rate if video is not None else None,
+            keyframes_wanted=sum(receiver.keyframes_wanted for receiver in self._receivers),
         )
 
     def _track(self, kind: str) -> TrackStatus | None:

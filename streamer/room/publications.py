@@ -21,7 +21,7 @@ from streamer.errors import BadRequest, Conflict, NotFound, Unavailable
 from streamer.formats.types import AccessUnit
 from streamer.room.duels import WINDOW_NS, Duels
 from streamer.room.ended import EndedConnections
-from streamer.room.publication import Publication
+from streamer.room.publication import Publication, WayCounts
 from streamer.rtc.ice import binding_from
 from streamer.rtc.receiver import Drop
 from streamer.rtc.sdp import AnswerTuning, read_fragment, read_offer
@@ -252,6 +252,11 @@ class Publications:
     def duels(self) -> dict[str, int]:
         """Sources that two publishers take from each other -> the time since when, UTC ms."""
         return self._duels.ringing(time.monotonic_ns())
+
+    def way(self, source: str) -> WayCounts | None:
+        """The way of the publication that feeds the source; None if there is none."""
+        publication = self._feeding.get(source)
+        return publication.way() if publication is not None else None
 
     def request_keyframe(self, source: str) -> None:
         """Send a PLI to the source's publisher; at most one every 200 ms."""

@@ -148,15 +148,44 @@ FAULTS = (
         "A broadcast that goes on after a crash may step back.",
     ),
     Fault(
+        "streamer/broadcast/conditions.py",
+        "return max(CLEAR_TIMES * self.on_ms, CLEAR_LEAST_S * 1000)",
+        "return CLEAR_TIMES * self.on_ms",
+        "tests/unit/broadcast/test_troubles.py",
+        "Dead sound is well again after nine seconds.",
+    ),
+    Fault(
+        "streamer/broadcast/troubles.py",
+        "if at_ms - max(sound_ms or 0, picture_ms or 0) >= NO_PACKETS_MS:",
+        "if at_ms - max(sound_ms or 0, picture_ms or 0) >= 9 * NO_PACKETS_MS:",
+        "tests/unit/broadcast/test_troubles.py",
+        "A source that is gone is told as a dead microphone.",
+    ),
+    Fault(
         "streamer/media/presence.py",
         "self.up, self.since_ms, self.stopped_ms = False, None, self._heard_ms",
         "self.up, self.since_ms, self.stopped_ms = False, None, heard_ms",
         "tests/unit/media/test_presence.py",
         "When media stopped is not kept.",
     ),
+    # --- notify
+    Fault(
+        "streamer/notify/web_push.py",
+        'claims = {"aud": f"{parts.scheme}://{parts.netloc}", "exp": int(time.time()) + TOKEN_S, "sub": contact}',
+        'claims = {"aud": endpoint, "exp": int(time.time()) + TOKEN_S, "sub": contact}',
+        "tests/unit/notify/test_web_push.py",
+        "A push service is shown a token for one subscription's address.",
+    ),
+    Fault(
+        "streamer/notify/web_push.py",
+        'return header + AESGCM(content_key).encrypt(nonce, message + b"\\x02", None)',
+        'return header + AESGCM(content_key).encrypt(nonce, message + b"\\x01", None)',
+        "tests/unit/notify/test_web_push.py",
+        "A push says that another record follows.",
+    ),
     # --- room
     Fault(
-        "streamer/room/process.py",
+        "streamer/room/slate_words.py",
         "said.append(countdown(config.language, slate.until_ms - at_ms))",
         "said.append(countdown(config.language, slate.until_ms))",
         "tests/unit/room/test_orders.py::test_the_slate_says_what_is_ordered_and_how_long_it_is_until_then",

@@ -6,7 +6,7 @@ import msgspec
 
 from streamer.broadcast.orders import OutputOrder, RoomOrders, SlateOrder
 from streamer.control.messages import RoomConfig
-from streamer.room.process import slate_text
+from streamer.room.slate_words import slate_text
 
 
 def test_the_slate_says_what_is_ordered_and_how_long_it_is_until_then() -> None:

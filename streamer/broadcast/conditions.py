@@ -1,0 +1,217 @@
+"""The parts of rules for troubles: a cause that lasts, a count of events, the level of voices, a learnt noise. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import log10
+
+from streamer.broadcast.measures import BLOCK_MS, SILENT_DB, SoundMeasure
+
+Details = Mapping[str, float | str | None]
+
+EVENTS = 3
+CLEAR_TIMES = 3
+CLEAR_LEAST_S = 10.0
+
+SILENT_PEAK_DB = -60.0
+DEAD_BELOW_DB = 20.0
+"""Sound this far below the source's own noise is no microphone's."""
+DEADEST_DB = -100.0
+"""A learnt noise below this less :data:`DEAD_BELOW_DB` tells nothing: there is a noise gate, or no room at all."""
+LEVEL_PARTS = 4
+QUIET_LUFS, LOUD_LUFS, LEVEL_HYSTERESIS_LU = -30.0, -14.0, 2.0
+
+
+@dataclass(slots=True)
+class LastingCause:
+    """One cause. :attr:`on` is whether its trouble is told."""
+
+    on_ms: float
+    leak: float | None = None
+    """Good time takes away this many times as much bad time; None: all of it."""
+    carry_ms: float = 0.0
+    """For so long a cause that cannot be told goes on as it was."""
+    on: bool = False
+    since_ms: int = 0
+    details: Details = field(default_factory=dict)
+    _last: bool | None = None
+    _untold_ms: float = 0.0
+    _bad_ms: float = 0.0
+    _good_ms: float = 0.0
+
+    @property
+    def bad(self) -> bool:
+        """Whether it holds now, told or not yet."""
+        return self._bad_ms > 0
+
+    @property
+    def clear_ms(self) -> float:
+        return max(CLEAR_TIMES * self.on_ms, CLEAR_LEAST_S * 1000)
+
+    def note(self, at_ms: int, bad: bool | None, step_ms: float, details: Details | None = None) -> None:
+        """``step_ms``: the time for which ``bad`` holds until ``at_ms``. None: it cannot be told, time stands still."""
+        if bad is None:
+            self._untold_ms += step_ms
+            if self._untold_ms > self.carry_ms or self._last is None:
+                return
+            bad = self._last
+        else:
+            self._last, self._untold_ms = bad, 0.0
+        if bad:
+            if not self._bad_ms and not self.on:
+                self.since_ms = at_ms - round(step_ms)
+            self.details = details if details is not None else self.details
+            self._bad_ms += step_ms
+            self._good_ms = 0.0
+            self.on = self.on or self._bad_ms >= self.on_ms
+            return
+        if not self.on:
+            self._bad_ms = 0.0 if self.leak is None else max(0.0, self._bad_ms - self.leak * step_ms)
+            return
+        self._good_ms += step_ms
+        if self._good_ms >= self.clear_ms:
+            self.reset()
+
+    def reset(self) -> None:
+        self.on, self._bad_ms, self._good_ms, self._last = False, 0.0, 0.0, None
+
+
+@dataclass(slots=True)
+class EventCount:
+    """A cause of single events: :data:`EVENTS` of them within the window, none for three windows."""
+
+    window_ms: float
+    on: bool = False
+    since_ms: int = 0
+    details: Details = field(default_factory=dict)
+    _times: deque[int] = field(default_factory=lambda: deque(maxlen=EVENTS))
+
+    def note(self, at_ms: int, events: int) -> None:
+        self._times.extend([at_ms] * min(events, EVENTS))
+        if len(self._times) == EVENTS and self._times[-1] - self._times[0] <= self.window_ms and not self.on:
+            self.on, self.since_ms = True, self._times[0]
+        if self.on and at_ms - self._times[-1] >= max(CLEAR_TIMES * self.window_ms, CLEAR_LEAST_S * 1000):
+            self.reset()
+
+    def reset(self) -> None:
+        self.on = False
+        self._times.clear()
+
+
+@dataclass(slots=True)
+class VoicedLevel:
+    """The mean loudness of the last ten seconds in which somebody spoke."""
+
+    quiet: LastingCause
+    loud: LastingCause
+    loudness: float | None = None
+    """LUFS; None before there was enough voice."""
+    _blocks: deque[tuple[int, float]] = field(default_factory=deque)
+
+    def note(self, at_ms: int, loudness: float, *, heard: bool) -> None:
+        """A tenth of a second in which somebody speaks. ``heard``: it is no pause between two words."""
+        self._blocks.append((at_ms, 10 ** (loudness / 10) if heard else 0.0))
+        window = max(2, round(self.quiet.on_ms / BLOCK_MS))
+        while len(self._blocks) > window:
+            self._blocks.popleft()
+        powers = [power for _, power in self._blocks]
+        part = max(1, window // LEVEL_PARTS)
+        parts = [[power for power in powers[at : at + part] if power] for at in range(0, window, part)]
+        if len(powers) < window or not all(parts):
+            return
+        levels = [_decibels(sum(part) / len(part)) for part in parts]
+        self.loudness = _decibels(sum(map(sum, parts)) / sum(map(len, parts)))
+        # One shout is not loud, nor one whisper quiet: the whole window is.
+        bound = QUIET_LUFS + (LEVEL_HYSTERESIS_LU if self.quiet.on else 0)
+        self._judge(self.quiet, at_ms, max(levels) < bound)
+        bound = LOUD_LUFS - (LEVEL_HYSTERESIS_LU if self.loud.on else 0)
+        self._judge(self.loud, at_ms, min(levels) > bound)
+
+    def _judge(self, condition: LastingCause, at_ms: int, bad: bool) -> None:
+        # The window is the on-time already.
+        step_ms = condition.on_ms if bad and not condition.on else BLOCK_MS
+        condition.note(at_ms, bad, step_ms, {"loudness": round(self.loudness or 0.0, 1)})
+        if bad and condition.since_ms > self._blocks[0][0]:
+            condition.since_ms = self._blocks[0][0]
+
+    def reset(self) -> None:
+        self._blocks.clear()
+        self.loudness = None
+        self.quiet.reset()
+        self.loud.reset()
+
+
+STILL_SHARE = 0.75
+"""A still that is encoded again differs a little with each key frame."""
+
+
+@dataclass(slots=True)
+class StillWindow:
+    """Tells a picture that stands from an empty stage, whose camera makes noise."""
+
+    _seen: deque[tuple[int, bool | None]] = field(default_factory=deque)
+
+    def note(self, at_ms: int, still: bool | None, window_ms: float) -> int | None:
+        """The time since which the picture stands, if that is as long as the window; None if it does not."""
+        if still is False:
+            self._seen.clear()
+        self._seen.append((at_ms, still))
+        while len(self._seen) > 2 and self._seen[1][0] <= at_ms - window_ms:
+            self._seen.popleft()
+        since_ms = self._seen[0][0]
+        # The first one is where it came to stand.
+        share = sum(one is True for _, one in self._seen) / max(1, len(self._seen) - 1)
+        return since_ms if at_ms - since_ms >= window_ms and share >= STILL_SHARE else None
+
+
+LEARNING_BLOCKS = 200
+"""A noise is known after twenty seconds."""
+HALF_LIFE_BLOCKS = 1200
+
+
+class LearntNoise:
+    """The level of a source's own noise: what its quietest moments have in the last minutes, dBFS."""
+
+    def __init__(self) -> None:
+        self._counts = [0.0] * 121
+        """By level, one for each decibel from -120 to 0."""
+        self._total = 0.0
+        self._seen = 0
+        self.level: float | None = None
+        """None: it is not known yet, or there is none that a silence could be told from."""
+
+    def note(self, measure: SoundMeasure) -> None:
+        if self.dead(measure):
+            return
+        self._counts[min(120, max(0, round(measure.lowest + 120)))] += 1
+        self._total += 1
+        self._seen += 1
+        if self._total > HALF_LIFE_BLOCKS:
+            self._counts = [count / 2 for count in self._counts]
+            self._total /= 2
+        if self._seen >= LEARNING_BLOCKS and self._seen % 10 == 0:
+            self.level = self._judge()
+
+    def dead(self, measure: SoundMeasure) -> bool | None:
+        """Whether the sound is less than the source's noise; None: it cannot be told."""
+        return None if self.level is None else measure.level < self.level - DEAD_BELOW_DB
+
+    def _judge(self) -> float | None:
+        low, high = self._at(0.1), self._at(0.95)
+        # Something was heard above it, so it is a microphone's; and it is not what a noise gate leaves.
+        known = low > DEADEST_DB + DEAD_BELOW_DB and (high - low >= 12 or low > SILENT_PEAK_DB)
+        return low if known else None
+
+    def _at(self, share: float) -> float:
+        left = share * self._total
+        for index, count in enumerate(self._counts):
+            left -= count
+            if left <= 0:
+                return index - 120.0
+        return 0.0
+
+
+def _decibels(power: float) -> float:
+    return SILENT_DB if power <= 1e-12 else 10 * log10(power)

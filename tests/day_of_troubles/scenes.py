@@ -1,0 +1,82 @@
+"""A talk in a hall with a fault in its sound, or without one, and what the rules say of it in virtual time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streamer.broadcast.measures import SoundMeasure
+from streamer.broadcast.troubles import SourceJudge
+from streamer.media.sound_analysis import SoundAnalysis
+from tests.day_of_troubles import recordings as rec
+from tests.day_of_troubles.faults import SOUND_FAULTS, Stereo, through_opus
+
+PACKET = 960
+BEFORE_S = 32.0
+DURING_S = {"sound_dropouts": 36.0, "sound_clipping": 14.0, "sound_dead": 8.0, "sound_quiet": 24.0, "sound_loud": 24.0}
+OTHERS_S = 30.0
+
+
+@dataclass(slots=True)
+class Told:
+    """Code -> the time at which it was first told, seconds of the scene."""
+
+    at_s: dict[str, float] = field(default_factory=dict)
+    since_s: dict[str, float] = field(default_factory=dict)
+    until_s: dict[str, float] = field(default_factory=dict)
+
+
+def hall(rng: np.random.Generator, seconds: float, profile: str = "") -> Stereo:
+    """A speaker as a room's microphone hears them: ``plain``, ``gated``, ``babble``, ``paused``, ``stereo``."""
+    profile = profile or str(rng.choice(np.array(["plain", "gated", "babble", "stereo"])))
+    pause_s = 4.0 if profile == "paused" else 0.5
+    voice = rec.speech(rng, seconds, pause_s=pause_s)
+    sound = rec.reverberant(voice, rng, rt60_s=float(rng.uniform(0.3, 0.9)), wet=float(rng.uniform(0.1, 0.35)))
+    sound = sound + rec.ventilation(rng, seconds, float(rng.uniform(-55, -44)))
+    if profile == "babble":
+        sound = sound + rec.babble(rng, seconds, -46.0)
+    if profile == "gated":
+        sound = rec.gated(sound)
+    if profile == "stereo":
+        side = rec.reverberant(voice, rng, rt60_s=0.8, wet=0.4) - voice
+        return np.stack((sound + side, sound - side)).astype(np.float32)
+    return np.stack((sound, sound)).astype(np.float32)
+
+
+def with_fault(code: str, severity: str, seed: int) -> tuple[Stereo, float, float]:
+    """The sound, and between which seconds the fault is there."""
+    rng = np.random.default_rng([seed, len(code), sum(map(ord, code + severity))])
+    before_s = 0.0 if code == "sound_silent" else BEFORE_S
+    during_s = DURING_S.get(code, OTHERS_S)
+    # A gate hides the noise by which a dead microphone is told from a pause.
+    profile = str(rng.choice(np.array(["plain", "babble", "stereo"]))) if code == "sound_dead" else ""
+    if code == "sound_polarity":
+        profile = "plain"
+    sound = hall(rng, before_s + during_s, profile)
+    begin = int(before_s * rec.RATE)
+    sound[:, begin:] = SOUND_FAULTS[code](sound[:, begin:], rng, severity)
+    return through_opus(sound, int(rng.choice([64_000, 96_000, 128_000]))), before_s, before_s + during_s
+
+
+def measures_of(sound: Stereo, start_ms: int = 0) -> list[SoundMeasure]:
+    analysis = SoundAnalysis()
+    out: list[SoundMeasure] = []
+    for at in range(0, sound.shape[1] - PACKET + 1, PACKET):
+        out += analysis.push(sound[:, at : at + PACKET], start_ms + (at + PACKET) * 1000 // rec.RATE)
+    return out
+
+
+def told_of(measures: list[SoundMeasure], judge: SourceJudge | None = None) -> Told:
+    judge = judge or SourceJudge()
+    told = Told()
+    for measure in measures:
+        judge.sound(measure)
+        now = {trouble.code: trouble for trouble in judge.troubles()}
+        for code, trouble in now.items():
+            if code not in told.at_s:
+                told.at_s[code], told.since_s[code] = measure.at_ms / 1000, trouble.since_ms / 1000
+        for code in told.at_s:
+            if code not in now and code not in told.until_s:
+                told.until_s[code] = measure.at_ms / 1000
+    return told

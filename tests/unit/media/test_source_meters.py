@@ -1,0 +1,78 @@
+"""Sources that are decoded and measured beside the programme, with encoded sound and pictures."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from streamer.broadcast.measures import PictureMeasure, SoundMeasure
+from streamer.formats.types import AccessUnit
+from streamer.media.source_meters import SourceMeters
+from tests.day_of_troubles.pictures import Scene, encoded_pictures
+from tests.fakes.waiting import until
+
+RATE = 48_000
+
+
+def opus(pcm: np.ndarray) -> list[AccessUnit]:
+    encoder = av.CodecContext.create("libopus", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = RATE, "stereo", "flt"
+    encoder.bit_rate, encoder.time_base = 96_000, Fraction(1, RATE)
+    units = []
+    for at in range(0, pcm.shape[1] - 959, 960):
+        block = np.ascontiguousarray(pcm[:, at : at + 960].T.reshape(1, -1), np.float32)
+        frame = av.AudioFrame.from_ndarray(block, format="flt", layout="stereo")
+        frame.sample_rate, frame.pts = RATE, at
+        units += [
+            AccessUnit("audio", "opus", bytes(packet), len(units) * 960, RATE, 0) for packet in encoder.encode(frame)
+        ]
+    return units
+
+
+def tone(seconds: float, left: float, right: float) -> np.ndarray:
+    wave = np.sin(2 * np.pi * 440 * np.arange(int(seconds * RATE)) / RATE)
+    return np.stack((wave * left, wave * right)).astype(np.float32)
+
+
+async def test_sound_is_measured_ten_times_a_second_with_the_times_of_its_packets() -> None:
+    meters = SourceMeters(10_000_000)
+    for number, unit in enumerate(opus(tone(1.0, 0.1, 0.001))):
+        meters.sound("main", unit, 5000 + (number + 1) * 20)
+    await until(lambda: meters.idle)
+    found = [measure for source, measure in meters.collect() if source == "main"]
+    meters.close()
+    assert all(isinstance(measure, SoundMeasure) for measure in found)
+    assert [measure.at_ms for measure in found][:3] == [5100, 5200, 5300]
+    last = found[5]
+    assert isinstance(last, SoundMeasure)
+    assert abs(last.level - -23.0) < 1.0
+    assert last.balance_db > 25
+    assert meters.collect() == []
+
+
+async def test_a_key_frame_of_a_source_that_nobody_shows_is_measured() -> None:
+    meters = SourceMeters(10_000_000)
+    units = encoded_pictures(Scene(), 0.5, 3)
+    meters.key_frame("spare", AccessUnit("video", "h264", units[0], 0, 90_000, 0), 7000)
+    meters.key_frame("spare", AccessUnit("video", "h264", b"\0\0\0\1\x65broken", 0, 90_000, 0), 7100)
+    meters.sound("spare", AccessUnit("audio", "opus", b"", 0, RATE, 0), 7100)
+    await until(lambda: meters.idle)
+    found = meters.collect()
+    meters.close()
+    assert [(source, measure.at_ms) for source, measure in found] == [("spare", 7000)]
+    measure = found[0][1]
+    assert isinstance(measure, PictureMeasure)
+    assert measure.still is None
+    assert 0.2 < measure.mean < 0.6
+    assert measure.contrast > 0.4
+
+
+async def test_a_busy_machine_measures_less_and_counts_it() -> None:
+    meters = SourceMeters(10_000_000)
+    unit = opus(tone(0.1, 0.1, 0.1))[0]
+    for _ in range(4000):
+        meters.sound("main", unit, 0)
+    assert meters.dropped_total > 0
+    meters.close()
