@@ -124,6 +124,16 @@ class Meters(msgspec.Struct, frozen=True):
     meters: Any
 
 
+class Pulse(msgspec.Struct, frozen=True):
+    """Only to those who follow all rooms, once a second for each."""
+
+    room: str
+    age_ms: int | None
+    """How long ago the room's process last said something; None: the room is off."""
+    viewers: int
+    """People who watch the public output, about."""
+
+
 class AirSource(msgspec.Struct, frozen=True):
     """The crew's settings of a source."""
 
@@ -153,6 +163,7 @@ EVENTS: Mapping[str, Any] = {
     "alarm": AlarmData,
     "grant.expired": GrantExpired,
     "meters": Meters,
+    "pulse": Pulse,
     "air.changed": Air,
 }
 """Event type -> the schema of its ``data``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Clie
 from streamer.realtime.limits import ConnectionPlaces, Seats
 from streamer.realtime.log import SEQ_PER_MS
 from streamer.realtime.messages import RoomSnapshot, You
+from streamer.realtime.pulse import Pulses
 from streamer.realtime.rights import room_target
 from streamer.realtime.stats import Stats
 from streamer.realtime.studio import STUDIO_COMMANDS
@@ -67,6 +68,7 @@ class Realtime:
         find_session: FindSession,
         state_of: StateOf,
         clock: Clock,
+        viewers_of: Callable[[str], int] = lambda room: 0,
     ) -> None:
         self._settings = settings
         self._director = director
@@ -81,6 +83,8 @@ class Realtime:
         self.feed = DayFeed(
             self.hub, self._facts, director, plane, views, self.stats, self._look_at_session, self._has_moved
         )
+        self.pulses = Pulses(self.hub, director, plane, viewers_of)
+        self._stop_pulses: Callable[[], None] = lambda: None
         self._audience = audience
         self._audience_feed = AudienceFeed(self.hub, director, audience, self._take_out_banned)
         self._admission = Admission(director, access, find_session, audience, settings)
@@ -122,15 +126,18 @@ class Realtime:
     async def start(self) -> None:
         self.feed.start()
         self._audience_feed.start()
+        self._stop_pulses = self.pulses.listen()
         self._tasks = [
             start_kept("realtime hub", self.hub.run),
             start_kept("realtime feed", self.feed.run),
             start_kept("realtime rights", self._look_after),
+            start_kept("realtime pulse", self.pulses.run),
         ]
 
     async def close(self) -> None:
         self._closed = True
         self.feed.close()
+        self._stop_pulses()
         self._audience_feed.close()
         for task in self._tasks:
             task.cancel()

@@ -71,7 +71,7 @@ from streamer.store.sessions import Sessions
 from streamer.supervision import TASKS, Work, start_kept
 from streamer.web.access import RestAccess, RestViews
 from streamer.web.connections import ConnectionStats
-from streamer.web.viewers import count_viewers
+from streamer.web.viewers import count_viewers, viewers_now
 
 CONNECTIONS = web.AppKey("connections", ConnectionStats)
 LAPSES = web.AppKey("lapses", LapseWatch)
@@ -161,7 +161,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         services.captions,
         partial(is_crew, action=Action.RECORDING_READ),
     )
-    app[REALTIME] = make_realtime(services)
+    app[REALTIME] = make_realtime(services, partial(viewers_now, services, app[delivery.LIVE].viewers))
     app[REALTIME].add_routes(app)
     app.router.add_get(f"{PREFIX}/asyncapi.json", answered_with(asyncapi_document))
     _measure(app, metrics)
@@ -279,7 +279,7 @@ def make_services(
     return services
 
 
-def make_realtime(services: Services) -> Realtime:
+def make_realtime(services: Services, viewers_of: Callable[[str], int] = lambda room: 0) -> Realtime:
     """The Socket.IO service; ``start`` it after the director, ``close`` it before."""
 
     async def find_session(session_id: str) -> Session | None:
@@ -298,6 +298,7 @@ def make_realtime(services: Services) -> Realtime:
         find_session=find_session,
         state_of=services.state_of,
         clock=now_ms,
+        viewers_of=viewers_of,
     )
 
     async def ended(what: Ended) -> None:

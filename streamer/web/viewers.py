@@ -19,6 +19,13 @@ VIEWERS_S = 2.0
 log = structlog.get_logger(__name__)
 
 
+def viewers_now(services: Services, viewers: Viewers, room: str) -> int:
+    """People who watch a room's public output, about."""
+    link = services.plane.rooms.get(room)
+    whep = 0 if link is None or link.status is None else link.status.viewers_whep
+    return whep + viewers.of(room, PUBLIC)
+
+
 async def count_viewers(services: Services, viewers: Viewers) -> None:
     """Runs until it is cancelled: sends the audiences their numbers of viewers."""
     while True:

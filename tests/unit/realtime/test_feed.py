@@ -65,6 +65,30 @@ async def test_meters_reach_the_studio_a_few_times_a_second_and_nobody_else() ->
         assert late.snapshots[0]["rooms"]["a"]["meters"] == {"room": "a", "meters": READING}
 
 
+async def test_the_wall_hears_each_rooms_pulse_and_how_old_it_is() -> None:
+    async with served() as service:
+        room = await service.open_room("a")
+        service.access.admit("anna", "technician", room="a")
+        service.access.admit("all", "admin")
+        wall = await service.connect("/studio", room="*", token="all")
+        own = await service.connect("/studio", room="*", token="anna")
+        studio = await service.connect("/studio", room="a", token="anna")
+        pulses, now = service.realtime.pulses, [1000.0]
+        pulses._clock = lambda: now[0]
+        pulses._viewers_of = {"a": 7}.__getitem__
+        service.plane.tell(room, "status")
+        now[0] += 4.2
+        pulses.beat()
+        told = await wall.told("pulse", lambda data: data["room"] == "a" and data["age_ms"] == 4200)
+        assert told["data"]["viewers"] == 7
+        assert (await wall.told("pulse", lambda data: data["room"] == "b"))["data"]["age_ms"] is None
+        await own.told("pulse")
+        assert {event["data"]["room"] for event in own.of("pulse")} == {"a"}, "of its own rooms alone"
+        service.realtime.hub.post("/studio", "a", "test", "mark")
+        await studio.told("test")
+        assert not studio.of("pulse")
+
+
 async def test_a_publication_that_outlives_its_grant_is_told_by_name() -> None:
     async with served() as service:
         service.access.admit("anna", "technician", room="a")

@@ -332,6 +332,7 @@ export interface components {
             alarm: components["schemas"]["AlarmData"];
             "grant.expired": components["schemas"]["GrantExpired"];
             meters: components["schemas"]["Meters"];
+            pulse: components["schemas"]["Pulse"];
             "air.changed": components["schemas"]["Air"];
             "chat.message": components["schemas"]["ChatMessage"];
             "chat.deleted": components["schemas"]["ChatDeleted"];
@@ -613,6 +614,15 @@ export interface components {
             passthrough?: boolean;
             /** @default [] */
             notes?: string[];
+        };
+        /**
+         * Pulse
+         * @description Only to those who follow all rooms, once a second for each.
+         */
+        Pulse: {
+            room: string;
+            age_ms: number | null;
+            viewers: number;
         };
         /**
          * QuestionAdd
