@@ -434,7 +434,8 @@ async def test_the_technician_reads_the_crews_line_and_answers(browser: Browser,
         await line.get_by_text("1 new line").wait_for()
         # The link is unused, and new on the page of all rooms too.
         await seen.page.goto(f"{server.url}/studio")
-        await seen.page.get_by_role("link", name="Amphi").get_by_text("1 new line").wait_for()
+        row = seen.page.get_by_role("listitem").filter(has=seen.page.get_by_role("link", name="Amphi"))
+        await row.get_by_text("1 new line").wait_for()
         await seen.page.go_back()
         await seen.page.set_viewport_size({"width": 390, "height": 500})
         await seen.page.get_by_test_id("line-notice").get_by_role("button", name="Answer").click()

@@ -322,7 +322,12 @@ async def test_a_venues_link_opens_all_its_rooms_and_a_rooms_link_no_other(brows
     async with opened(browser, grant["link"]) as seen:
         await seen.page.get_by_role("heading", name="Alarms").wait_for()
         assert seen.page.url == f"{server.url}/studio"
-        await seen.page.get_by_role("link", name="Salle haute").click()
+        # The wall stays: a room opens beside it.
+        async with seen.context.expect_page() as beside:
+            await seen.page.get_by_role("link", name="Salle haute").click()
+        assert (await beside.value).url == f"{server.url}/studio/haut"
+        await (await beside.value).close()
+        await seen.page.goto(f"{server.url}/studio/haut")
         await room_state(seen, "standby")
         # Its other rooms open beside it: what is on air here goes on.
         async with seen.context.expect_page() as beside:

@@ -1,4 +1,4 @@
-"""A web process whose media plane is the stand-in (tests/fakes/media_plane.py): for pages that need no media.
+"""A web process whose media plane is the stand-in (tests/fakes/lively_plane.py): for pages that need no media.
 
 All else is as in ``streamer serve``: the process, its restarts, its database and its sockets.
 """
@@ -24,7 +24,7 @@ from streamer.serve import WEB_SETTINGS, Child, WatchedProcess, prepare_data
 from streamer.settings import load_settings
 from streamer.supervision import start_kept
 from streamer.web import application, process
-from tests.fakes.media_plane import FakePlane
+from tests.fakes.lively_plane import LivelyPlane
 from tests.fakes.running import ADMIN_TOKEN, START_LIMIT_S, Running
 from tests.fakes.stores import with_tables
 from tests.fakes.waiting import until_answered
@@ -87,5 +87,5 @@ async def web_alone(settings: Mapping[str, Any]) -> AsyncIterator[Running]:
 
 
 if __name__ == "__main__":
-    application.MediaPlaneClient = lambda settings, **_: FakePlane()  # type: ignore[assignment, misc]
+    application.MediaPlaneClient = lambda settings, **_: LivelyPlane()  # type: ignore[assignment, misc]
     sys.exit(process.main())

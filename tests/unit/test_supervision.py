@@ -46,6 +46,7 @@ WEB = (
     "portraits",
     "realtime feed",
     "realtime hub",
+    "realtime pulse",
     "realtime rights",
     "retention",
     "room control",

@@ -8,10 +8,10 @@ export class BrowserWhepPeer implements WhepPeer {
   readonly stream = new MediaStream()
   private readonly connection: RTCPeerConnection
 
-  constructor(iceServers: RTCIceServer[]) {
+  /** @param kinds what is received */
+  constructor(iceServers: RTCIceServer[], kinds: readonly ('video' | 'audio')[] = ['video', 'audio']) {
     this.connection = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' })
-    this.connection.addTransceiver('video', { direction: 'recvonly' })
-    this.connection.addTransceiver('audio', { direction: 'recvonly' })
+    for (const kind of kinds) this.connection.addTransceiver(kind, { direction: 'recvonly' })
     this.connection.ontrack = ({ track }) => this.stream.addTrack(track)
     this.connection.onconnectionstatechange = () => this.onstate(this.connection.connectionState)
     this.connection.onicecandidate = ({ candidate }) =>

@@ -16,7 +16,7 @@ const status = (state: 'off' | 'slate' | 'live'): PhaseInputs['answer'] => ({
     following: null,
     reservedUntil_ms: null,
     hold: null,
-  elsewhere: null,
+    elsewhere: null,
     clockOffset_ms: null,
   },
 })

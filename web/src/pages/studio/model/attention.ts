@@ -48,6 +48,13 @@ export async function readySound(): Promise<void> {
   await context.resume().catch(() => undefined)
 }
 
+/** Whether the browser keeps the page silent until somebody presses something. */
+export async function soundBlocked(): Promise<boolean> {
+  const ready = readySound()
+  await Promise.race([ready, new Promise((later) => setTimeout(later, 500))])
+  return context?.state !== 'running'
+}
+
 /** Two tones of a fifth of a second. */
 export const ring = (): void => sound([660, 880])
 

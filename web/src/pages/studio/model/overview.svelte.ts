@@ -8,7 +8,8 @@ import { type Me, readMe } from '$lib/login'
 import type { RoomAlarm, RoomNormal } from './alarms'
 import { Api } from '$lib/api/api'
 import { readList } from '$lib/api/client'
-import type { Schema } from '$lib/api/types'
+import { readNumber, readRecord, readText } from '$lib/api/read'
+import type { JsonObject, Schema } from '$lib/api/types'
 import {
   afterEvents,
   type MarkStore,
@@ -19,8 +20,9 @@ import {
 } from './crew-messages'
 import { readRoom, type RoomInfo } from './room'
 import { commandOf, keyOf, requestOf, type Tap } from './taps'
+import { ageOf, readSound, type RoomPulse, type Sound } from './wall'
 
-export type HoldTap = Extract<Tap, { kind: 'hold' | 'resume' }>
+const pendingKey = (tap: Tap): string => keyOf(tap) + ('id' in tap ? `/${tap.id}` : '')
 
 export type AlarmTap = Extract<Tap, { alarm: string }>
 
@@ -28,7 +30,7 @@ const POLL_MS = 5_000
 const POLL_CONNECTED_MS = 20_000
 const SOON_MS = 250
 /** Events that change nothing of what REST tells. */
-const QUIET = new Set(['meters', 'crew.line', 'trouble'])
+const QUIET = new Set(['meters', 'pulse', 'crew.line', 'trouble'])
 
 export class Overview {
   rooms = $state.raw<readonly RoomInfo[] | null>(null)
@@ -59,6 +61,12 @@ export class Overview {
   arrived = $state(0)
   /** Moves when it may have been read elsewhere. */
   private looked = $state(0)
+  /** Room -> its last pulse. Read with `now_ms`, which says when to look again. */
+  private readonly pulses = new Map<string, RoomPulse>()
+  /** Room -> who draws its meters: ten rooms have forty readings a second, too many for anything but a style. */
+  private readonly meters = new Map<string, Set<(sound: Sound | null) => void>>()
+  /** Since when an answer about the rooms has been outstanding, monotonic ms. */
+  private asked_ms: number | null = null
   private readonly api = new Api('')
   private readonly socket = new LiveSocket(
     'studio',
@@ -66,12 +74,19 @@ export class Overview {
     {
       onsnapshot: (data) => {
         if (Array.isArray(data['lines'])) this.lines = readRoomCrewMessages(data['lines'])
+        for (const [room, told] of Object.entries(readRecord(data['rooms']))) {
+          this.draw(room, readRecord(readRecord(told)['meters'])['meters'])
+        }
         this.hint()
       },
       onevents: (events) => {
         const { rooms, fresh } = afterEvents(this.lines, events)
         this.lines = rooms
         this.arrived += fresh.length
+        for (const { type, data } of events) {
+          if (type === 'meters') this.draw(readText(data['room']), data['meters'])
+          else if (type === 'pulse') this.beat(data)
+        }
         if (events.some(({ type }) => !QUIET.has(type))) this.hint()
       },
       onstate: (state) => (this.live = state),
@@ -80,6 +95,9 @@ export class Overview {
   private timer: ReturnType<typeof setTimeout> | undefined
   private clock: ReturnType<typeof setInterval> | undefined
   private stopped = false
+  private hinted = false
+  /** The server has said who this is, or that it does not know. */
+  private entered = false
 
   /** @param store where the studio's pages keep how far they have read */
   constructor(private readonly store: MarkStore) {}
@@ -112,6 +130,39 @@ export class Overview {
     this.hint()
   }
 
+  /** How old what is shown of a room may be, ms. */
+  ageOf(room: string): number {
+    void this.now_ms
+    return ageOf(this.pulses.get(room), this.asked_ms, performance.now())
+  }
+
+  /** About how many watch a room. */
+  viewersOf(room: string): number {
+    void this.now_ms
+    return this.pulses.get(room)?.viewers ?? 0
+  }
+
+  /** Calls `draw` with each reading of a room's meters. Returns how to stop. */
+  onmeters(room: string, draw: (sound: Sound | null) => void): () => void {
+    const drawing = this.meters.get(room) ?? new Set()
+    this.meters.set(room, drawing.add(draw))
+    return () => drawing.delete(draw)
+  }
+
+  private draw(room: string, meters: unknown): void {
+    const sound = readSound(meters)
+    for (const draw of this.meters.get(room) ?? []) draw(sound)
+  }
+
+  private beat(data: JsonObject): void {
+    const heard_ms = performance.now()
+    this.pulses.set(readText(data['room']), {
+      heard_ms,
+      age_ms: readNumber(data['age_ms']),
+      viewers: readNumber(data['viewers']),
+    })
+  }
+
   zoneOf(room: string): string {
     const venue = this.rooms?.find(({ id }) => id === room)?.crew?.venue
     return this.venues.find(({ id }) => id === venue)?.timezone ?? DEFAULT_ZONE
@@ -134,13 +185,13 @@ export class Overview {
     return this.me?.actions.includes(action) ?? false
   }
 
-  isPending(tap: HoldTap): boolean {
-    return this.pending.includes(`${keyOf(tap)}/${tap.id}`)
+  isPending(tap: Tap): boolean {
+    return this.pending.includes(pendingKey(tap))
   }
 
-  /** Holds or resumes many rooms. Sent again it changes nothing: what was refused is in `untapped`. */
-  async tap(tap: HoldTap): Promise<void> {
-    const key = `${keyOf(tap)}/${tap.id}`
+  /** Holds or resumes rooms, starts or ends a session. Sent again it changes nothing: what was refused is in `untapped`. */
+  async tap(tap: Tap): Promise<void> {
+    const key = pendingKey(tap)
     if (this.pending.includes(key)) return
     this.pending = [...this.pending, key]
     const { path, body } = requestOf(tap, '')
@@ -164,30 +215,49 @@ export class Overview {
   }
 
   private async begin(): Promise<void> {
+    await this.turn()
+  }
+
+  private async enter(): Promise<void> {
     const result = await this.api.get<Schema['MeView']>('/api/v1/me')
+    if (!result.ok && result.status !== 401 && result.status !== 403) return
+    this.entered = true
     if (result.ok) this.me = readMe(result.data)
     // Nobody's page has nothing to connect for.
     if (this.me && !this.stopped) this.socket.start()
     const venues = await this.api.get('/api/v1/venues?limit=200')
     if (venues.ok) this.venues = readList(venues.data, readVenue)?.items ?? []
-    await this.turn()
   }
 
   private hint(): void {
+    this.asked_ms ??= performance.now()
+    // Rooms that always say something must not put the answer off for ever.
+    if (this.hinted) return
+    this.hinted = true
     clearTimeout(this.timer)
     this.timer = setTimeout(() => void this.turn(), SOON_MS)
   }
 
   private async turn(): Promise<void> {
+    this.hinted = false
+    // A page that opens by itself, before the server is there, comes in later.
+    if (!this.entered) await this.enter()
     await this.read()
+    if (this.stopped || this.hinted) return
     clearTimeout(this.timer)
-    if (this.stopped) return
     this.timer = setTimeout(() => void this.turn(), this.live === 'connected' ? POLL_CONNECTED_MS : POLL_MS)
   }
 
   private async read(): Promise<void> {
+    const asked_ms = this.asked_ms
     const rooms = await this.api.all('/api/v1/rooms', {}, readRoom)
     this.reachable = rooms !== null
-    if (rooms !== null) this.rooms = rooms
+    if (rooms === null) {
+      this.asked_ms ??= performance.now()
+      return
+    }
+    // What came meanwhile has an answer of its own.
+    if (this.asked_ms === asked_ms) this.asked_ms = null
+    this.rooms = rooms
   }
 }

@@ -1,0 +1,144 @@
+"""The page of all rooms in Chromium, with stand-ins for the rooms (tests/fakes/lively_plane.py): no media."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.fakes.browser import needs_chromium, opened
+from tests.fakes.running import Running
+from tests.fakes.waiting import until_answered
+from tests.unit.api.test_signalling import OFFER
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
+
+NAMES = {
+    "wall-a": "Amphi Turing",
+    "wall-b-slate": "Salle Curie",
+    "wall-c-hung": "Studio Étage",
+    "wall-d": "Verrière",
+}
+ROW = "[data-room='{}']"
+
+
+async def sends(server: Running, room: str) -> None:
+    """A camera opens the room."""
+    headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {server.tokens[room]}"}
+    async with server.session.post(f"{server.url}/whip/{room}", data=OFFER, headers=headers) as response:
+        assert response.status == 201, await response.text()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def wall(pages_server: Running) -> Running:
+    """Four rooms of a venue: on air, with an incoming picture beside the slate, without news, and off."""
+    server, now = pages_server, datetime.now(UTC)
+    await server.api("POST", "/venues", {"id": "mines", "name": "Maison des Mines"}, status=201)
+    for room, name in NAMES.items():
+        await server.room(room, name=name, venue="mines")
+        times = {"start": (now - timedelta(minutes=9)).isoformat(), "end": (now + timedelta(minutes=50)).isoformat()}
+        session = await server.api("POST", "/sessions", {"room": room, "title": f"In {name}", **times}, status=201)
+        if room != "wall-d":
+            await sends(server, room)
+        if room == "wall-a":
+            await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
+    return server
+
+
+async def link(server: Running) -> str:
+    grant = await server.api("POST", "/grants", {"role": "technician", "venue": "mines", "label": "Inès"}, status=201)
+    return str(grant["link"])
+
+
+async def session_in(server: Running, room: str) -> Any:
+    return (await server.state(room))["session"]
+
+
+async def test_a_glance_shows_each_room_and_how_old_what_it_says_is(browser: Browser, wall: Running) -> None:
+    async with opened(browser, await link(wall)) as seen:
+        page = seen.page
+        await page.locator(ROW.format("wall-a")).get_by_text("On air", exact=True).wait_for()
+        assert await page.locator("[data-room] .name b").all_text_contents() == list(NAMES.values())
+        for room, pictures in (("wall-a", 1), ("wall-b-slate", 1), ("wall-d", 0)):
+            await seen.holds(
+                "([row, count]) => document.querySelectorAll(`${row} img`).length === count",
+                [ROW.format(room), pictures],
+            )
+        row = page.locator(ROW.format("wall-b-slate"))
+        await row.get_by_text("Comes in: main").wait_for()
+        await page.locator(ROW.format("wall-a")).get_by_role("img", name="Sound: Good").wait_for()
+        await page.locator(ROW.format("wall-a") + "[data-age=fresh]").wait_for()
+        # Its process says nothing any more: grey, and never green.
+        await page.locator(ROW.format("wall-c-hung") + "[data-age=stale]").wait_for()
+        hung = page.locator(ROW.format("wall-c-hung"))
+        await hung.get_by_role("img", name="Sound: No sound").wait_for()
+        assert "grayscale" in await hung.evaluate("row => getComputedStyle(row).filter")
+        # A trouble stands first in its row and in the list; no row has moved.
+        await page.locator(ROW.format("wall-d")).get_by_text("Nothing is coming in").first.wait_for()
+        await page.get_by_role("region", name="Alarms").get_by_role("link", name="Verrière").first.wait_for()
+        assert await page.locator("[data-room] .name b").all_text_contents() == list(NAMES.values())
+
+
+async def test_keys_select_a_room_and_act_on_the_one_that_is_named(browser: Browser, wall: Running) -> None:
+    asked: list[str] = []
+    async with opened(browser, await link(wall)) as seen:
+        page = seen.page
+        page.on("request", lambda request: asked.append(f"{request.method} {request.url.removeprefix(wall.url)}"))
+        await page.locator(ROW.format("wall-a")).get_by_text("On air", exact=True).wait_for()
+        bar = page.get_by_role("region", name="Selected room")
+        await page.keyboard.press("2")
+        await bar.get_by_role("heading", name="Salle Curie").wait_for()
+        await page.keyboard.press(" ")
+        await until_answered(lambda: _is("POST /whep/wall-b-slate" in asked))
+        assert not [one for one in asked if one.startswith("POST /whep/wall-b-slate/")], "outgoing opens no incoming"
+        await page.keyboard.press("Shift+Space")
+        await until_answered(lambda: _is("POST /whep/wall-b-slate/main" in asked))
+        await until_answered(lambda: _is(any(one.startswith("DELETE /whep/wall-b-slate/public/") for one in asked)))
+        await page.keyboard.press("Escape")
+        await bar.wait_for(state="detached")
+        await page.keyboard.type("et")
+        await bar.get_by_role("heading", name="Studio Étage").wait_for()
+        async with seen.context.expect_page() as beside:
+            await page.keyboard.press("Enter")
+        assert (await beside.value).url == f"{wall.url}/studio/wall-c-hung"
+        await (await beside.value).close()
+        # End wants a second press, on the same room.
+        await page.keyboard.press("1")
+        await bar.get_by_role("heading", name="Amphi Turing").wait_for()
+        await page.keyboard.press("End")
+        await bar.get_by_role("button", name="Press again to end").wait_for()
+        await page.keyboard.press("2")
+        await page.keyboard.press("1")
+        await page.keyboard.press("End")
+        assert await session_in(wall, "wall-a") is not None
+        await page.keyboard.press("End")
+        await until_answered(lambda: _ended(wall, "wall-a"))
+        await bar.get_by_role("button", name="Press again to end").wait_for(state="detached")
+
+
+@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
+async def test_the_wall_fits_from_a_phone_to_a_television(browser: Browser, wall: Running, language: str) -> None:
+    async with opened(browser, await link(wall), language=language) as seen:
+        await seen.page.locator(ROW.format("wall-a")).locator("img").first.wait_for()
+        await seen.page.keyboard.press("1")
+        for width, height in (390, 844), (320, 640), (1920, 1080), (3840, 2160):
+            await seen.page.set_viewport_size({"width": width, "height": height})
+            assert await seen.overflow_px() == 0, width
+            if width in (390, 1920):
+                assert await seen.accessibility() == [], width
+        top = await seen.page.evaluate(
+            """() => ['.troubles', '.rows'].map((one) => document.querySelector(one).getBoundingClientRect().top)"""
+        )
+        assert top[0] <= top[1]
+        assert seen.errors == []
+
+
+async def _is(value: bool) -> bool:
+    return value
+
+
+async def _ended(server: Running, room: str) -> bool:
+    return await session_in(server, room) is None
