@@ -17,6 +17,7 @@ _PAGES = {
     Role.VIEWER: "watch",
     # Without an encoder a browser publishes there; it is told nothing of the crew.
     Role.PUBLISHER: "studio",
+    Role.APPROVER: "approve",
 }
 
 
@@ -42,6 +43,8 @@ def page_of(grant: Grant) -> str:
         room = next(iter(grant.rooms_named))
     if grant.role is Role.VIEWER and grant.session is not None:
         return f"/session/{grant.session}"
+    if grant.role is Role.APPROVER:
+        return f"/approve/{grant.session}"
     if room is not None:
         return f"/{_PAGES[grant.role]}/{room}"
     if grant.role in (Role.ADMIN, Role.ORGANISER):
@@ -55,5 +58,6 @@ def grant_link(base: str, grant: Grant, token: str) -> str:
 
     A session may move to another room after its link was printed: the link leads to the session's present room.
     """
-    path = "/join" if grant.session is not None or grant.event is not None else page_of(grant)
+    by_session = grant.role is not Role.APPROVER and (grant.session is not None or grant.event is not None)
+    path = "/join" if by_session else page_of(grant)
     return f"{base}{path}#token={token}"

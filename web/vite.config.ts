@@ -22,6 +22,7 @@ const SHELLS = [
   'moderate',
   'docs',
   'archive',
+  'approve',
 ] as const
 
 /** Asks for the playlist before the player's code is here. */

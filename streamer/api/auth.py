@@ -51,7 +51,7 @@ async def authenticate(request: web.Request, services: Services) -> Grant | None
 async def identify(request: web.Request, services: Services) -> Identity | None:
     """As :func:`_identify`; the request also keeps whether it comes from the crew."""
     identity = await _identify(request, services)
-    if identity is not None and identity.grant.role not in (Role.VIEWER, Role.PUBLISHER):
+    if identity is not None and identity.grant.role not in (Role.VIEWER, Role.PUBLISHER, Role.APPROVER):
         request[HOLDER] = True
     return identity
 

@@ -35,14 +35,14 @@ async def waveform(call: Call) -> WaveformView:
     archivist = call.services.archivist
     if recording.state is not RecordingState.READY or entry.current is None:
         raise _no_waveform()
-    if not archivist.stills.take(grant.id):
+    if not archivist.waveforms.take(grant.id):
         raise TooMany("Too much is being decoded.", code="too_many_stills", headers={"Retry-After": "1"})
     try:
         made = await waveform_of(archivist, entry.session.id, recording.room)
     except NoWaveform:
         raise _no_waveform() from None
     finally:
-        archivist.stills.give_back(grant.id)
+        archivist.waveforms.give_back(grant.id)
     return WaveformView(
         from_ms=made.from_ms,
         bin_ms=BIN_MS,

@@ -76,6 +76,8 @@ async def list_grants(call: Call) -> GrantList:
 
 async def create_grant(call: Call) -> GrantCreated:
     body = call.body(GrantCreate)
+    if body.role is Role.APPROVER:
+        raise invalid_field("role", "an approver's link is made by asking for an approval")
     made = new_token()
     grant = Grant(
         id=made.grant_id,
@@ -155,28 +157,31 @@ async def revoke_grant(call: Call) -> None:
     """Answers when everything that the grant had opened is closed, or when a time limit is over."""
     async with call.services.database.read() as connection:
         grant = await Grants(connection).get(call.path("id"))
-        _require_over(call, grant, await _target(connection, grant))
-    erasing = call.services.erasing
+        holder = _require_over(call, grant, await _target(connection, grant))
+    await revoke(call.services, holder, grant.id)
+
+
+async def revoke(services: Services, holder: Grant, grant_id: str) -> None:
+    """Revoke a grant for ``holder``, who may, and close all that it opened. Raises NotErased."""
     # Recorded outside the database, so that a restored database does not bring the grant back. With it go the encoders'
     # grants that it made.
-    gone = erasures.GrantErasure(now_ms(), await erasing.hashed(GRANT, grant.id))
-    await erasing.carry_out(gone, lambda: _revoke(call))
+    gone = erasures.GrantErasure(now_ms(), await services.erasing.hashed(GRANT, grant_id))
+    await services.erasing.carry_out(gone, lambda: _revoke(services, holder, grant_id))
 
 
-async def _revoke(call: Call) -> None:
-    async with call.services.database.write() as connection:
+async def _revoke(services: Services, holder: Grant, grant_id: str) -> None:
+    async with services.database.write() as connection:
         grants = Grants(connection)
-        grant = await grants.find(call.path("id"))
+        grant = await grants.find(grant_id)
         if grant is None:
             return  # another request was faster
         target = await _target(connection, grant)
-        holder = _require_over(call, grant, target)
         encoders = await grants.find_many(await grants.encoders_of(grant.id))
         gone = await grants.remove(grant.id)
         for one in (grant, *encoders.values()):
             await record(connection, holder, Action.GRANT_REVOKE, target, "grant", one.id, _said(one))
         opened = await WebRtcConnections(connection).of_grants(gone)
-    await _close_what_they_opened(call.services, gone, opened)
+    await _close_what_they_opened(services, gone, opened)
 
 
 async def _close_what_they_opened(services: Services, gone: Sequence[str], opened: Sequence[OpenConnection]) -> None:

@@ -131,6 +131,11 @@ async def join(request: web.Request) -> web.Response:
     return shell_page(request, "join", "join", None, None)
 
 
+async def approve(request: web.Request) -> web.Response:
+    """The page of a speaker who is asked about the cut of their replay. It is the same for every session."""
+    return shell_page(request, "approve", "approve", None, None)
+
+
 async def archive(request: web.Request) -> web.Response:
     """Past sessions. The page reads from its own address what is looked for."""
     branding = branding_of_event(request.app[SERVICES], request.query.get("event"))
@@ -339,6 +344,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/moderate", moderate)
     app.router.add_get("/moderate/{room}", moderate)
     app.router.add_get("/stage/{room}", stage)
+    app.router.add_get("/approve/{session}", approve)
     app.router.add_get("/archive", archive)
     app.router.add_get("/join", join)
     app.router.add_get(f"{PREFIX}/docs", docs)

@@ -113,6 +113,10 @@ _API: Mapping[str, Rule] = {
     "DELETE /recordings/{id}": Action.RECORDING_DELETE,
     "GET /recordings/{id}/still.jpg": Action.RECORDING_READ,
     "GET /recordings/{id}/waveform": Action.RECORDING_READ,
+    "GET /recordings/{id}/approval": Action.RECORDING_APPROVE,
+    "POST /recordings/{id}/approval": Action.RECORDING_PUBLISH,
+    "DELETE /recordings/{id}/approval": Action.RECORDING_PUBLISH,
+    "POST /recordings/{id}/approval/answer": Action.RECORDING_APPROVE,
     "GET /retention": Action.RECORDING_READ,
     "POST /retention": Action.RECORDING_DELETE,
     # And the right of the action that is undone.
@@ -168,6 +172,7 @@ _PAGES: Mapping[str, Rule] = {
     "GET /session/{session}/{key}": Open.EVERYBODY,
     "GET /admin": Open.EVERYBODY,
     "GET /admin/{tail}": Open.EVERYBODY,
+    "GET /approve/{session}": Open.EVERYBODY,
     "GET /archive": Open.EVERYBODY,
     "GET /join": Open.EVERYBODY,
     # Without such a code it is a page to type another.

@@ -28,7 +28,8 @@ from streamer.archive.stills import NoPicture, still_at
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller, recording_told
-from streamer.errors import NotFound, StreamerError, TooMany
+from streamer.errors import Conflict, NotFound, StreamerError, TooMany
+from streamer.store.approvals import Approval, Approvals, ApprovalState
 from streamer.store.paging import Page, page_of_shown
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.store.sessions import Sessions
@@ -112,6 +113,8 @@ class RecordingCrewView(RecordingView):
     """A cut may lie between these two media times."""
     material_to_ms: int | None
     editions: list[EditionView]
+    approval: ApprovalState | None = None
+    """Of the present cut, where a speaker is asked."""
     material_url: str | None = None
     """Plays all of the material, to move the cut in it; null while it grows. Other material has another address."""
 
@@ -163,7 +166,12 @@ def _sees_all(services: Services, grant: Grant | None, session: Session) -> bool
 
 
 def _view(
-    services: Services, caller: Caller, session: Session, recording: Recording, editions: list[StoredEdition]
+    services: Services,
+    caller: Caller,
+    session: Session,
+    recording: Recording,
+    editions: list[StoredEdition],
+    approval: Approval | None,
 ) -> RecordingView | RecordingCrewView | None:
     current = next((e for e in reversed(editions) if e.replaced_ms is None), None)
     venue = venue_of(services, session.room)
@@ -204,6 +212,7 @@ def _view(
         material_from_ms=recording.start_ms,
         material_to_ms=recording.end_ms,
         editions=[EditionView.of(edition, base) for edition in editions],
+        approval=approval.state_for(current.id if current else None) if approval is not None else None,
         material_url=f"{own}/{whole.id}/index.m3u8" if whole is not None else None,
     )
 
@@ -228,10 +237,13 @@ async def list_recordings(call: Call) -> RecordingList:
             rows = await Sessions(connection).find_many([recording.session for recording in found])
             stored = Editions(connection)
             editions = {recording.session: await stored.of_session(recording.session) for recording in found}
+            asked = await Approvals(connection).find_many(rows)
         # The director's copy may be newer than the row.
         sessions = {name: services.director.find(name) or row for name, row in rows.items()}
         return [
-            _view(services, caller, sessions[r.session], r, editions[r.session]) if r.session in sessions else None
+            _view(services, caller, sessions[r.session], r, editions[r.session], asked.get(r.session))
+            if r.session in sessions
+            else None
             for r in found
         ]
 
@@ -242,17 +254,20 @@ async def list_recordings(call: Call) -> RecordingList:
 async def entry_of(call: Call) -> tuple[RecordingEntry, Recording]:
     """Raises NotFound, also for a recording that the caller may not know of."""
     entry = await call.services.archivist.repository.entry(call.path("id"), around=False)
-    if entry is None or entry.recording is None or _told(call, entry, entry.recording) is None:
+    if entry is None or entry.recording is None or await _told(call, entry, entry.recording) is None:
         raise _no_recording()
     return entry, entry.recording
 
 
-def _told(call: Call, entry: RecordingEntry, recording: Recording) -> RecordingView | RecordingCrewView | None:
-    return _view(call.services, call.caller(entry.session), entry.session, recording, list(entry.editions))
+async def _told(call: Call, entry: RecordingEntry, recording: Recording) -> RecordingView | RecordingCrewView | None:
+    async with call.services.database.read() as connection:
+        asked = await Approvals(connection).find(entry.session.id)
+    caller = call.caller(entry.session)
+    return _view(call.services, caller, entry.session, recording, list(entry.editions), asked)
 
 
 async def get_recording(call: Call) -> RecordingView | RecordingCrewView:
-    view = _told(call, *await entry_of(call))
+    view = await _told(call, *await entry_of(call))
     assert view is not None
     return view
 
@@ -285,11 +300,13 @@ async def still(call: Call) -> Text:
 
 async def change(call: Call) -> RecordingView | RecordingCrewView:
     body, services = call.body(RecordingChange), call.services
-    entry, _ = await entry_of(call)
+    entry, recording = await entry_of(call)
     target = target_of(services, entry.session)
     grant = call.require(target)
     if body.published is not None:
         require(grant, Action.RECORDING_PUBLISH, target)
+    if body.published and not recording.published:
+        await _check_approved(call, entry)
     wanted = Edit(
         body.start_ms,
         body.end_ms,
@@ -304,9 +321,18 @@ async def change(call: Call) -> RecordingView | RecordingCrewView:
         with contextlib.suppress(StreamerError):
             await services.director.refresh()
     assert entry.recording is not None
-    view = _told(call, entry, entry.recording)
+    view = await _told(call, entry, entry.recording)
     assert view is not None
     return view
+
+
+async def _check_approved(call: Call, entry: RecordingEntry) -> None:
+    """Raises Conflict ``approval_waits`` while the speaker is asked and has not approved the present cut."""
+    async with call.services.database.read() as connection:
+        approval = await Approvals(connection).find(entry.session.id)
+    current = entry.current
+    if approval is not None and approval.state_for(current.id if current else None) is not ApprovalState.APPROVED:
+        raise Conflict("The speaker has not approved this cut.", code="approval_waits")
 
 
 async def delete(call: Call) -> None:

@@ -9,6 +9,7 @@ from aiohttp import web
 from streamer.api import (
     alarm_pages,
     alarms,
+    approvals,
     audit,
     captions,
     counting,
@@ -74,6 +75,7 @@ ROUTES = (
     *duty.ROUTES,
     *recordings.ROUTES,
     *cutting.ROUTES,
+    *approvals.ROUTES,
     *replays.ROUTES,
     *imports.ROUTES,
     *schedule_sources.ROUTES,

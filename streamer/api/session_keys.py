@@ -91,6 +91,8 @@ class KeyAccess:
     holder: str
     output: str
     """The session's output in its room."""
+    live: bool = False
+    """Whether it was let in to what is live."""
 
     @property
     def holds(self) -> bool:
@@ -101,6 +103,11 @@ class KeyAccess:
     def unpublished(self) -> bool:
         """Whether it opens a recording that is not published: people's own keys do, a shared link does not."""
         return self.holder not in (EVERYBODY, LINK)
+
+    @property
+    def finished_only(self) -> bool:
+        """Whether it opens nothing of a session that goes on."""
+        return self.keys.only_approves(self)
 
     @property
     def cuts(self) -> bool:
@@ -173,7 +180,7 @@ class SessionKeys:
             if session.closed and output_name(session) in outputs:
                 holder = holder_of(self._secret, session, key)
                 if holder is not None:
-                    return await self._opened(session, holder)
+                    return await self._opened(session, holder, live=True)
         return None
 
     async def open_replay(self, session_id: str, key: str | None) -> KeyAccess | None:
@@ -188,13 +195,20 @@ class SessionKeys:
         session = self._known(opened.session)
         if session is None or session.generation != opened.generation:
             return False
-        return self._admits(session, opened.holder)
+        return self._admits(session, opened.holder, live=opened.live)
 
     def cuts(self, opened: KeyAccess) -> bool:
+        return self._allows(opened, Action.RECORDING_READ)
+
+    def only_approves(self, opened: KeyAccess) -> bool:
+        own = opened.holder not in (EVERYBODY, LINK)
+        return own and not self._allows(opened, Action.SESSION_VIEW_CLOSED)
+
+    def _allows(self, opened: KeyAccess, action: Action) -> bool:
         session, known = self._known(opened.session), self._holders.get(opened.holder)
         if session is None or known is None or known.grant is None:
             return False
-        return known.grant.allows(Action.RECORDING_READ, self._target(session))
+        return known.grant.allows(action, self._target(session))
 
     def on_end(self, opened: KeyAccess, callback: Callable[[], None]) -> Callable[[], None]:
         ticket = object()
@@ -208,14 +222,14 @@ class SessionKeys:
 
         return leave
 
-    async def _opened(self, session: Session, holder: str) -> KeyAccess | None:
+    async def _opened(self, session: Session, holder: str, *, live: bool = False) -> KeyAccess | None:
         if holder not in (EVERYBODY, LINK):
             await self._know(holder)
-        if not self._admits(session, holder):
+        if not self._admits(session, holder, live=live):
             return None
-        return KeyAccess(self, session.id, session.generation, holder, output_name(session))
+        return KeyAccess(self, session.id, session.generation, holder, output_name(session), live)
 
-    def _admits(self, session: Session, holder: str) -> bool:
+    def _admits(self, session: Session, holder: str, *, live: bool) -> bool:
         """Answered from memory."""
         if holder == EVERYBODY:
             return not session.closed
@@ -225,7 +239,9 @@ class SessionKeys:
         if known is None or known.grant is None or (known.ends_ms is not None and now_ms >= known.ends_ms):
             return False
         known.asked_at = time.monotonic()
-        return known.grant.in_force(now_ms) and known.grant.allows(Action.SESSION_VIEW_CLOSED, self._target(session))
+        target, grant = self._target(session), known.grant
+        watches = grant.allows(Action.SESSION_VIEW_CLOSED, target)
+        return grant.in_force(now_ms) and (watches or (not live and grant.allows(Action.RECORDING_APPROVE, target)))
 
     def _known(self, session_id: str) -> Session | None:
         """The session as it is in memory."""

@@ -92,6 +92,7 @@ class Archivist:
         """Held while a still is decoded: one at a time."""
         self.stills = Shares(MAX_STILLS)
         """Requests for a still that wait or are being answered, by grant."""
+        self.waveforms = Shares(MAX_STILLS)
         self._plane = plane
         self._room_dir = room_dir
         self._locks: dict[str, asyncio.Lock] = {}

@@ -20,6 +20,9 @@ class Role(StrEnum):
     VIEWER = "viewer"
     PUBLISHER = "publisher"
     """An encoder: it publishes, and is told what the public is told."""
+    APPROVER = "approver"
+    """A speaker who is asked about the cut of one replay: they see that cut, and are told otherwise what the public is
+    told."""
 
 
 class Action(StrEnum):
@@ -73,6 +76,8 @@ class Action(StrEnum):
     RECORDING_CHANGE = "recording.change"
     """Cuts, chapters, incidents, pins."""
     RECORDING_PUBLISH = "recording.publish"
+    RECORDING_APPROVE = "recording.approve"
+    """Watch the cut of a replay as it would be published, and approve it or ask for a change."""
     RECORDING_DELETE = "recording.delete"
     MEDIA_FORGET = "media.forget"
     """Remove minutes of the programme for good."""
@@ -130,6 +135,7 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.SPEAKER: _VIEWER | {Action.STAGE_READ},
     Role.VIEWER: _VIEWER,
     Role.PUBLISHER: frozenset({Action.PUBLISH}),
+    Role.APPROVER: frozenset({Action.RECORDING_APPROVE}),
 }
 """Role -> actions, inside the grant's scope.
 

@@ -20,6 +20,11 @@ class MediaAccess(Protocol):
         ...
 
     @property
+    def finished_only(self) -> bool:
+        """Whether this access opens no recording that grows: its holder may not watch the session."""
+        ...
+
+    @property
     def cuts(self) -> bool:
         """Whether this access opens all that is recorded, what the cut leaves out too."""
         ...

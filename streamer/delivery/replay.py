@@ -145,7 +145,7 @@ class ReplayDelivery:
         if state is None or not may_watch(request, state):
             raise _not_published()
         ref = state.current
-        if ref is None:
+        if ref is None or (ref.end_ms is None and request[ACCESS].finished_only):
             raise _not_published()
         return await self._multivariant(request, state, ref, ref.id)
 
@@ -242,7 +242,9 @@ class ReplayDelivery:
             self.stats.replaced_total += 1
             self._slots.pop((state.session, ref.id), None)
             raise Gone("This edition has been replaced by another one.")
-        if not may_watch(request, state) or (ref is state.whole and not request[ACCESS].cuts):
+        access = request[ACCESS]
+        hidden = (ref is state.whole and not access.cuts) or (ref.end_ms is None and access.finished_only)
+        if not may_watch(request, state) or hidden:
             raise _not_listed()
         return state, ref
 

@@ -18,7 +18,7 @@ ENTRY: Mapping[str, Action | None] = {
     STUDIO: Action.ROOM_AIR,
 }
 """Namespace -> the right that its clients need in the room. None: open to everybody."""
-OUTSIDE = frozenset({Role.PUBLISHER})
+OUTSIDE = frozenset({Role.PUBLISHER, Role.APPROVER})
 """Roles whose tokens open no namespace, not even the public one."""
 
 

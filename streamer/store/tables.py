@@ -223,6 +223,21 @@ editions = Table(
     Index("ix_editions_session_id_created_ms", "session_id", "created_ms"),
 )
 
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("session_id", String(48), ForeignKey("recordings.session_id", ondelete="CASCADE"), primary_key=True),
+    Column("grant_id", String(32), nullable=False),
+    Column("label", String(200), nullable=False),
+    Column("publish", Boolean, nullable=False),
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("edition_id", String(48), nullable=False),
+    Column("note", UnboundedText, nullable=False),
+    Column("answered_ms", BigInteger),
+)
+"""A speaker's approval of a replay's cut. ``grant_id`` is no foreign key: the answer outlives the link."""
+
 captions = Table(
     "captions",
     metadata,

@@ -303,6 +303,7 @@ async def test_what_is_left_out_says_that_it_leaves_the_live_window_and_forget_s
         dialog = page.get_by_role("dialog")
         await dialog.get_by_role("button", name=words["sure"]).click()
         await seen.text(re.compile(words["done"]))
+        await approved_by_link(browser, server, page, session["id"], language)
         entry = (await server.api("GET", f"/audit?kind=room&id={room}"))["items"][0]
         assert entry["action"] == "media.forget"
         assert abs(entry["details"]["from_ms"] - from_ms) <= 1
@@ -325,6 +326,29 @@ async def cut_by_keys(page: Page, words: dict[str, Any]) -> None:
     await expect(begins).to_have_value(before)
 
 
+async def approved_by_link(browser: Browser, server: Running, page: Page, session: str, language: str) -> None:
+    """The speaker sees the cut by the link, without a login, and approves it."""
+    words = WORDS[language]
+    panel = page.locator("section", has=page.get_by_role("heading", name=words["approval"]))
+    await panel.get_by_role("textbox").first.fill("Zoé")
+    await panel.get_by_role("button", name=words["ask"]).click()
+    address = await panel.get_by_label(re.compile("Zoé")).first.input_value()
+    async with opened(browser, address, language=language) as speaker:
+        await speaker.page.set_viewport_size({"width": 320, "height": 700})
+        video = speaker.page.locator("video")
+        await until_answered(lambda: shows(video))
+        assert "token" not in speaker.page.url
+        assert await speaker.accessibility() == []
+        assert await speaker.overflow_px() == 0
+        await speaker.page.get_by_role("button", name=words["approve"]).click()
+        await speaker.text(re.compile(words["thanks"]))
+    assert (await server.api("GET", f"/recordings/{session}"))["approval"] == "approved"
+
+
+async def shows(video: Locator) -> bool:
+    return bool(await video.evaluate("video => video.readyState >= 2 && video.duration > 1"))
+
+
 async def later(video: Locator, than_s: float) -> bool:
     return bool(await video.evaluate("(video, than) => video.currentTime > than", than_s))
 
@@ -342,6 +366,10 @@ WORDS: dict[str, dict[str, Any]] = {
         "begin": "Begin here",
         "undo": "Undo",
         "time": "Time of day",
+        "approval": "Speaker’s approval",
+        "ask": "Ask for approval",
+        "approve": "Approve",
+        "thanks": "You have approved",
     },
     "fr-FR": {
         "edges": ("De", "À"),
@@ -355,6 +383,10 @@ WORDS: dict[str, dict[str, Any]] = {
         "begin": "Commencer ici",
         "undo": "Annuler",
         "time": "Heure",
+        "approval": "Accord de l’intervenant",
+        "ask": "Demander l’accord",
+        "approve": "Approuver",
+        "thanks": "Vous avez approuvé",
     },
 }
 

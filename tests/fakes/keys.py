@@ -12,6 +12,7 @@ class FakeOpened:
     output: str
     unpublished: bool
     cuts: bool = False
+    finished_only: bool = False
     holds: bool = True
     ends: list[Callable[[], None]] = field(default_factory=list)
 

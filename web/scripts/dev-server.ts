@@ -1,7 +1,7 @@
 import type { Plugin, ProxyOptions } from 'vite'
 
 const PAGES =
-  /^\/(?:(admin)(?:\/.*)?|(session)\/[^/]+(?:\/[^/]+)?|(join|studio|moderate|archive)|(watch|embed|studio|stage|caption|moderate)\/[^/]+|api\/v1\/(docs))$/
+  /^\/(?:(admin)(?:\/.*)?|(session)\/[^/]+(?:\/[^/]+)?|(join|studio|moderate|archive)|(watch|embed|studio|stage|caption|moderate|approve)\/[^/]+|api\/v1\/(docs))$/
 
 /** The shell of a page's address; null for what is no page. */
 export function shellOf(path: string): string | null {

@@ -180,6 +180,108 @@ async def test_the_whole_material_plays_for_its_crew_alone(api: Api, client: Cli
     assert again["editions"] == shown["editions"]
 
 
+async def asked(api: Api, name: str = "talk", **more: Any) -> tuple[dict[str, Any], Api]:
+    """The question, and the speaker's own requests."""
+    made = await api("POST", f"/recordings/{name}/approval", {"label": "Zoé", **more})
+    page, _, token = made["link"].partition("#token=")
+    assert page == f"http://streamer.test/approve/{name}"
+    return made, api.as_(token)
+
+
+async def test_a_replay_waits_for_its_speaker(api: Api, studio: Studio) -> None:
+    await api("PATCH", "/recordings/talk", {"published": False})
+    made, zoe = await asked(api)
+    assert (made["state"], made["publish"], made["title"]) == ("asked", True, "Title of talk")
+    refused = await api("PATCH", "/recordings/talk", {"published": True}, expect=409)
+    assert refused["error"]["code"] == "approval_waits"
+    seen = await zoe("GET", "/recordings/talk/approval")
+    assert (seen["duration_ms"], seen["edition"]) == (6000, made["edition"])
+    change = {"edition": seen["edition"], "approved": False, "note": "Without the first second, please."}
+    await zoe("POST", "/recordings/talk/approval/answer", {**change, "note": " "}, expect=422)
+    told = await zoe("POST", "/recordings/talk/approval/answer", change, expect=200)
+    assert (told["state"], told["note"]) == ("change_wanted", "Without the first second, please.")
+    assert (await api("GET", "/recordings/talk"))["approval"] == "change_wanted"
+    # Another cut is another question. An answer about the old one does not count.
+    await api("PATCH", "/recordings/talk", {"start_ms": studio.at(3)})
+    assert [one["approval"] for one in (await api("GET", "/recordings"))["items"]] == ["asked", None]
+    yes = {"edition": seen["edition"], "approved": True}
+    late = await zoe("POST", "/recordings/talk/approval/answer", yes, expect=409)
+    assert late["error"]["code"] == "replaced"
+    again = await zoe("GET", "/recordings/talk/approval")
+    assert (again["state"], again["duration_ms"], again["published"]) == ("asked", 5000, False)
+    done = await zoe("POST", "/recordings/talk/approval/answer", {**yes, "edition": again["edition"]}, expect=200)
+    assert (done["state"], done["published"]) == ("approved", True)
+    assert await sessions_of(api.as_("")) == ["talk"]
+    log = (await api("GET", "/audit?kind=recording&id=talk"))["items"]
+    assert [(one["action"].removeprefix("recording."), one["label"]) for one in log[:3]] == [
+        ("publish", "Zoé"),
+        ("approve", "Zoé"),
+        ("change", "STREAMER_ADMIN_TOKEN"),
+    ]
+    assert log[3]["details"] == {"note": "Without the first second, please."}
+    assert log[4]["action"] == "recording.ask_approval"
+
+
+async def test_an_approvers_link_is_good_for_one_cut_and_nothing_else(
+    api: Api, client: Client, database: Database, studio: Studio
+) -> None:
+    made, zoe = await asked(api, "board")
+    keys = client.app[SERVICES].keys  # type: ignore[union-attr]
+    key = (await zoe("GET", "/recordings/board/approval"))["url"].split("/~")[1].split("/")[0]
+    opened = await keys.open_replay("board", key)
+    assert (opened.holds, opened.unpublished, opened.finished_only, opened.cuts) == (True, True, True, False)
+    # A session that goes on is not theirs to watch.
+    async with database.read() as connection:
+        session = await Sessions(connection).get("board")
+    assert [keys._admits(session, opened.holder, live=live) for live in (False, True)] == [True, False]
+    crew = (await api("GET", "/recordings/board"))["material_url"].split("/~")[1].split("/")[0]
+    watching = await keys.open_replay("board", crew)
+    assert (watching.finished_only, keys._admits(session, watching.holder, live=True)) == (False, True)
+    for method, path, body, expect in (
+        ("GET", "/sessions/board", None, 404),
+        ("GET", "/recordings/board", None, 404),
+        ("GET", "/recordings/talk/approval", None, 404),
+        ("GET", "/recordings/board/waveform", None, 403),
+        ("GET", f"/recordings/board/still.jpg?at={studio.at(9)}", None, 403),
+        ("PATCH", "/recordings/board", {"published": True}, 403),
+        ("DELETE", "/recordings/board/approval", None, 403),
+        ("POST", "/grants", {"role": "viewer", "session": "board"}, 403),
+    ):
+        await zoe(method, path, body, expect=expect)
+    await api("POST", "/grants", {"role": "approver", "session": "board"}, expect=422)
+    # An organiser does not answer in the speaker's place.
+    yes = {"edition": made["edition"], "approved": True}
+    await api("POST", "/recordings/board/approval/answer", yes, expect=404)
+    assert (await api("GET", "/recordings/board/approval"))["label"] == "Zoé"
+    # Asked again, and withdrawn: the links of before are over, and with them the keys.
+    _, newer = await asked(api, "board", publish=False)
+    await zoe("GET", "/recordings/board/approval", expect=401)
+    assert not opened.holds
+    assert await keys.open_replay("board", key) is None
+    await api("DELETE", "/recordings/board/approval")
+    await newer("GET", "/recordings/board/approval", expect=401)
+    await api("GET", "/recordings/board/approval", expect=404)
+    await api("PATCH", "/recordings/board", {"published": True})
+
+
+async def test_who_asks_for_approval_and_for_how_long(api: Api, studio: Studio) -> None:
+    technician = api.as_(await api.grant("technician", room="salle"))
+    await technician("POST", "/recordings/talk/approval", {"label": "Zoé"}, expect=403)
+    await api.as_("")("GET", "/recordings/talk/approval", expect=401)
+    for wrong in ({}, {"label": ""}, {"label": "Z", "expires": "2020-01-01T00:00:00Z"}):
+        await api("POST", "/recordings/talk/approval", wrong, expect=422)
+    await api("POST", "/recordings/talk/approval", {"label": "Z", "expires": "2099-01-01T00:00:00Z"}, expect=422)
+    await api("POST", "/recordings/nothing/approval", {"label": "Z"}, expect=404)
+    made, zoe = await asked(api)
+    (link,) = [one for one in (await api("GET", "/grants"))["items"] if one["role"] == "approver"]
+    assert (link["label"], link["session_title"], link["expires"]) == ("Zoé", "Title of talk", made["expires"])
+    await api("DELETE", f"/grants/{link['id']}")
+    await zoe("GET", "/recordings/talk/approval", expect=401)
+    assert (await api("GET", "/recordings/talk/approval"))["expires"] is None
+    await api("DELETE", "/recordings/talk")
+    await api("GET", "/recordings/talk/approval", expect=404)
+
+
 async def test_deleted_and_pinned(api: Api, studio: Studio) -> None:
     await api("PATCH", "/recordings/talk", {"pinned": True})
     refused = await api("DELETE", "/recordings/talk", expect=409)

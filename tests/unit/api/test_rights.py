@@ -150,6 +150,10 @@ QUESTIONS: dict[str, Question] = {
     "DELETE /api/v1/recordings/{id}": Question(missing=True),
     "GET /api/v1/recordings/{id}/still.jpg": Question(query="?at=5", missing=True),
     "GET /api/v1/recordings/{id}/waveform": Question(missing=True),
+    "GET /api/v1/recordings/{id}/approval": Question(missing=True),
+    "POST /api/v1/recordings/{id}/approval": Question(body={"label": "Zoé"}, missing=True),
+    "DELETE /api/v1/recordings/{id}/approval": Question(missing=True),
+    "POST /api/v1/recordings/{id}/approval/answer": Question(body={"edition": "e", "approved": True}, missing=True),
     "GET /api/v1/retention": Question(ROOM, query="?room=in-room"),
     "POST /api/v1/retention": Question(ROOM, query="?room=in-room"),
     # There is no action of that id: what undoing asks is in the tests of taps.

@@ -39,9 +39,10 @@ def test_every_role_stands_in_the_table_and_lesser_roles_hold_less() -> None:
     assert set(PERMISSIONS) == set(Role)
     assert PERMISSIONS[Role.ADMIN] == frozenset(Action)
     assert set().union(*PERMISSIONS.values()) == set(Action)
-    for role in set(Role) - {Role.PUBLISHER}:
+    for role in set(Role) - {Role.PUBLISHER, Role.APPROVER}:
         assert PERMISSIONS[Role.VIEWER] <= PERMISSIONS[role] <= PERMISSIONS[Role.ADMIN]
     assert PERMISSIONS[Role.PUBLISHER] == {Action.PUBLISH}
+    assert PERMISSIONS[Role.APPROVER] == {Action.RECORDING_APPROVE}
     for role in (Role.TECHNICIAN, Role.MODERATOR, Role.CAPTIONER, Role.SPEAKER):
         assert PERMISSIONS[role] < PERMISSIONS[Role.ORGANISER]
     for holder, given in GRANTABLE.items():

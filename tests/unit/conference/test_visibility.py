@@ -30,8 +30,8 @@ def test_anybody_is_told_of_public_sessions_alone() -> None:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_grant_that_covers_the_session_is_told_of_it_but_an_encoders(role: Role) -> None:
-    expected = NOTHING if role is Role.PUBLISHER else CREW
+def test_a_grant_that_covers_the_session_is_told_of_it_but_an_encoders_and_an_approvers(role: Role) -> None:
+    expected = NOTHING if role in (Role.PUBLISHER, Role.APPROVER) else CREW
     for scope in ({"room": "salle"}, {"venue": "paris"}, {"event": "pses"}, {"session": "s1"}, {}):
         assert told(grant(role, **scope), SESSION, "paris") == expected
         assert told(grant(role, **scope), UNLISTED, "paris") == expected

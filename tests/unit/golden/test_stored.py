@@ -26,6 +26,7 @@ from streamer.control.messages import RoomConfig
 from streamer.settings import Settings, load_settings
 from streamer.store import (
     actions,
+    approvals,
     audit,
     captions,
     chat,
@@ -59,6 +60,7 @@ NOON_MS = 1_780_308_000_000
 MAPPINGS: dict[str, RowMapping[Any]] = {
     "actions": actions._MAPPING,
     "audit": audit._MAPPING,
+    "approvals": approvals._MAPPING,
     "captions": captions._MAPPING,
     "messages": chat._MAPPING,
     "directors": directors._MAPPING,

@@ -22,7 +22,19 @@ export interface PageBranding {
 
 /** The configuration that the server gives a page in `<script type="application/json" id="streamer-config">`. */
 export interface PageConfig {
-  page: 'home' | 'watch' | 'embed' | 'session' | 'studio' | 'admin' | 'join' | 'stage' | 'hall' | 'docs' | 'archive'
+  page:
+    | 'home'
+    | 'watch'
+    | 'embed'
+    | 'session'
+    | 'studio'
+    | 'admin'
+    | 'join'
+    | 'stage'
+    | 'hall'
+    | 'docs'
+    | 'archive'
+    | 'approve'
   /** Null on pages of no room, and where the room is unknown. */
   room: PageRoom | null
   publicUrl: string

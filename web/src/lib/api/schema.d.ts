@@ -12,7 +12,7 @@ export interface components {
          * @description Things that need a right. Reading public things is no action: everybody may.
          * @enum {string}
          */
-        Action: "venue.create" | "venue.change" | "venue.delete" | "room.create" | "room.change" | "room.delete" | "room.crew" | "room.hold" | "room.air" | "alarm.acknowledge" | "alarm.reach" | "duty.assign" | "room.codes" | "publish" | "preview" | "event.create" | "event.change" | "event.delete" | "schedule.import" | "session.create" | "session.change" | "session.delete" | "session.run" | "session.delay" | "session.cancel" | "session.answer" | "session.read_closed" | "session.view_closed" | "recording.read" | "recording.change" | "recording.publish" | "recording.delete" | "media.forget" | "caption.write" | "chat.moderate" | "question.moderate" | "poll.run" | "stage.read" | "grant.read" | "grant.create" | "grant.revoke" | "audit.read" | "password.change";
+        Action: "venue.create" | "venue.change" | "venue.delete" | "room.create" | "room.change" | "room.delete" | "room.crew" | "room.hold" | "room.air" | "alarm.acknowledge" | "alarm.reach" | "duty.assign" | "room.codes" | "publish" | "preview" | "event.create" | "event.change" | "event.delete" | "schedule.import" | "session.create" | "session.change" | "session.delete" | "session.run" | "session.delay" | "session.cancel" | "session.answer" | "session.read_closed" | "session.view_closed" | "recording.read" | "recording.change" | "recording.publish" | "recording.approve" | "recording.delete" | "media.forget" | "caption.write" | "chat.moderate" | "question.moderate" | "poll.run" | "stage.read" | "grant.read" | "grant.create" | "grant.revoke" | "audit.read" | "password.change";
         /**
          * ActionList
          * @description The actions of the last seven days, newest first.
@@ -148,6 +148,123 @@ export interface components {
              * @default null
              */
             stream?: boolean | null;
+        };
+        /** ApprovalAnswer */
+        ApprovalAnswer: {
+            /** Edition */
+            edition: string;
+            /** Approved */
+            approved: boolean;
+            /**
+             * Note
+             * @default
+             */
+            note?: string;
+        };
+        /** ApprovalAsk */
+        ApprovalAsk: {
+            /** Label */
+            label: string;
+            /**
+             * Expires
+             * @default null
+             */
+            expires?: string | null;
+            /**
+             * Publish
+             * @default true
+             */
+            publish?: boolean;
+        };
+        /** ApprovalAsked */
+        ApprovalAsked: {
+            /** Session */
+            session: string;
+            /** Title */
+            title: string;
+            /** Speakers */
+            speakers: string[];
+            /** Room */
+            room: string;
+            /** Timezone */
+            timezone: string;
+            /** Start Ms */
+            start_ms: number;
+            /** Label */
+            label: string;
+            /** Publish */
+            publish: boolean;
+            /** Published */
+            published: boolean;
+            state: components["schemas"]["ApprovalState"];
+            /** Note */
+            note: string;
+            /** Asked */
+            asked: string;
+            /** Answered */
+            answered: string | null;
+            /** Expires */
+            expires: string | null;
+            /** Edition */
+            edition: string;
+            /** Duration Ms */
+            duration_ms: number;
+            /** Url */
+            url: string;
+            /** Chapters */
+            chapters: components["schemas"]["ApprovedChapter"][];
+            /** Link */
+            link: string;
+        };
+        /**
+         * ApprovalState
+         * @enum {string}
+         */
+        ApprovalState: "asked" | "approved" | "change_wanted";
+        /** ApprovalView */
+        ApprovalView: {
+            /** Session */
+            session: string;
+            /** Title */
+            title: string;
+            /** Speakers */
+            speakers: string[];
+            /** Room */
+            room: string;
+            /** Timezone */
+            timezone: string;
+            /** Start Ms */
+            start_ms: number;
+            /** Label */
+            label: string;
+            /** Publish */
+            publish: boolean;
+            /** Published */
+            published: boolean;
+            state: components["schemas"]["ApprovalState"];
+            /** Note */
+            note: string;
+            /** Asked */
+            asked: string;
+            /** Answered */
+            answered: string | null;
+            /** Expires */
+            expires: string | null;
+            /** Edition */
+            edition: string;
+            /** Duration Ms */
+            duration_ms: number;
+            /** Url */
+            url: string;
+            /** Chapters */
+            chapters: components["schemas"]["ApprovedChapter"][];
+        };
+        /** ApprovedChapter */
+        ApprovedChapter: {
+            /** At Ms */
+            at_ms: number;
+            /** Label */
+            label: string;
         };
         /** AtBody */
         AtBody: {
@@ -1497,6 +1614,8 @@ export interface components {
             material_to_ms: number | null;
             /** Editions */
             editions: components["schemas"]["EditionView"][];
+            /** @default null */
+            approval?: components["schemas"]["ApprovalState"] | null;
             /**
              * Material Url
              * @default null
@@ -1582,7 +1701,7 @@ export interface components {
          * Role
          * @enum {string}
          */
-        Role: "admin" | "organiser" | "technician" | "moderator" | "captioner" | "speaker" | "viewer" | "publisher";
+        Role: "admin" | "organiser" | "technician" | "moderator" | "captioner" | "speaker" | "viewer" | "publisher" | "approver";
         /** RoomAlarmView */
         RoomAlarmView: {
             /** Cause */

@@ -8,7 +8,7 @@ import { t as plan } from '../locales/plan'
 import { t as shell } from '../locales/shell'
 import { valueText } from './imports'
 import { exactTime } from './recordings'
-import { moment } from './when'
+import { moment, shortDay } from './when'
 
 export interface Detail {
   field: string
@@ -52,6 +52,7 @@ export const readAudit = shape<Schema['AuditView']>()(({ field, needed }) => ({
 /** Labels that the server gives itself. */
 const OWN_LABELS: Readonly<Record<string, () => string>> = {
   STREAMER_ADMIN_TOKEN: () => t('who.admin'),
+  admin: () => t('who.admin'),
   'command line': () => t('who.command'),
   retention: () => t('who.retention'),
 }
@@ -97,9 +98,8 @@ const EXACT = new Set(['from', 'to', 'started', 'ended'])
 function timeText(field: string, value: unknown, kind: string, { locale, zone }: Reader): string {
   const at_ms = typeof value === 'number' ? value : readTime(value)
   if (at_ms === null) return '–'
-  return kind === 'recording' || EXACT.has(field)
-    ? `${moment(at_ms, locale, zone)} (${exactTime(at_ms, zone)})`
-    : moment(at_ms, locale, zone)
+  const exact = EXACT.has(field) || (kind === 'recording' && (field === 'start' || field === 'end'))
+  return exact ? `${shortDay(at_ms, locale, zone)}, ${exactTime(at_ms, zone)}` : moment(at_ms, locale, zone)
 }
 
 const one = (catalogue: (key: 'state.ended') => string, prefix: string, value: string, known: readonly string[]) =>
@@ -127,6 +127,7 @@ const WORDS: Readonly<Record<string, (value: string) => string>> = {
       'speaker',
       'viewer',
       'publisher',
+      'approver',
     ]),
 }
 

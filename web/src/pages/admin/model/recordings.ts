@@ -55,6 +55,10 @@ const readTold = shape<Schema['RecordingCrewView']>()(({ field, needed }) => ({
   materialFrom_ms: needed('material_from_ms', readNumberOrNull),
   materialTo_ms: field('material_to_ms', readNumberOrNull),
   editions: field('editions', listOf(readEdition)),
+  /** Of the present cut, where its speaker is asked. */
+  approval: field('approval', (value) =>
+    value === 'asked' || value === 'approved' || value === 'change_wanted' ? value : null,
+  ),
   /** Plays all of the material; null while it grows. */
   materialUrl: field('material_url', readTextOrNull),
 }))

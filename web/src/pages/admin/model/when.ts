@@ -45,6 +45,15 @@ export function moment(at_ms: number | null, locale: Locale, zone: string): stri
   }).format(at_ms)
 }
 
+/** `Tue 24 Nov` in the zone. */
+export const shortDay = (at_ms: number, locale: Locale, zone: string): string =>
+  new Intl.DateTimeFormat(regional(locale), {
+    weekday: 'short',
+    day: 'numeric',
+    month: 'short',
+    timeZone: zone,
+  }).format(at_ms)
+
 /** `1 h 30 min`, `45 min`: both languages write them alike. */
 export function lengthText(duration_ms: number): string {
   const minutes = Math.max(0, Math.round(duration_ms / MINUTE_MS))
