@@ -47,6 +47,8 @@ class SlateOrder(msgspec.Struct, frozen=True):
     """The time to which it counts down."""
     logos: tuple[str, ...] = ()
     """Files of partners' logos in the data folder, at most six."""
+    colours: tuple[str, ...] = ()
+    """``#rrggbb``: of the accent, and of the background at the top and at the foot; empty: the slate's own."""
 
 
 class SourceOrder(msgspec.Struct, frozen=True):

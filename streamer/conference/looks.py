@@ -166,6 +166,14 @@ def stylesheet(look: Look) -> str:
     return rules
 
 
+def slate_colours(look: Look) -> tuple[str, ...]:
+    """Accent, top and foot of a slate, which is dark; empty if the look has no colour."""
+    if not look.colour:
+        return ()
+    dark = theme_of(look.colour).dark
+    return dark.accent, dark.surface, dark.sunken
+
+
 def over(event: Look | None, venue: Look | None) -> Look:
     """The look of an event in a venue: what the event leaves open is the venue's."""
     if event is None or venue is None:

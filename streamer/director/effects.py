@@ -15,6 +15,7 @@ from streamer.broadcast.orders import RoomOrders
 from streamer.conference import airing, alarm_memory
 from streamer.conference.alarms import session_about
 from streamer.conference.day import RoomDay
+from streamer.conference.looks import over, slate_colours
 from streamer.conference.sessions import Event, Session
 from streamer.conference.sources import source_on
 from streamer.control.media_plane import MediaPlane
@@ -134,19 +135,18 @@ class Effects:
     def _orders(self, state: RoomState, now_ms: int) -> RoomOrders:
         language = state.venue.language if state.venue is not None else ""
         orders = airing.orders(state.day, now_ms, airing.TEXTS.get(language, airing.TEXTS["en"]))
-        logos = logo_files(self._logos_of(state, now_ms), self._logos)
-        return msgspec.structs.replace(orders, slate=msgspec.structs.replace(orders.slate, logos=logos))
+        venue, event = state.venue, self._public_event(state, now_ms)
+        addresses = (*(venue.logos if venue is not None else ()), *(event.logos if event is not None else ()))
+        look = over(event.look if event is not None else None, venue.look if venue is not None else None)
+        slate = msgspec.structs.replace(
+            orders.slate, logos=logo_files(tuple(dict.fromkeys(addresses)), self._logos), colours=slate_colours(look)
+        )
+        return msgspec.structs.replace(orders, slate=slate)
 
-    def _logos_of(self, state: RoomState, now_ms: int) -> tuple[str, ...]:
-        """The logos of the venue's partners and of the public event."""
+    def _public_event(self, state: RoomState, now_ms: int) -> Event | None:
         public = airing.public_status(state.day, now_ms)
         told = public.current or public.next
-        event = self.events.get(told.session.event or "") if told is not None else None
-        addresses = (
-            *(state.venue.logos if state.venue is not None else ()),
-            *(event.logos if event is not None else ()),
-        )
-        return tuple(dict.fromkeys(addresses))
+        return self.events.get(told.session.event or "") if told is not None else None
 
     def with_media(self, state: RoomState, now_ms: int) -> RoomDay:
         link = self._plane.rooms.get(state.room.id)

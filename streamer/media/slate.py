@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from streamer.broadcast.programme import TICKS_PER_S
 from streamer.formats.types import RungSpec, Sample, TrackConfig
@@ -43,6 +43,7 @@ _COUNTDOWN = {
     "fr": ("dans un instant", "dans une minute", "dans {} minutes"),
 }
 
+_Colour = tuple[int, ...]
 _TOP, _BOTTOM = (17, 24, 39), (10, 14, 24)
 _ACCENT = (94, 168, 255)
 _WHITE, _MUTED = (244, 247, 252), (172, 184, 204)
@@ -66,6 +67,8 @@ class SlateText:
     language: str = "en"
     logos: tuple[str, ...] = ()
     """Files of partners' logos."""
+    colours: tuple[str, ...] = ()
+    """``#rrggbb``: of the accent, and of the background at the top and at the foot; empty: the slate's own."""
 
 
 def saying(language: str, kind: str) -> str:
@@ -93,16 +96,18 @@ def render_slate(
     language: str = "en",
     kind: str = SLATE_KIND,
     logos: Sequence[str] = (),
+    colours: Sequence[str] = (),
 ) -> Image.Image:
     """An RGB picture of the size, legible from 426x240 on. Long texts wrap, and shrink before they are cut off."""
-    image = _background(width, height)
+    accent, top, bottom = (ImageColor.getrgb(one) for one in colours) if len(colours) == 3 else (_ACCENT, _TOP, _BOTTOM)
+    image = _background(width, height, top, bottom)
     draw = ImageDraw.Draw(image)
     unit = min(width, height * 16 / 9) / 100
     margin = round(width / 2 - 50 * unit + 8 * unit)
     inner = width - 2 * margin - (round(13 * unit) if kind == SOUND_ONLY_KIND else 0)
-    lines: list[tuple[str, ImageFont.FreeTypeFont, tuple[int, int, int], int]] = []
+    lines: list[tuple[str, ImageFont.FreeTypeFont, _Colour, int]] = []
     if venue:
-        lines += [(line, f, _ACCENT, round(1.2 * unit)) for line, f in _fitted(venue, REGULAR, 2.9 * unit, inner, 1)]
+        lines += [(line, f, accent, round(1.2 * unit)) for line, f in _fitted(venue, REGULAR, 2.9 * unit, inner, 1)]
     lines += [(line, f, _WHITE, round(1.4 * unit)) for line, f in _fitted(room, BOLD, 7.2 * unit, inner, 2)]
     if title:
         lines += [(line, f, _WHITE, round(0.8 * unit)) for line, f in _fitted(title, REGULAR, 3.8 * unit, inner, 2)]
@@ -117,12 +122,12 @@ def render_slate(
     for index, (line, font, colour, gap) in enumerate(lines):
         if index == rule_after:
             at = y + rule // 2 - round(0.4 * unit)
-            draw.rectangle((margin, at, margin + round(9 * unit), at + max(1, round(0.45 * unit))), fill=_ACCENT)
+            draw.rectangle((margin, at, margin + round(9 * unit), at + max(1, round(0.45 * unit))), fill=accent)
             y += rule
         draw.text((margin, y), line, font=font, fill=colour)
         y += _line_height(font) + gap
     if kind == SOUND_ONLY_KIND:
-        _draw_waves(draw, width - margin, round(height / 2), unit)
+        _draw_waves(draw, width - margin, round(height / 2), unit, accent)
     draw_logos(image, logos, margin=margin, unit=unit)
     return image
 
@@ -138,6 +143,7 @@ def slate_image(width: int, height: int, text: SlateText, kind: str) -> Image.Im
         language=text.language,
         kind=kind,
         logos=text.logos,
+        colours=text.colours,
     )
 
 
@@ -270,10 +276,10 @@ def _line_height(font: ImageFont.FreeTypeFont) -> int:
     return ascent + descent
 
 
-def _background(width: int, height: int) -> Image.Image:
+def _background(width: int, height: int, top: _Colour, bottom: _Colour) -> Image.Image:
     """A calm gradient. Dithered by a fixed pattern: flat 8-bit steps of a dark gradient show as bands."""
     ramp = np.linspace(0, 1, height)[:, None, None]
-    colours = np.array(_TOP) * (1 - ramp) + np.array(_BOTTOM) * ramp
+    colours = np.array(top) * (1 - ramp) + np.array(bottom) * ramp
     dither = np.array([[0.125, 0.625], [0.875, 0.375]])
     pattern = np.tile(dither, (height // 2 + 1, 1))[:height, :, None]
     columns = np.floor(colours + pattern).astype(np.uint8)
@@ -281,10 +287,10 @@ def _background(width: int, height: int) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def _draw_waves(draw: ImageDraw.ImageDraw, right: int, middle: int, unit: float) -> None:
+def _draw_waves(draw: ImageDraw.ImageDraw, right: int, middle: int, unit: float, accent: _Colour) -> None:
     """A few bars, like a sound meter at rest."""
     bar, gap = max(2, round(0.9 * unit)), max(2, round(0.8 * unit))
     for index, share in enumerate((0.35, 0.7, 1.0, 0.55, 0.8, 0.4)):
         x = right - (6 - index) * (bar + gap)
         half = max(1, round(4 * unit * share))
-        draw.rounded_rectangle((x, middle - half, x + bar, middle + half), radius=bar // 2, fill=_ACCENT)
+        draw.rounded_rectangle((x, middle - half, x + bar, middle + half), radius=bar // 2, fill=accent)

@@ -21,4 +21,5 @@ def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
         text=" · ".join(filter(None, said)),
         language=config.language,
         logos=slate.logos,
+        colours=slate.colours,
     )

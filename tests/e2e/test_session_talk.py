@@ -175,6 +175,7 @@ ALL = (FIRST, "Why is the sky", ATTACK, "On stage", "Answered", "A poll opens", 
 async def test_who_watched_it_live_has_the_replay_in_its_place(held: Held) -> None:
     page = held.viewer.page
     await page.get_by_role("button", name="Watch the replay").wait_for()
+    await held.viewer.text("Thank you for watching")
     await held.viewer.text("What was said")
     await page.get_by_role("tab", name="Chapters").wait_for()
     assert await page.evaluate("window.__xss") is None

@@ -7,6 +7,7 @@ import io
 import pytest
 from PIL import ExifTags, Image
 
+from streamer.conference.looks import theme_of
 from streamer.control.messages import RoomConfig
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.waiting import until
@@ -132,4 +133,8 @@ async def test_the_venues_logos_are_ordered_onto_the_slate(api: Api, plane: Fake
     await until(lambda: any(config.orders.slate.logos for config in plane.configured))
     logos = plane.configured[-1].orders.slate.logos
     assert len(logos) == 1
+    assert plane.configured[-1].orders.slate.colours == ()
+    await api("PATCH", "/venues/paris", {"colour": "#e30613"})
+    await until(lambda: plane.configured[-1].orders.slate.colours)
+    assert plane.configured[-1].orders.slate.colours[0] == theme_of("#e30613").dark.accent
     assert logos[0].endswith(str(address).removeprefix("/logos/"))

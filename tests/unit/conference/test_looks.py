@@ -17,6 +17,7 @@ from streamer.conference.looks import (
     Typeface,
     contrast,
     over,
+    slate_colours,
     stylesheet,
     theme_of,
 )
@@ -71,6 +72,14 @@ def test_white_text_reads_on_the_glow_behind_it() -> None:
         glow = re.search(r"--color-player-glow:(#[0-9a-f]{6})", stylesheet(Look(colour)))
         assert glow is not None
         assert contrast("#c9d0db", glow[1]) >= TEXT_CONTRAST, colour
+
+
+def test_a_slate_in_a_venues_colour_can_be_read() -> None:
+    assert slate_colours(Look()) == ()
+    for colour in EVERY:
+        accent, top, bottom = slate_colours(Look(colour))
+        for words in (accent, "#f4f7fc", "#acb8cc"):
+            assert min(contrast(words, top), contrast(words, bottom)) >= TEXT_CONTRAST, (colour, words)
 
 
 def test_words_read_on_any_cover() -> None:

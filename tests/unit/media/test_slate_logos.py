@@ -62,3 +62,12 @@ def test_texts_stay_above_the_logos(tmp_path: Path) -> None:
     )
     assert share_of(with_logos, RED) > 0.001
     assert plain.size == with_logos.size
+
+
+def test_a_slate_has_the_colours_of_its_house() -> None:
+    """Accent, top and foot, as ``slate_colours`` gives them."""
+    picture = render_slate(640, 360, room="Salle", venue="Maison", colours=("#ff463c", "#1b1412", "#0c0807"))
+    assert share_of(picture, (255, 70, 60)) > 0.001
+    assert picture.getpixel((0, 0)) in ((27, 20, 18), (28, 21, 19))
+    own = render_slate(640, 360, room="Salle", venue="Maison")
+    assert share_of(own, (255, 70, 60)) == 0
