@@ -139,6 +139,7 @@ async def create_room(call: Call) -> RoomView | RoomCrewView:
         guid=body.guid,
         retention_days=body.retention_days,
         caption_languages=body.caption_languages,
+        levelling=body.levelling,
     )
     holder = call.require(Target(venue=room.venue))
     async with call.services.database.write() as connection:

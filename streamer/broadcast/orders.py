@@ -59,10 +59,12 @@ class SourceOrder(msgspec.Struct, frozen=True):
     mute: bool = False
     mono: bool = False
     """Both channels get the mean of the two."""
+    level: bool = False
+    """Voices are brought to -18 LUFS; ``gain_db`` comes on top of it."""
 
     @property
-    def changes_sound(self) -> bool:
-        return self.mute or self.mono or self.gain_db != 0
+    def may_change_sound(self) -> bool:
+        return self.mute or self.mono or self.level or self.gain_db != 0
 
 
 class RoomOrders(msgspec.Struct, frozen=True):
@@ -92,7 +94,12 @@ class RoomOrders(msgspec.Struct, frozen=True):
     """The sources whose sound is to change; others pass as they come. None, from a director of before: ``gain_db``
     holds for every source."""
 
+    levelling: bool = False
+    """Voices are brought to -18 LUFS, in all sources but these."""
+    not_levelled: tuple[str, ...] = ()
+
     def of_source(self, name: str) -> SourceOrder:
         if self.sources is None:
             return SourceOrder(name, self.gain_db)
-        return next((one for one in self.sources if one.name == name), SourceOrder(name))
+        found = next((one for one in self.sources if one.name == name), SourceOrder(name))
+        return msgspec.structs.replace(found, level=self.levelling and name not in self.not_levelled)

@@ -76,6 +76,8 @@ class Room:
     """Recordings of the room that are older are deleted unless pinned, days; None: the setting."""
     caption_languages: tuple[str, ...] = ()
     """BCP 47 tags of the room's captions. A broadcast keeps the languages that it was opened with."""
+    levelling: bool = False
+    """Voices are brought to -18 LUFS, slowly."""
 
 
 def is_slug(text: str) -> bool:

@@ -103,6 +103,11 @@ class RoomConfig(msgspec.Struct):
     suppressed_sources: tuple[str, ...] = ()
     """Sources whose sender says that it suppresses noise: quiet tells nothing of their microphones."""
 
+    @property
+    def whole_orders(self) -> RoomOrders:
+        """The orders. A browser that suppresses noise levels its microphone too: twice would pump."""
+        return msgspec.structs.replace(self.orders, not_levelled=self.suppressed_sources)
+
 
 class Forget(msgspec.Struct):
     """The media between two media times must be deleted: from every output, from memory and from the disk."""

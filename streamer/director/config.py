@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from streamer.broadcast.orders import RoomOrders
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sources import SourceSetting
@@ -28,7 +30,7 @@ def room_config(
         venue=venue.name if venue else "",
         language=venue.language if venue else "en",
         between=room.between.value,
-        orders=orders,
+        orders=msgspec.structs.replace(orders, levelling=room.levelling),
         caption_languages=room.caption_languages,
         media_rules=dict(media_rules or {}),
         source_kinds={one.name: one.kind.value for one in sources if one.kind is not None},

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from streamer.broadcast.orders import SourceOrder
 from streamer.formats.types import Sample, TrackConfig
 from streamer.media.changed_sound import ChangedSound, OpusPackets
-from streamer.media.meters import LoudnessMeter
+from streamer.media.leveller import Leveller
+from streamer.media.meters import LoudnessMeter, SoundReading
 from streamer.media.ordered_worker import OrderedWorker
 from streamer.media.pcm import FADE, SAMPLE_RATE, PcmWindow, conceal, crossfade, fade_in, fade_out, slew, to_samples
 from streamer.media.sound_chain import SoundChain
@@ -159,6 +160,8 @@ class SoundTrack:
         self._encoders = {name: AacEncoder(bitrate, origin) for name, bitrate in bitrates.items()}
         self._counters: Counter[str] = Counter()
         self._worker = OrderedWorker("sound")
+        self.incoming: SoundReading | None = None
+        """Measures of the source on the programme before it is changed; None where it is not to be changed."""
         self._closed = False
         # Used on the sound's thread only.
         self._window = PcmWindow(to_samples(origin))
@@ -170,6 +173,9 @@ class SoundTrack:
         """The distance of packets from their place, smoothed over 16 and over 4 of them."""
         self._decoder: SoundDecoder | None = None
         self._chain: SoundChain | None = None
+        self._incoming: LoudnessMeter | None = None
+        self._levellers: dict[str, Leveller] = {}
+        """By source: the gain that was found stays from take to take. Sources are few (``max_publications``)."""
         self._changed = ChangedSound(self._window.read)
 
     @property
@@ -215,7 +221,8 @@ class SoundTrack:
     def _push(self, codec: str, data: bytes, start: int, order: SourceOrder, asks: bool) -> None:
         chain = self._chain
         if chain is None or chain.source != order.name:
-            chain = self._chain = SoundChain(order)
+            leveller = self._levellers.setdefault(order.name, Leveller())
+            chain = self._chain = SoundChain(order, leveller)
             self._changed.stop()
         try:
             if self._decoder is None or self._decoder.codec != codec:
@@ -227,6 +234,7 @@ class SoundTrack:
             if asks:
                 self._post(self._on_answer, [], False)
             return
+        self._measure_incoming(block, start, order)
         if block.shape[1]:
             at = to_samples(start) - behind
             if self._end is None or abs(at - chain.behind - self._end) > GLUE:
@@ -239,6 +247,14 @@ class SoundTrack:
             own = codec == "opus" and not chain.changes
             end = self._next if self._end is None else max(self._end, self._next)
             self._post(self._on_answer, *self._changed.follow(data, start, end, own=own))
+
+    def _measure_incoming(self, block: Pcm, start: int, order: SourceOrder) -> None:
+        if not order.may_change_sound:
+            self._incoming = self.incoming = None
+            return
+        self._incoming = self._incoming or LoudnessMeter()
+        self._incoming.push(block, start)
+        self.incoming = self._incoming.reading
 
     def _lay(self, block: Pcm, at: int) -> None:
         size = block.shape[1]

@@ -193,12 +193,16 @@ class BroadcastPipeline:
 
     @property
     def meters(self) -> dict[str, dict[str, Any]]:
-        """Present measures of the programme: ``picture`` and ``sound`` (``meters.py``), times as media time. The
-        picture is measured while a source is decoded, not on the slate."""
+        """Present measures of the programme: ``picture`` and ``sound`` (``meters.py``), and ``incoming``, its
+        sound before it is changed; times as media time. The picture is measured while a source is decoded, not on the
+        slate."""
         values = {
             "picture": reading_as_dict(self._picture_meter.reading),
             "sound": reading_as_dict(self.loudness.reading),
         }
+        incoming = self.sound_track.incoming
+        if incoming is not None:
+            values["incoming"] = reading_as_dict(incoming)
         for reading in values.values():
             for name, value in reading.items():
                 if name.endswith("_since") and value is not None:

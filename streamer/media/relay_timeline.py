@@ -79,7 +79,7 @@ class RelaySound:
         if not self._timeline.watched:
             self._direct = not self._asked
             return False
-        if unit.codec != "opus" or order.changes_sound:
+        if unit.codec != "opus" or order.may_change_sound:
             self._direct = False
         if self._direct:
             self._send(unit.data, start)

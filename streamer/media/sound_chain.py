@@ -1,4 +1,4 @@
-"""One source's sound after it is decoded: gain, mono, mute, and a limiter for true peaks.
+"""One source's sound after it is decoded: levelling, gain, mono, mute, and a limiter for true peaks.
 
 Where nothing is set the very same samples come out, at once. Pure numpy; belongs to the sound's thread.
 """
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.broadcast.orders import SourceOrder
+from streamer.media.leveller import Leveller
 from streamer.media.limiter import LOOK_AHEAD, Limiter
 from streamer.media.pcm import SAMPLE_RATE
 
@@ -21,9 +22,10 @@ RAMP = SAMPLE_RATE // 100
 class SoundChain:
     """One take of one source. A new one obeys ``order`` at once; later orders are ramped to."""
 
-    def __init__(self, order: SourceOrder) -> None:
+    def __init__(self, order: SourceOrder, leveller: Leveller | None = None) -> None:
         self.source = order.name
-        self._gain, self._mono = _factor(order), float(order.mono)
+        self._leveller = leveller or Leveller()
+        self._gain, self._mono = _factor(order, self._leveller.gain_db), float(order.mono)
         self._limiter: Limiter | None = None
         self._heard: Pcm | None = None
         """The newest samples that came out without the limiter, for one that begins; None: nothing came out before."""
@@ -44,7 +46,7 @@ class SoundChain:
 
     def process(self, block: Pcm, order: SourceOrder) -> Pcm:
         """The next 2 x n floats. What comes out is shorter or longer by what :attr:`behind` changes, without a seam."""
-        gain, mono = _factor(order), float(order.mono)
+        gain, mono = _factor(order, self._leveller.push(block, on=order.level)), float(order.mono)
         if (gain, mono) != (self._gain, self._mono):
             changed = self._ramped(block, gain, mono)
         elif gain == 1.0 and not mono:
@@ -85,5 +87,5 @@ def _steady(block: Pcm, gain: float, mono: float) -> Pcm:
     return out
 
 
-def _factor(order: SourceOrder) -> float:
-    return 0.0 if order.mute else float(10 ** (order.gain_db / 20))
+def _factor(order: SourceOrder, level_db: float) -> float:
+    return 0.0 if order.mute else float(10 ** ((order.gain_db + level_db) / 20))

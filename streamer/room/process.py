@@ -132,7 +132,7 @@ class RoomService:
             self.relay,
             slate_text(config, now_ms()),
             max_height=config.max_height,
-            orders=config.orders,
+            orders=config.whole_orders,
             caption_languages=config.caption_languages,
             watch=self.watch.picture,
         )
@@ -355,7 +355,7 @@ class RoomService:
         self.watch.configure(config)
         self.programme.configure(slate_text(config, now_ms()))
         self.programme.caption_languages = config.caption_languages
-        self.programme.obey(config.orders)
+        self.programme.obey(config.whole_orders)
 
     async def _offer(self, offer: Offer) -> Any:
         if offer.kind == "publish":

@@ -427,7 +427,7 @@ LIST: tuple[TablePolicy, ...] = (
     ),
     TablePolicy(t.alarm_memories, "", "room_id memory"),
     TablePolicy(t.venues, "", "id name timezone language logos colour typeface logo cover"),
-    TablePolicy(t.rooms, "", "id name venue_id start between aliases guid retention_days caption_languages"),
+    TablePolicy(t.rooms, "", "id name venue_id start between aliases guid retention_days caption_languages levelling"),
     TablePolicy(
         t.events,
         "",

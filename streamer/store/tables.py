@@ -59,6 +59,7 @@ rooms = Table(
     Column("guid", UnboundedText, nullable=False),
     Column("retention_days", BigInteger),
     Column("caption_languages", UnboundedText, nullable=False),
+    Column("levelling", Boolean, nullable=False),
 )
 
 room_states = Table(

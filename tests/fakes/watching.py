@@ -40,7 +40,12 @@ class Player:
     seen: list[Seen] = field(default_factory=list)
     tones: list[tuple[float, float]] = field(default_factory=list)
     """(peak 0..1, frequency in Hz by zero crossings) of each sound frame."""
+    heard: list[tuple[float, float]] = field(default_factory=list)
+    """(loop time, peak 0..1) of each sound frame."""
     location: str = ""
+
+    def peaks_since(self, at_s: float) -> list[float]:
+        return [peak for heard_s, peak in self.heard if heard_s > at_s]
 
     def test_card_since(self, at_s: float) -> int:
         return sum(s.strip is not None for s in self.seen if s.at_s > at_s)
@@ -94,4 +99,6 @@ async def _watch(track: Any, player: Player) -> None:
             else:
                 left = frame.to_ndarray().reshape(-1)[::2].astype(float) / 32768
                 crossings = float(np.sum(left[1:] * left[:-1] < 0))
-                player.tones.append((float(np.abs(left).max()), crossings * frame.sample_rate / len(left) / 2))
+                peak = float(np.abs(left).max())
+                player.heard.append((loop.time(), peak))
+                player.tones.append((peak, crossings * frame.sample_rate / len(left) / 2))

@@ -48,6 +48,16 @@ async def test_camera_slate_and_camera_again_in_one_connection(server: Running) 
             # A busy machine looks late at some of them; the true delay shows in the others.
             assert sorted(late)[len(late) // 4] < 500
 
+            # A mute by the crew holds here too, and is undone.
+            muted = await server.api("PATCH", "/rooms/whep-hall/sources/main", {"mute": True})
+            # Half of it is the player's own buffer.
+            still = now() + 0.4
+            await until(lambda: len(viewer.peaks_since(still)) > 100)
+            assert max(viewer.peaks_since(still)) < 0.01
+            await server.api("POST", f"/actions/{muted['action']}/undo")
+            again = now()
+            await until(lambda: max(viewer.peaks_since(again), default=0) > 0.2)
+
             source.fall_silent()
             silent = now()
             await until(lambda: viewer.slate_since(silent) > 20)

@@ -228,6 +228,9 @@ async def test_gain_and_meter() -> None:
         listener.track.push("opus", packet, index * 1800, SourceOrder("main", gain_db=-20))
     await listener.play(2 * TICKS)
     assert meter.reading.short_term == pytest.approx(-3.9 - 20, abs=1.5)
+    incoming = listener.track.incoming
+    assert incoming is not None
+    assert incoming.momentary == pytest.approx(-3.9, abs=1.5)
 
 
 def test_the_silent_opus_frame_is_silent() -> None:

@@ -17,6 +17,10 @@ export class Api {
     return this.send<T>('POST', path, json)
   }
 
+  patch<T = JsonObject>(path: string, json: unknown): Promise<Result<T>> {
+    return this.send<T>('PATCH', path, json)
+  }
+
   remove(path: string): Promise<Result> {
     return this.send('DELETE', path)
   }

@@ -1779,6 +1779,11 @@ export interface components {
              * @default null
              */
             caption_languages?: string[] | null;
+            /**
+             * Levelling
+             * @default null
+             */
+            levelling?: boolean | null;
         };
         /** RoomCreate */
         RoomCreate: {
@@ -1815,6 +1820,11 @@ export interface components {
              * @default []
              */
             caption_languages?: string[];
+            /**
+             * Levelling
+             * @default false
+             */
+            levelling?: boolean;
         };
         /**
          * RoomCrewView
@@ -1863,6 +1873,11 @@ export interface components {
             elsewhere?: components["schemas"]["ElsewhereView"] | null;
             /** Aliases */
             aliases: string[];
+            /**
+             * Levelling
+             * @default false
+             */
+            levelling?: boolean;
             /** Guid */
             guid: string;
             /** Retention Days */

@@ -67,6 +67,7 @@ describe('rooms', () => {
     expect(roomBody({ retention_days: '30' })).toEqual({ retention_days: 30 })
     expect(roomBody({ caption_languages: 'fr\npt-BR' })).toEqual({ caption_languages: ['fr', 'pt-BR'] })
     expect(roomBody({ caption_languages: '' })).toEqual({ caption_languages: [] })
+    expect(roomBody({ levelling: 'on' })).toEqual({ levelling: true })
     expect(roomBody({ retention_days: 'x' })).toEqual({ retention_days: 'x' })
     expect(roomForm(null, 'v')).toMatchObject({ venue: 'v', start: 'tap' })
   })

@@ -1,5 +1,5 @@
 /** Venues, rooms and events as their organisers see them, and the bodies that change them. Pure. */
-import { oneOf, readNumberOrNull, readText, readTextOrNull, readTexts, shape, wordElse } from '$lib/api/read'
+import { oneOf, readNumberOrNull, readText, readTextOrNull, readTexts, readYes, shape, wordElse } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import { named, readAlarms, readEvent, readHold, readSession, readWord, type Venue } from '$lib/protocol/day'
 import { lookForm } from './looks'
@@ -22,6 +22,7 @@ const readToldRoom = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
   retentionDays: field('retention_days', readNumberOrNull),
   /** BCP 47 tags. */
   captionLanguages: field('caption_languages', readTexts),
+  levelling: field('levelling', readYes),
 }))
 export const readRoom = (body: unknown) => named(readToldRoom(body))
 export type AdminRoom = NonNullable<ReturnType<typeof readRoom>>
@@ -90,17 +91,19 @@ export function roomForm(room: AdminRoom | null, venue: string | null = null) {
     guid: room?.guid ?? '',
     retention_days: room?.retentionDays == null ? '' : String(room.retentionDays),
     caption_languages: asLines(room?.captionLanguages ?? []),
+    levelling: room?.levelling ? 'on' : 'off',
   }
 }
 export type RoomForm = ReturnType<typeof roomForm>
 
 export function roomBody(values: Partial<RoomForm>): Record<string, unknown> {
-  const { aliases, caption_languages, retention_days, venue, ...rest } = values
+  const { aliases, caption_languages, levelling, retention_days, venue, ...rest } = values
   return {
     ...rest,
     ...(venue !== undefined && { venue: venue || null }),
     ...(aliases !== undefined && { aliases: linesOf(aliases) }),
     ...(caption_languages !== undefined && { caption_languages: linesOf(caption_languages) }),
+    ...(levelling !== undefined && { levelling: levelling === 'on' }),
     ...(retention_days !== undefined && { retention_days: wholeOrNull(retention_days) }),
   }
 }

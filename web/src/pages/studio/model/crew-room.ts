@@ -1,6 +1,6 @@
 /** A room as its crew is told (`RoomCrewView` of `streamer/api/room_models.py`). Pure. */
 
-import { oneOf, readNumber, readRecord, readTextOrNull, readTime, readYes, shape, wordOr } from '$lib/api/read'
+import { oneOf, readRecord, readTextOrNull, readTime, readYes, shape, wordOr } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import { readAlarms, readHold, readNormals, readSession, readWord } from '$lib/protocol/day'
 
@@ -12,7 +12,6 @@ const readOrders = shape<Schema['RoomCrewView']['orders']>()(({ field }) => ({
   record: field('record', (value) => value !== false),
   /** The source to take; null: `main`, with `spare` behind it. */
   source: field('source', readTextOrNull),
-  gainDb: field('gain_db', readNumber),
 }))
 
 const readTold = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({

@@ -16,6 +16,7 @@ import { CrewChannel } from './crew-channel.svelte'
 import { readSessions } from './listing'
 import { runningOrder, upsert } from './order'
 import { askRecent, type RecentTap } from '$features/actions/recent'
+import { readProgrammeSound, type ProgrammeSound } from './source-settings'
 import { commandOf, keyOf, readOutcome, requestOf, type Outcome, type Tap } from './taps'
 
 /** Without Socket.IO the list is asked for so often; with it only to be sure. */
@@ -74,6 +75,9 @@ export class Day {
   trouble = $state.raw<Trouble | null>(null)
   /** Everybody's actions here, the newest first; null: not read yet. */
   recent = $state.raw<readonly RecentTap[] | null>(null)
+
+  /** What goes out, four times a second; null where nothing was told. */
+  sound = $state.raw<ProgrammeSound | null>(null)
 
   readonly zone = $derived(this.venue?.timezone ?? DEFAULT_ZONE)
   readonly order = $derived(runningOrder(this.sessions, this.now_ms, this.zone))
@@ -243,6 +247,7 @@ export class Day {
       const result = await this.api.remove(request.path)
       return result.ok ? { ok: true, data: {} } : result
     }
+    if (request.method === 'PATCH') return this.api.patch(request.path, request.body)
     return this.api.post(request.path, request.body)
   }
 
@@ -280,6 +285,7 @@ export class Day {
     let changed = false
     for (const event of events) {
       const { type, data } = event
+      if (type === 'meters') this.sound = readProgrammeSound(data['meters'])
       if (type === 'meters' || this.talk.event(event)) continue
       changed = true
       if (type !== 'session.changed') continue

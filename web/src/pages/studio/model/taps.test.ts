@@ -33,6 +33,18 @@ describe('a tap on its way', () => {
     })
   })
 
+  it('sets one thing of a source at a time, each with a key of its own', () => {
+    const tap: Tap = { kind: 'set', source: 'main', change: { gain_db: -3.5 } }
+    expect(commandOf(tap)).toBeNull()
+    expect(requestOf(tap, 'turing')).toEqual({
+      path: '/api/v1/rooms/turing/sources/main',
+      body: { gain_db: -3.5 },
+      method: 'PATCH',
+    })
+    expect(keyOf(tap)).not.toBe(keyOf({ ...tap, change: { mute: true } }))
+    expect(keyOf(tap)).not.toBe(keyOf({ ...tap, source: 'spare' }))
+  })
+
   it('is one key while it is under way, whatever its moment', () => {
     expect(keyOf({ kind: 'start', session: 'a', at_ms: null })).toBe(keyOf({ kind: 'start', session: 'a', at_ms: 3 }))
     expect(keyOf({ kind: 'start', session: 'a', at_ms: null })).not.toBe(

@@ -1,10 +1,14 @@
 /** A technician's taps as values, and how each travels: over Socket.IO `/studio` or REST. Pure. */
 
-import type { JsonObject } from '$lib/api/types'
+import type { JsonObject, Schema } from '$lib/api/types'
 import { listOf, readTextOrNull } from '$lib/api/read'
 import { readSession, type Session } from '$lib/protocol/day'
 
 export type Scope = 'room' | 'venue' | 'event'
+
+/** One thing of a source at a time: each has a key, and an undo, of its own. */
+export type SourceChange =
+  { gain_db: number } | { mute: boolean } | { mono: boolean } | { kind: Schema['SourceKind'] | null }
 
 export type Tap =
   | { kind: 'start' | 'end'; session: string; at_ms: number | null }
@@ -17,7 +21,7 @@ export type Tap =
   | { kind: 'resume'; scope: Scope; id: string; shift: boolean }
   | { kind: 'slate'; on: boolean }
   | { kind: 'take'; source: string | null }
-  | { kind: 'gain'; db: number }
+  | { kind: 'set'; source: string; change: SourceChange }
   | { kind: 'forget'; minutes: number }
   | { kind: 'undo'; action: string }
   | { kind: 'acknowledge' | 'normal' | 'not_normal'; alarm: string }
@@ -30,6 +34,8 @@ export function keyOf(tap: Tap): string {
   switch (tap.kind) {
     case 'undo':
       return `undo:${tap.action}`
+    case 'set':
+      return `set:${tap.source}:${Object.keys(tap.change).join()}`
     default:
       if ('alarm' in tap) return `${tap.kind}:${tap.alarm}`
       return 'session' in tap ? `${tap.kind}:${tap.session}` : tap.kind
@@ -45,8 +51,6 @@ export function commandOf(tap: Tap): { name: string; data: Record<string, unknow
       return { name: 'air.slate', data: { on: tap.on } }
     case 'take':
       return { name: 'air.take', data: { source: tap.source } }
-    case 'gain':
-      return { name: 'air.gain', data: { db: tap.db } }
     case 'undo':
       return { name: 'undo', data: { action: tap.action } }
     case 'acknowledge':
@@ -61,8 +65,11 @@ export function commandOf(tap: Tap): { name: string; data: Record<string, unknow
   }
 }
 
-/** `POST` path and body; or what is deleted. */
-export function requestOf(tap: Tap, room: string): { path: string; body: Record<string, unknown>; method?: 'DELETE' } {
+/** Path and body of a `POST`, where it is not another method. */
+export function requestOf(
+  tap: Tap,
+  room: string,
+): { path: string; body: Record<string, unknown>; method?: 'DELETE' | 'PATCH' } {
   const inRoom = (name: string) => `/api/v1/rooms/${encodeURIComponent(room)}/${name}`
   switch (tap.kind) {
     case 'start':
@@ -92,8 +99,8 @@ export function requestOf(tap: Tap, room: string): { path: string; body: Record<
       return { path: inRoom('air'), body: { slate: tap.on } }
     case 'take':
       return { path: inRoom('air'), body: { source: tap.source } }
-    case 'gain':
-      return { path: inRoom('air'), body: { gain_db: tap.db } }
+    case 'set':
+      return { path: inRoom(`sources/${encodeURIComponent(tap.source)}`), body: tap.change, method: 'PATCH' }
     case 'forget':
       return { path: inRoom('forget'), body: { minutes: tap.minutes } }
     case 'undo':

@@ -25,7 +25,7 @@ const ROOM: Schema['RoomCrewView'] = {
   broadcast: null,
   on_programme: 'main',
   shows: { public: 'programme' },
-  orders: { public: 'programme', record: true, source: null, gain_db: 0 },
+  orders: { public: 'programme', record: true, source: null },
   slate: false,
   media_up: true,
   media_stopped: null,
