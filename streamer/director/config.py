@@ -22,8 +22,10 @@ def room_config(
     orders: RoomOrders,
     sources: tuple[SourceSetting, ...] = (),
     media_rules: Mapping[str, float] | None = None,
+    suppressed: tuple[str, ...] = (),
 ) -> RoomConfig:
-    """``media_rules``: on-times of troubles that differ from the room process's own."""
+    """``media_rules``: on-times of troubles that differ from the room process's own. ``suppressed``: sources whose
+    browser suppresses noise."""
     return RoomConfig(
         id=room.id,
         name=room.name,
@@ -34,6 +36,7 @@ def room_config(
         caption_languages=room.caption_languages,
         media_rules=dict(media_rules or {}),
         source_kinds={one.name: one.kind.value for one in sources if one.kind is not None},
+        suppressed_sources=suppressed,
     )
 
 

@@ -72,6 +72,7 @@ class Effects:
             self._orders(state, now_ms),
             state.day.sources,
             self._room_alarms.settings.media_rules(),
+            self._room_alarms.page_reports.suppressing(state.room.id),
         )
 
     def source_on(self, day: RoomDay) -> str:

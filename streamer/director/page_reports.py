@@ -46,6 +46,10 @@ class PageReports:
         found = None if state is None else state.report.input("microphone")
         return found is not None and found.suppression is True
 
+    def suppressing(self, room: str) -> tuple[str, ...]:
+        """The room's sources whose browser suppresses noise."""
+        return tuple(sorted(name for name in self._states.get(room, {}) if self.suppressed(room, name)))
+
     def devices(self, room: str, source: str) -> str:
         """The devices that the page uses, as one text to compare."""
         state = self._states.get(room, {}).get(source)

@@ -331,6 +331,7 @@ async def test_the_page_names_the_cause_of_what_the_room_misses(stage: Stage) ->
     assert stage.director.alarms("a")[0].details == {"source": "main", "device": "Lapel"}
     reports.take(day, "main", PageReport((InputReport("microphone", suppression=True),)), stage.now)
     assert await watched(stage, trouble("sound_dead", stage.now - 20_000), seconds=2.5) == []
+    assert stage.ordered().suppressed_sources == ("main",)
     says("live")
     # The lid is closed.
     link.status.sources["main"].up = False
