@@ -12,9 +12,11 @@ from PIL import Image
 from streamer.api.context import SERVICES
 from streamer.broadcast.view import BroadcastView
 from streamer.conference.sessions import Session, SessionState, Visibility
+from streamer.formats import erasures
 from streamer.formats.index import HEADER, encode_event
 from streamer.settings import Settings
 from streamer.store.database import Database
+from streamer.store.erasing import Unfinished
 from streamer.store.sessions import Sessions
 from tests.fakes.studio import Studio
 from tests.unit.api.conftest import Api, Client, bearer
@@ -178,6 +180,24 @@ async def test_the_whole_material_plays_for_its_crew_alone(api: Api, client: Cli
     again = await api.as_(technician)("GET", "/recordings/talk")
     assert whole not in again["material_url"]
     assert again["editions"] == shown["editions"]
+
+
+async def test_a_stretch_that_the_disk_does_not_forget_yet_is_shown_nowhere(
+    api: Api, client: Client, studio: Studio
+) -> None:
+    before = base64.b64decode((await api("GET", "/recordings/talk/waveform"))["peaks"])
+    stretch = erasures.StretchErasure(studio.at(5), "salle", studio.at(3), studio.at(4))
+    erasing = client.app[SERVICES].erasing  # type: ignore[union-attr]
+    erasing._unfinished[stretch] = Unfinished(stretch, studio.at(5), problem="the disk is read-only")
+    after = base64.b64decode((await api("GET", "/recordings/talk/waveform"))["peaks"])
+    bins = slice(3000 // 40 + 1, 4000 // 40 - 1)
+    assert min(before[bins]) > 200
+    assert set(after[bins]) == {0}
+    for at, status in ((2.5, 200), (3.5, 404)):
+        path = f"/api/v1/recordings/talk/still.jpg?at={studio.at(at)}"
+        async with client.get(path, headers=bearer(api.token)) as response:
+            assert response.status == status
+    del erasing._unfinished[stretch]
 
 
 async def asked(api: Api, name: str = "talk", **more: Any) -> tuple[dict[str, Any], Api]:
