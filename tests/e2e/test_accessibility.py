@@ -115,7 +115,7 @@ async def test_the_interface_is_read_by_keys_and_accessible_closed_and_open(
         press = seen.page.keyboard.press
         await seen.page.get_by_role("searchbox").focus()
         await seen.page.keyboard.type("get sessions/{id}")
-        await seen.page.get_by_role("status").filter(has_text="3 ").wait_for()
+        await seen.page.get_by_role("status").filter(has_text="4 ").wait_for()
         entry = seen.page.locator("summary", has_text="/api/v1/sessions/{id}").first
         await entry.focus()
         await press("Enter")
