@@ -81,6 +81,11 @@ setup_system() {
         wanted="$wanted postgresql"
     fi
     command -v ntfy >/dev/null 2>&1 || wanted="$wanted ntfy"
+    # Recorded voices and music, for the tests that put faults into sound.
+    for package in core-sounds-en-g722 core-sounds-es-g722 core-sounds-fr-g722 core-sounds-it-g722 core-sounds-ru-g722 \
+        prompt-de prompt-es-co prompt-fr-armelle prompt-it-menardi-wav moh-opsound-wav; do
+        [ -d "/usr/share/doc/asterisk-$package" ] || wanted="$wanted asterisk-$package"
+    done
     [ -n "$wanted" ] || return 0
     if is_root && has_apt; then
         case $wanted in

@@ -64,7 +64,8 @@ class LastingCause:
                 self.since_ms = at_ms - round(step_ms)
             self.details = details if details is not None else self.details
             self._bad_ms += step_ms
-            self._good_ms = 0.0
+            # Chance shows a cause now and then that words hide now and then.
+            self._good_ms = 0.0 if self.leak is None else max(0.0, self._good_ms - step_ms / self.leak)
             self.on = self.on or self._bad_ms >= self.on_ms
             return
         if not self.on:

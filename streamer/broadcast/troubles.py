@@ -43,7 +43,7 @@ ON_TIMES_S: dict[str, float] = {
 }
 """Code -> on-time, seconds. For ``sound_clipping`` and ``sound_dropouts`` the window of :data:`EVENTS` events, for
 ``sound_quiet`` and ``sound_loud`` of voiced sound."""
-LEAKS = {"sound_hum": 1.0, "sound_howl": 1.0, "sound_one_channel": 2.0, "sound_polarity": 2.0}
+LEAKS = {"sound_hum": 0.15, "sound_howl": 1.0, "sound_one_channel": 2.0, "sound_polarity": 2.0}
 """Causes that words hide now and then: good time takes away this many times as much bad time, not all of it."""
 CARRIES_MS = {"sound_one_channel": 3000.0, "sound_polarity": 3000.0}
 """Pauses of which nobody can tell, ms."""
@@ -56,9 +56,10 @@ BALANCE_DB, BALANCE_CLEAR_DB = 20.0, 14.0
 MID_DB, MID_CLEAR_DB = -9.0, -6.0
 HUM_DB, HUM_CLEAR_DB = -55.0, -58.0
 HOWL_DB = -45.0
-LINES_LAST_MS = 3000
+LINES_LAST_MS = 4000
 """A hum or a tone that is found has lasted for so long already."""
 TONE_WITHIN_HZ = 6.0
+VOICE_FRESH_MS = 3000
 DARK, DARK_CLEAR = 0.10, 0.13
 DARK_BRIGHTEST = 0.45
 PALE_CONTRAST, PALE_CLEAR = 0.22, 0.27
@@ -154,8 +155,9 @@ class SourceJudge:
             if level_judged and not howls:
                 self._voiced.note(at_ms, measure.loudness, heard=heard)
         self._events["sound_clipping"].note(at_ms, 0 if howls else measure.clips)
+        speaks = self.voice_ms is not None and at_ms - self.voice_ms <= VOICE_FRESH_MS
         # Without a voice it may be a beep's end, or music.
-        self._events["sound_dropouts"].note(at_ms, measure.dropouts if measure.voice else 0)
+        self._events["sound_dropouts"].note(at_ms, measure.dropouts if speaks else 0)
         self._channels(measure)
         self._tones(measure)
         self._leave_out_symptoms()

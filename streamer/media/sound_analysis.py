@@ -26,17 +26,17 @@ _TAPS = 48
 
 CLIP_PEAK = 0.5
 """Sound is not at a limit below -6 dBFS: a desk's or a sender's limit lies above."""
-CLIP_OFTEN, CLIP_SELDOM = 0.95, 0.995
-CLIP_CREST_DB = 12.0
+CLIP_OFTEN, CLIP_SELDOM = 0.90, 0.995
+CLIP_CREST_DB = 10.0
 CLIP_FLAT = 0.86
-"""The level that one sample in twenty reaches, beside that of one in two hundred: flat tops are near to 1."""
+"""The level that one sample in ten reaches, beside that of one in two hundred: flat tops are near to 1."""
 
 BREAK_DB = 30.0
 """A break is this far below the sound of the last seconds,"""
 BREAK_UNDER_DB = 8.0
 """and this far below its quietest moments,"""
-BREAK_SURELY_DB = -72.0
-"""or below this, where a noise gate leaves nothing in those."""
+BREAK_SURELY_DB = 42.0
+"""or so far below the sound itself, where a noise gate leaves nothing in those."""
 BREAK_STEPS = (6, 99)
 EDGE_WITHIN_DB = 15.0
 """The sound is no softer than this, beside its level of the last seconds, when it breaks off."""
@@ -50,6 +50,8 @@ HUM_HARMONICS = 8
 HUM_LINES = 3
 HUM_OVER_DB = 10.0
 """A line of the mains is this far above its neighbours."""
+HUM_SWAYS_DB = 8.0
+"""Words take so much from a line now and then."""
 TONE_FROM_HZ, TONE_TO_HZ = 180.0, 7000.0
 TONE_OVER_DB = 25.0
 TONE_ALONE_DB = 12.0
@@ -156,7 +158,7 @@ class SoundAnalysis:
                 return False
             steps, self._gap = self._gap, 0
             self._fine = [level]
-            gone = self._gap_level < max(self._quietest - BREAK_UNDER_DB, BREAK_SURELY_DB)
+            gone = self._gap_level < max(self._quietest - BREAK_UNDER_DB, self._usual - BREAK_SURELY_DB)
             return gone and BREAK_STEPS[0] <= steps <= BREAK_STEPS[1]
         before = max(self._fine, default=SILENT_DB)
         if self._usual > -50 and before > self._usual - EDGE_WITHIN_DB and level < self._usual - BREAK_DB:
@@ -190,15 +192,18 @@ def _hum_of(lasting: Floats, usual: Floats) -> tuple[float, float]:
     whether there is a line; ``usual`` what most of them have: words take from a line now and then."""
     best = (SILENT_DB, 0.0)
     for mains in (50, 60):
-        total, found = 0.0, 0
+        total, least, found = 0.0, 0.0, 0
         for harmonic in range(1, HUM_HARMONICS + 1):
             centre = round(mains * harmonic * SPECTRUM / VOICE_RATE)
             near = lasting[centre - LINE_BINS : centre + LINE_BINS + 1]
             beside = np.concatenate((lasting[centre - 11 : centre - 4], lasting[centre + 5 : centre + 12]))
             if float(near.max()) > float(np.median(beside)) * 10 ** (HUM_OVER_DB / 10):
-                total, found = total + float(usual[centre - LINE_BINS : centre + LINE_BINS + 1].sum()), found + 1
-        if found >= HUM_LINES and decibels(total) > best[0]:
-            best = (decibels(total), float(mains))
+                total += float(usual[centre - LINE_BINS : centre + LINE_BINS + 1].sum())
+                least, found = least + float(near.sum()), found + 1
+        # Words in most of the spectra are no part of a line.
+        level = min(decibels(total), decibels(least) + HUM_SWAYS_DB)
+        if found >= HUM_LINES and level > best[0]:
+            best = (level, float(mains))
     return best
 
 

@@ -250,7 +250,9 @@ class MediaWatch:
         self._programme.encoder(now_ms, step_ms, ", ".join(pipeline.ladder.shedding))
         source = self._sources.get(self._on_programme)
         measure = source.measure if source is not None else None
-        if measure is None or now_ms - measure.at_ms > 1000:
+        muted = self._config.orders.of_source(self._on_programme).mute
+        if measure is None or muted or now_ms - measure.at_ms > 1000:
+            # A source that the crew has muted is silent on purpose.
             return
         reading = pipeline.loudness.reading
         # A silence that the source has itself is told of the source.

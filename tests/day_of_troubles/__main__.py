@@ -1,0 +1,77 @@
+"""``python -m tests.day_of_troubles``: faults in sound and pictures, named by the room's meters and rules, or not.
+
+Real recorded voices of Debian's packages in computed halls, through Opus or H.264, in virtual time. Thresholds are
+tuned on the seeds A and reported on the seeds B; each fault comes at three severities, one just under its threshold.
+With ``--clean HOURS`` clean rooms are judged instead, on measures of clean sound in random order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+from tests.day_of_troubles import recordings
+from tests.day_of_troubles.runs import KINDS, Run, all_runs, clean_hours, clean_minutes
+
+SEEDS = {"A": 0, "B": 1000}
+NONE = "(none)"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.day_of_troubles", description=__doc__)
+    parser.add_argument("--seeds", choices=SEEDS, default="B")
+    parser.add_argument("--runs", type=int, default=2, help="of each fault at each severity")
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=KINDS)
+    parser.add_argument("--clean", type=float, default=0.0, metavar="HOURS", help="of clean rooms instead")
+    options = parser.parse_args()
+    if not recordings.are_there():
+        print("The recordings are not there: make setup, as root.", file=sys.stderr)
+        return 1
+    first = SEEDS[options.seeds]
+    seeds = range(first, first + options.runs)
+    return _clean(seeds, options.clean) if options.clean else _faults(options.kinds, seeds, options.seeds)
+
+
+def _faults(kinds: list[str], seeds: range, name: str) -> int:
+    runs = []
+    for made in all_runs(kinds, seeds):
+        runs.append(made)
+        told = ", ".join(f"{code} {at_s:.1f} s" for code, at_s in made.told_s.items()) or NONE
+        cleared = "" if made.cleared_s is None else f"; clear {made.cleared_s:.0f} s after"
+        print(f"{made.kind:19} {made.severity:6} {made.seed:5}  {told}{cleared}  {made.wrong.upper()}", flush=True)
+    print(f"\nConfusion on seeds {name}: rows are faults, and what was told of them\n")
+    _confusion(runs)
+    named = [made for made in runs if made.severity != "under"]
+    under = [made for made in runs if made.severity == "under"]
+    print(f"\nnamed in time, alone, and cleared: {sum(not made.wrong for made in named)} of {len(named)}")
+    print(f"just under the threshold and silent: {sum(not made.wrong for made in under)} of {len(under)}")
+    return int(any(made.wrong for made in runs))
+
+
+def _confusion(runs: list[Run]) -> None:
+    for severities, title in ((("plain", "strong"), "faults"), (("under",), "under the threshold")):
+        print(f"  {title}")
+        for kind in dict.fromkeys(made.kind for made in runs):
+            found = Counter(
+                code
+                for made in runs
+                if made.kind == kind and made.severity in severities
+                for code in (made.told_s or {NONE: 0.0})
+            )
+            print(f"    {kind:19} " + ", ".join(f"{code} {count}" for code, count in found.most_common()))
+
+
+def _clean(seeds: range, hours: float) -> int:
+    began = time.process_time()
+    minutes = clean_minutes(seeds)
+    heard_s = sum(measures[-1].at_ms for measures in minutes.values()) / 1000
+    print(f"{heard_s / 60:.0f} minutes of clean sound, {(time.process_time() - began):.0f} s of processor time")
+    told = clean_hours(minutes, hours, seeds[0])
+    print(f"{hours:g} clean room-hours of their measures: {told or 'nothing rings'}")
+    return int(sum(told.values()) > hours / 8)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
