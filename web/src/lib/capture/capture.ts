@@ -10,7 +10,7 @@ import {
   type SoundPreset,
 } from './presets'
 
-export type CaptureKind = 'camera' | 'microphone' | 'screen'
+export type CaptureKind = 'camera' | 'microphone' | 'screen' | 'ambient'
 
 export interface Opened {
   stream: MediaStream
@@ -36,8 +36,13 @@ export class Capture {
     )
   }
 
-  async microphone(deviceId: string, preset: SoundPreset): Promise<Opened> {
-    return this.keep('microphone', () =>
+  /** @param kind `ambient`: the room's, which is listened to for comparison */
+  async microphone(
+    deviceId: string,
+    preset: SoundPreset,
+    kind: 'microphone' | 'ambient' = 'microphone',
+  ): Promise<Opened> {
+    return this.keep(kind, () =>
       navigator.mediaDevices.getUserMedia({ audio: microphoneConstraints(deviceId, preset) }),
     )
   }

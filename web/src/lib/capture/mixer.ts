@@ -5,6 +5,8 @@
 import { peakOf } from './level'
 
 export type MixInput = 'microphone' | 'screen'
+/** `ambient` is listened to and not mixed. */
+export type MeterInput = MixInput | 'ambient'
 
 export class Mixer {
   private readonly context = new AudioContext({ latencyHint: 'interactive', sampleRate: 48_000 })
@@ -14,6 +16,8 @@ export class Mixer {
   private readonly analysers: AnalyserNode[] = []
   private readonly samples: Float32Array<ArrayBuffer>
   private readonly gains = new Map<MixInput, number>()
+  /** Of each input, before gain and mixing. */
+  private readonly meters = new Map<MeterInput, { node: AudioNode; analyser: AnalyserNode }>()
 
   constructor(onRunning: (running: boolean) => void) {
     this.out = this.context.createMediaStreamDestination()
@@ -53,12 +57,37 @@ export class Mixer {
     before?.node.disconnect()
     before?.gain.disconnect()
     this.inputs.delete(input)
+    this.meters.delete(input)
     if (!track) return
     const node = this.context.createMediaStreamSource(new MediaStream([track]))
     const gain = this.context.createGain()
     gain.gain.value = this.gains.get(input) ?? 1
     node.connect(gain).connect(this.bus)
     this.inputs.set(input, { node, gain })
+    this.meter(input, node)
+  }
+
+  /** Measures a microphone that nobody hears. */
+  listen(track: MediaStreamTrack | null): void {
+    const before = this.meters.get('ambient')
+    before?.node.disconnect()
+    this.meters.delete('ambient')
+    if (track) this.meter('ambient', this.context.createMediaStreamSource(new MediaStream([track])))
+  }
+
+  /** Largest amplitude of an input in the last 43 ms, before mixing; null where it is not attached. */
+  peakOf(input: MeterInput): number | null {
+    const meter = this.meters.get(input)
+    if (!meter) return null
+    meter.analyser.getFloatTimeDomainData(this.samples)
+    return peakOf(this.samples)
+  }
+
+  private meter(input: MeterInput, node: AudioNode): void {
+    const analyser = this.context.createAnalyser()
+    analyser.fftSize = 2048
+    node.connect(analyser)
+    this.meters.set(input, { node, analyser })
   }
 
   /** 0 mutes; ramped, since a step clicks. */
@@ -77,6 +106,7 @@ export class Mixer {
 
   close(): void {
     for (const input of [...this.inputs.keys()]) this.attach(input, null)
+    this.listen(null)
     void this.context.close()
   }
 }

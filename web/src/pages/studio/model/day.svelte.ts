@@ -17,6 +17,8 @@ import { readSessions } from './listing'
 import { runningOrder, upsert } from './order'
 import { askRecent, type RecentTap } from '$features/actions/recent'
 import { readProgrammeSound, type ProgrammeSound } from './source-settings'
+import { Rehearsal } from './rehearsal.svelte'
+import type { SourceReport } from './reports'
 import { commandOf, keyOf, readOutcome, requestOf, type Outcome, type Tap } from './taps'
 
 /** Without Socket.IO the list is asked for so often; with it only to be sure. */
@@ -93,6 +95,7 @@ export class Day {
   })
   /** The crew's private line. */
   readonly talk: CrewChannel
+  readonly rehearsal: Rehearsal
   private readonly api: Api
   private readonly socket: LiveSocket
   private poll: ReturnType<typeof setTimeout> | undefined
@@ -110,6 +113,7 @@ export class Day {
     private readonly ports: DayPorts,
   ) {
     this.api = ports.api ?? new Api(token)
+    this.rehearsal = new Rehearsal(this.api, roomId)
     this.socket = new LiveSocket(
       'studio',
       { room: roomId, ...(token ? { token } : {}) },
@@ -166,6 +170,11 @@ export class Day {
 
   may(action: string): boolean {
     return this.allowed.includes(action)
+  }
+
+  /** What this page says of what it sends. It is not repeated: the next one is newer. */
+  report(report: SourceReport): void {
+    if (this.socket.state === 'connected') void this.socket.send('source.report', { ...report }, COMMAND_LIMIT_MS)
   }
 
   // --- taps ---------------------------------------------------------------------------------------------------------

@@ -5,18 +5,22 @@
 
 import { Capture, type CaptureKind } from '$lib/capture/capture'
 import { choose, type DeviceLists } from '$lib/capture/devices'
-import { LevelMeter, type ChannelLevel, type LevelHint } from '$lib/capture/level'
+import { decibels, LevelMeter, type ChannelLevel, type LevelHint } from '$lib/capture/level'
 import { Mixer } from '$lib/capture/mixer'
 import { contentHint, FRAME_RATE, PICTURES, type PictureSize, type SoundPreset } from '$lib/capture/presets'
+import { VoiceWatch } from '$lib/capture/voice'
 import { captureProblem, environmentProblem, type CaptureProblem } from '$lib/capture/problems'
 import { createCompositor, type Compositor } from '$lib/compositor/compositor'
 import type { Corner, Scene, Size, SourceName } from '$lib/compositor/geometry'
 import type { OutgoingTracks } from '$lib/whip/client'
 import type { StudioRoom } from './place'
 import type { Preferences } from './preferences.svelte'
+import { inputReport, type InputReport } from './reports'
 
 const LEVELS_MS = 50
 const DARK_AFTER_S = 4
+/** A device that a person chose so long ago is the one that is meant. */
+const CHOSEN_MS = 5_000
 /** A page that starts, or a tab that comes back, stumbles for a moment. */
 const SLOW_AFTER_S = 4
 
@@ -30,9 +34,14 @@ export interface InputPorts {
 export class Inputs {
   devices = $state.raw<DeviceLists>({ cameras: [], microphones: [] })
   /** Why a device is not there; '' while all is well. */
-  problems = $state<Record<CaptureKind, CaptureProblem | 'unplugged' | ''>>({ camera: '', microphone: '', screen: '' })
-  muted = $state<Record<CaptureKind, boolean>>({ camera: false, microphone: false, screen: false })
-  open = $state<Record<CaptureKind, boolean>>({ camera: false, microphone: false, screen: false })
+  problems = $state<Record<CaptureKind, CaptureProblem | 'unplugged' | ''>>({
+    camera: '',
+    microphone: '',
+    screen: '',
+    ambient: '',
+  })
+  muted = $state<Record<CaptureKind, boolean>>({ camera: false, microphone: false, screen: false, ambient: false })
+  open = $state<Record<CaptureKind, boolean>>({ camera: false, microphone: false, screen: false, ambient: false })
   opening = $state(false)
   sizes = $state<Partial<Record<SourceName, Size>>>({})
   screenSound = $state(false)
@@ -57,7 +66,9 @@ export class Inputs {
   private compositor: Compositor | null = null
   private compositorStarting: Promise<void> | null = null
   private readonly meter = new LevelMeter()
-  private readonly labels = { camera: '', microphone: '' }
+  private readonly labels = { camera: '', microphone: '', ambient: '' }
+  private readonly voices = { microphone: new VoiceWatch(), ambient: new VoiceWatch() }
+  private microphoneChosenMs = -Infinity
   private darkSeconds = 0
   private skippedBefore = 0
   private slowSeconds = 0
@@ -114,6 +125,7 @@ export class Inputs {
       // One after the other: two permission prompts at once confuse people and Firefox.
       if (this.settings.camera) await this.openCamera()
       if (this.settings.microphone) await this.openMicrophone()
+      if (this.settings.ambientId) await this.openAmbient()
       this.change({ previewing: this.open.camera || this.open.microphone })
       await this.devicesChanged()
     } finally {
@@ -123,7 +135,7 @@ export class Inputs {
 
   closeAll(): void {
     this.change({ previewing: false })
-    for (const kind of ['camera', 'microphone', 'screen'] as const) this.closeDevice(kind)
+    for (const kind of ['camera', 'microphone', 'screen', 'ambient'] as const) this.closeDevice(kind)
     this.preview = null
     this.compositor?.stop()
     this.compositor = null
@@ -142,9 +154,17 @@ export class Inputs {
   }
 
   async chooseMicrophone(id: string | null): Promise<void> {
+    this.microphoneChosenMs = performance.now()
     this.change({ microphone: id !== null, microphoneId: id ?? this.settings.microphoneId })
     if (id === null) this.closeDevice('microphone')
     else if (this.active()) await this.openMicrophone()
+  }
+
+  /** The room's microphone: nobody hears it, it tells that the other one is silent. Null: none. */
+  async chooseAmbient(id: string | null): Promise<void> {
+    this.change({ ambientId: id ?? '' })
+    if (id === null) this.closeDevice('ambient')
+    else if (this.active()) await this.openAmbient()
   }
 
   async chooseSound(sound: SoundPreset): Promise<void> {
@@ -242,6 +262,48 @@ export class Inputs {
     await this.outgoingChanged()
   }
 
+  private async openAmbient(): Promise<void> {
+    this.problems.ambient = ''
+    try {
+      const { audio } = await this.capture.microphone(this.settings.ambientId, this.settings.sound, 'ambient')
+      if (!audio) return
+      this.labels.ambient = audio.label
+      this.open.ambient = true
+      this.muted.ambient = false
+      this.voices.ambient.reset()
+      this.needMixer().listen(audio)
+    } catch (error) {
+      this.problems.ambient = captureProblem(error)
+      this.open.ambient = false
+    }
+  }
+
+  /** What this page says of its inputs, before mixing. */
+  reports(): (InputReport | null)[] {
+    const { camera, microphone, ambientId } = this.settings
+    const of = (name: 'camera' | 'microphone' | 'ambient') => ({
+      name,
+      open: this.open[name],
+      muted: this.muted[name],
+      problem: this.problems[name],
+      device: this.labels[name],
+    })
+    const heard = (name: 'microphone' | 'ambient') =>
+      this.mixer?.running ? { levelDb: this.voices[name].peakDb, voice: this.voices[name].voice } : {}
+    return [
+      inputReport({ ...of('camera'), wanted: camera }),
+      inputReport({
+        ...of('microphone'),
+        ...heard('microphone'),
+        wanted: microphone,
+        off: this.microphoneOff,
+        chosen: performance.now() - this.microphoneChosenMs < CHOSEN_MS,
+        suppression: this.microphoneTrack?.getSettings().noiseSuppression ?? null,
+      }),
+      inputReport({ ...of('ambient'), ...heard('ambient'), wanted: ambientId !== '' }),
+    ]
+  }
+
   /** The wanted device, or, where it is gone, whatever there is of its kind. */
   private async opened(
     kind: 'camera' | 'microphone',
@@ -278,6 +340,7 @@ export class Inputs {
       this.microphoneTrack = null
       this.mixer?.attach('microphone', null)
     }
+    if (kind === 'ambient') this.mixer?.listen(null)
     if (kind === 'screen') {
       this.screenTrack = null
       this.screenSound = false
@@ -294,6 +357,17 @@ export class Inputs {
     if (kind === 'screen') return
     this.problems[kind] = 'unplugged'
     void this.devicesChanged()
+    if (kind !== 'ambient') void this.askPermission(kind)
+  }
+
+  /** A browser ends tracks as well where somebody takes its permission away. */
+  private async askPermission(kind: 'camera' | 'microphone'): Promise<void> {
+    try {
+      const { state } = await navigator.permissions.query({ name: kind as PermissionName })
+      if (state !== 'granted' && this.problems[kind] === 'unplugged') this.problems[kind] = 'denied'
+    } catch {
+      // It does not tell: the device is gone, for whatever reason.
+    }
   }
 
   private async devicesChanged(): Promise<void> {
@@ -390,6 +464,11 @@ export class Inputs {
     }
     const now = performance.now()
     this.meter.take(this.mixer.peaks(), now)
+    for (const name of ['microphone', 'ambient'] as const) {
+      const peak = this.mixer.peakOf(name)
+      if (peak === null) this.voices[name].reset()
+      else this.voices[name].take(decibels(peak), now)
+    }
     this.levels = this.meter.levels
     this.levelHint = this.open.microphone || this.screenSound ? this.meter.hint(now) : ''
   }

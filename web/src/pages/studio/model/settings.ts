@@ -8,6 +8,8 @@ import { readText, readTextOrNull } from '$lib/api/read'
 export interface StudioSettings {
   cameraId: string
   microphoneId: string
+  /** The room's microphone, which nobody hears; '' for none. */
+  ambientId: string
   /** Whether a camera or microphone is wanted at all. */
   camera: boolean
   microphone: boolean
@@ -24,6 +26,7 @@ export interface StudioSettings {
 export const DEFAULTS: Readonly<StudioSettings> = {
   cameraId: '',
   microphoneId: '',
+  ambientId: '',
   camera: true,
   microphone: true,
   sound: 'speech',

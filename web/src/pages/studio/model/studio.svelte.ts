@@ -10,6 +10,7 @@ import { RoomControls } from './room-controls.svelte'
 import { Inputs } from './inputs.svelte'
 import type { StudioRoom } from './place'
 import { Preferences } from './preferences.svelte'
+import { sourceReport } from './reports'
 import { RoomWatch, type RoomState } from './room'
 import { Sender } from './sender.svelte'
 import { otherPublisher, tally, type Tally } from './tally'
@@ -45,6 +46,8 @@ export class Studio {
 
   private readonly roomWatch: RoomWatch
   private readonly timers: ReturnType<typeof setInterval>[] = []
+  /** Chromium tells; it is kept up to date by the browser. */
+  private battery: { level: number; charging: boolean } | null = null
   private readonly abort = new AbortController()
 
   constructor(
@@ -98,6 +101,11 @@ export class Studio {
     this.timers.push(setInterval(() => this.tick(), TICK_MS))
     window.addEventListener('online', () => this.day.poke(), { signal })
     document.addEventListener('visibilitychange', () => this.seen(), { signal })
+    for (const leaving of ['pagehide', 'freeze'] as const) {
+      const target: EventTarget = leaving === 'pagehide' ? window : document
+      target.addEventListener(leaving, () => this.sender.publishing && this.report(leaving), { signal, capture: true })
+    }
+    void this.watchBattery()
     void this.resume()
   }
 
@@ -162,6 +170,26 @@ export class Studio {
     this.nowMs = Date.now()
     this.day.tick(this.nowMs + this.room.clockOffsetMs)
     void this.sender.tick(this.nowMs)
+    if (this.sender.publishing) this.report()
+  }
+
+  /** So that an alarm names its cause: a microphone that was unplugged, a page that was closed. */
+  private report(leaving?: 'pagehide' | 'freeze'): void {
+    this.day.report(
+      sourceReport({
+        source: this.place.source,
+        inputs: this.inputs.reports(),
+        hidden: document.hidden,
+        battery: this.battery,
+        stats: this.sender.stats,
+        ...(leaving ? { leaving } : {}),
+      }),
+    )
+  }
+
+  private async watchBattery(): Promise<void> {
+    const ask = (navigator as { getBattery?: () => Promise<{ level: number; charging: boolean }> }).getBattery
+    this.battery = (await ask?.call(navigator).catch(() => null)) ?? null
   }
 }
 
