@@ -62,6 +62,10 @@ class AlarmSettings(Section):
     viewers_percent: float = Field(5, ge=0, le=100)
     """The share of those who play that must have the trouble, percent. 0: viewers_least alone counts."""
 
+    def enough_viewers(self, people: int, viewers: int) -> bool:
+        """Whether ``people`` with the same trouble, of ``viewers`` who play, are an alarm."""
+        return people >= self.viewers_least and people * 100 >= self.viewers_percent * viewers
+
     def media_rules(self) -> dict[str, float]:
         """Code -> on-time in seconds, where it differs from the room process's own."""
         of_room = [name for name in type(self).model_fields if name.startswith(("sound_", "picture_"))]

@@ -66,6 +66,7 @@ _API: Mapping[str, Rule] = {
     "POST /rooms/{id}/air": Action.ROOM_AIR,
     "PATCH /rooms/{id}/sources/{name}": Action.ROOM_AIR,
     "GET /rooms/{id}/readiness": Action.ROOM_CREW,
+    "POST /rooms/{id}/sources/{name}/leaving": Action.PUBLISH,
     "POST /rooms/{id}/readiness": Action.ROOM_AIR,
     "POST /rooms/{id}/forget": Action.MEDIA_FORGET,
     "GET /rooms/{id}/picture.jpg": Action.PREVIEW,

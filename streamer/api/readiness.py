@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -14,7 +15,8 @@ from streamer.conference.alarms import MEDIA_BEFORE_MS
 from streamer.conference.day import current, following
 from streamer.conference.grants import Action
 from streamer.conference.readiness import BY_HAND, Line
-from streamer.conference.rooms import Room
+from streamer.conference.rooms import SOURCE_PATTERN, Room
+from streamer.errors import NotFound
 
 
 class ReadinessLine(BaseModel):
@@ -54,6 +56,11 @@ class ReadinessSeen(Body):
     focus: bool = False
 
 
+class PageLeaving(Body):
+    leaving: Literal["pagehide", "freeze"] = "pagehide"
+    """``pagehide``: the page is being closed; ``freeze``: the browser puts it to sleep."""
+
+
 def _view(call: Call, room: Room) -> ReadinessView:
     services, at_ms = call.services, now_ms()
     director = services.director
@@ -67,6 +74,15 @@ def _view(call: Call, room: Room) -> ReadinessView:
         state=found.state,
         lines=[ReadinessLine.of(line) for line in found.lines],
     )
+
+
+async def leave(call: Call) -> None:
+    room, services = room_named(call.services, call.path("id")), call.services
+    call.require(target_of(room))
+    if not re.fullmatch(SOURCE_PATTERN, call.path("name")):
+        raise NotFound("There is no such source.", code="no_such_source")
+    reports = services.director.room_alarms.page_reports
+    reports.leave(services.director.day(room.id), call.path("name"), call.body(PageLeaving).leaving, now_ms())
 
 
 async def get_readiness(call: Call) -> ReadinessView:
@@ -109,5 +125,15 @@ ROUTES = (
         action=Action.ROOM_AIR,
         body=ReadinessSeen,
         answers=(ReadinessView,),
+    ),
+    Route(
+        "POST",
+        "/rooms/{id}/sources/{name}/leaving",
+        leave,
+        "The last word of a page that sends a source: it is being closed, or put to sleep",
+        "rooms",
+        action=Action.PUBLISH,
+        body=PageLeaving,
+        status=204,
     ),
 )

@@ -154,6 +154,8 @@ class TroubleCount(msgspec.Struct, frozen=True):
     people: int
     alarm: bool
     room: str | Absent = msgspec.UNSET
+    viewers: int = 0
+    """Those who play now, as far as it is known."""
 
 
 class Claimed(msgspec.Struct, frozen=True):

@@ -9,9 +9,9 @@ from streamer.audience.moderation import CLAIM_MS, exempt, prefix_of
 from streamer.audience.people import Participant
 from streamer.errors import Conflict
 
-TROUBLE_MS = 60_000
+TROUBLE_MS = 30_000
 TROUBLE_PEOPLE = 3
-"""This many people in a minute make an alarm."""
+"""This many people within 30 s are worth a look."""
 REMEMBERED_MS = 3_600_000
 MOST_REMEMBERED = 5000
 
@@ -104,7 +104,7 @@ class Tallies:
         return counts
 
     def trouble(self, kind: str, participant: str, now_ms: int) -> int:
-        """Count one report. Returns how many people had this trouble in the last minute."""
+        """Count one report. Returns how many people had this trouble in the last 30 s."""
         people = self.troubles.setdefault(kind, {})
         people[participant] = now_ms
         for one in [one for one, at_ms in people.items() if not 0 <= now_ms - at_ms < TROUBLE_MS]:

@@ -58,7 +58,7 @@ def _trouble(scope: AudienceScope, who: Participant, command: TroubleReport, now
     if kind not in TROUBLES:
         raise Unprocessable("There is no such trouble.", code="invalid", details={"field": "kind"})
     people = scope.tallies.trouble(kind, who.id, now_ms)
-    told = {"kind": kind, "people": people, "alarm": people >= TROUBLE_PEOPLE}
+    told = {"kind": kind, "people": people, "alarm": people >= TROUBLE_PEOPLE, "viewers": scope.crowd.viewers}
     return Decision(data={"kind": kind}, told=("trouble", told))
 
 

@@ -77,7 +77,7 @@ def explains(cause: Alarm, symptom: Alarm, on_programme: str = "") -> bool:
     here, there = source_of(cause), source_of(symptom)
     if cause.code == symptom.code:
         return bool(here) and not there and here == on_programme
-    whole_room = above == RANKS["room_down"] or (above == RANKS["on_air_without_media"] and not here)
+    whole_room = above == RANKS["room_down"] or (above == RANKS["on_air_without_media"] and not (here and there))
     if not whole_room and (here or on_programme) != (there or on_programme):
         return False
     if above == below and not _alike(cause, symptom):

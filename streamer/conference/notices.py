@@ -40,7 +40,7 @@ class Complaint:
     """``no_sound``, ``no_picture``, ``stutter``, ``sync``, ``other``."""
     session: str | None
     people: int
-    """The most people who reported it within a minute."""
+    """The most people who reported it within 30 s."""
     since_ms: int
     at_ms: int
     """The time of the last report."""
@@ -79,7 +79,7 @@ class Notices:
     def complaint(
         self, room: str, kind: str, people: int, at_ms: int, *, session: str | None = None, enough: bool
     ) -> None:
-        """A viewer has reported a trouble that ``people`` had in the last minute. ``enough``: they make an alarm; fewer
+        """A viewer has reported a trouble that ``people`` had in the last 30 s. ``enough``: they make an alarm; fewer
         only keep an alarm alive."""
         key = (room, kind)
         known = self._complaints.get(key)

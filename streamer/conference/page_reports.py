@@ -23,6 +23,8 @@ DEVICE_MS = 2_000
 """On-time of troubles with devices: changing one takes a moment."""
 MUTED_MS = 3_000
 LONGEST_STEP_MS = 3_000
+UPLOAD_REPORTS = 15
+"""The upload is judged by the best of so many reports."""
 LAPEL_SILENT_DB = -55.0
 BATTERY_LOW = 0.15
 
@@ -85,6 +87,17 @@ class PageState:
     rehearsed: str = ""
     """The microphone that was heard in the rehearsal."""
 
+    available_kbps: tuple[float, ...] = ()
+    """The browser's newest estimates of its upload, one a report."""
+
+    @property
+    def upload(self) -> tuple[float | None, float | None]:
+        """The rate that the page sends at, and the one that it could send at; kbit/s. A browser's estimate begins low,
+        and follows what is sent."""
+        if len(self.available_kbps) < UPLOAD_REPORTS:
+            return None, None
+        return self.report.sent_kbps, max(self.available_kbps)
+
     def since(self, condition: str) -> int | None:
         return dict(self.since_ms).get(condition)
 
@@ -102,7 +115,9 @@ def heard(before: PageState, report: PageReport, at_ms: int, *, running: bool) -
     if lapel is not None:
         proven = lapel.state == "live" and (lapel.chosen or (not running and _speaks(lapel)))
         rehearsed = lapel.device if proven or not rehearsed else rehearsed
-    return PageState(report, at_ms, tuple(sorted(lasting.items())), quiet_ms, rehearsed)
+    told = () if report.available_kbps is None else (report.available_kbps,)
+    available = (*before.available_kbps, *told)[-UPLOAD_REPORTS:] if told else ()
+    return PageState(report, at_ms, tuple(sorted(lasting.items())), quiet_ms, rehearsed, available)
 
 
 def troubles(state: PageState, source: str, now_ms: int, *, up: bool, lapel_muted_ms: int) -> Iterator[Trouble]:

@@ -18,7 +18,7 @@ Overall = Literal["ready", "not_ready", "not_yet"]
 QUIET_LUFS, LOUD_LUFS = -30.0, -14.0
 DISK_SPARE = 1.5
 """The disk must hold the session and half more."""
-UPLOAD_SPARE = 1.3
+UPLOAD_SPARE = 1.2
 """The sender's own estimate of its upload must be this many times what it sends."""
 REHEARSED_MS = 10 * 60_000
 """A captioner who typed within this time is there."""

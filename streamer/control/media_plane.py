@@ -31,6 +31,10 @@ class RoomLink(Protocol):
         """Whether the room's process answers right now."""
 
     @property
+    def ended(self) -> bool:
+        """Whether the media host has closed the room: its process went as it should."""
+
+    @property
     def status(self) -> RoomStatus | None:
         """The newest status; None before the first. It stays while the process is away, with no source up."""
 

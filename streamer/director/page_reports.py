@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
 
 from streamer.conference.alarms import Trouble
 from streamer.conference.day import RoomDay, current
@@ -28,6 +30,12 @@ class PageReports:
         if source not in of_room and len(of_room) >= MOST_SOURCES:
             del of_room[min(of_room, key=lambda name: of_room[name].at_ms)]
         of_room[source] = heard(before, report, now_ms, running=current(day) is not None)
+
+    def leave(self, day: RoomDay, source: str, leaving: Literal["pagehide", "freeze"], now_ms: int) -> None:
+        """The page says that it is being closed or put to sleep."""
+        state = self._states.get(day.room, {}).get(source)
+        report = PageReport() if state is None else state.report
+        self.take(day, source, replace(report, leaving=leaving), now_ms)
 
     def troubles(self, day: RoomDay, link: RoomLink | None, now_ms: int) -> Iterator[Trouble]:
         status = None if link is None or not link.up else link.status
@@ -61,4 +69,4 @@ class PageReports:
         state = self._states.get(room, {}).get(source)
         if state is None or now_ms - state.at_ms >= STALE_MS:
             return None, None
-        return state.report.sent_kbps, state.report.available_kbps
+        return state.upload

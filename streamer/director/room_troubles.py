@@ -40,7 +40,7 @@ class RoomTroubles:
 
     def process(self, room: str, link: RoomLink | None, now_ms: int) -> Iterator[Trouble]:
         """The room's process has died."""
-        if link is None:
+        if link is None or link.ended:
             self._pids.pop(room, None)
             self._away.pop(room, None)
             return
@@ -119,7 +119,7 @@ class RoomTroubles:
 
 def unknown_codes(link: RoomLink | None, *, known: bool) -> frozenset[str]:
     """Codes of which a room's process tells, while it is away. ``known``: whether the room's media are known."""
-    away = not known or (link is not None and (not link.up or link.status is None))
+    away = not known or (link is not None and not link.ended and (not link.up or link.status is None))
     return FROM_ROOM if away else frozenset()
 
 

@@ -63,6 +63,7 @@ from streamer.planning.portraits import Portraits
 from streamer.realtime.caption_feed import CaptionFeed
 from streamer.realtime.schemas import asyncapi_document
 from streamer.realtime.service import Realtime
+from streamer.sections import AlarmSettings
 from streamer.settings import Settings
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
@@ -229,7 +230,7 @@ def make_services(
         erasing=erasing,
         marks_changed=archivist.marks_changed,
     )
-    audience.listen(partial(_hear_trouble, director, notices))
+    audience.listen(partial(_hear_trouble, director, notices, settings.alarms))
     keys = SessionKeys(database, director, settings.admin_token, now_ms, settings.data)
     revocations = Revocations()
     revocations.listen(keys.ended)
@@ -333,6 +334,8 @@ def _hear_alarms(notifier: Notifier, news: News) -> None:
 
 def _hear_trouble(director: Director, notices: Notices, event: AudienceEvent) -> None:
     """Troubles that several viewers report become an alarm for the technician."""
+def _hear_trouble(director: Director, notices: Notices, settings: AlarmSettings, event: AudienceEvent) -> None:
+    """Troubles that several viewers report become an alarm for the technician, if they are not a few of many."""
     if event.type != "trouble":
         return
     session = closed_session(event.scope)
@@ -343,9 +346,9 @@ def _hear_trouble(director: Director, notices: Notices, event: AudienceEvent) ->
     running = current(director.day(room))
     session = session or (running.id if running is not None and not running.closed else None)
     data = event.data
-    notices.complaint(
-        room, str(data["kind"]), int(data["people"]), event.at_ms, session=session, enough=bool(data["alarm"])
-    )
+    people, viewers = int(data["people"]), int(data["viewers"])
+    enough = settings.enough_viewers(people, viewers)
+    notices.complaint(room, str(data["kind"]), people, event.at_ms, session=session, enough=enough)
 
 
 def _measure(app: web.Application, metrics: WebMetrics) -> None:

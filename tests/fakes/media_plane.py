@@ -36,6 +36,7 @@ class FakeRoom:
     status: RoomStatus | None = None
     meters: dict[str, dict[str, Any]] | None = None
     up: bool = True
+    ended: bool = False
     state: str = "slate"
     view: BroadcastView = field(default_factory=BroadcastView)
     """It shows the fed events."""

@@ -169,6 +169,8 @@ async def test_a_rooms_crew_asks_whether_it_is_ready(hall: Api, plane: FakePlane
         "framing": "yes",
     }
     assert lines["focus"]["by"] == "Anna"
+    await anna("POST", "/rooms/a/sources/Not one/leaving", {}, expect=404)
+    await anna("POST", "/rooms/a/sources/main/leaving", {"leaving": "freeze"}, expect=204)
     status.sources["main"].publication = "another"
     lines = {line["name"]: line["state"] for line in (await anna("GET", "/rooms/a/readiness"))["lines"]}
     assert lines["focus"] == "not_yet", "it is another source"

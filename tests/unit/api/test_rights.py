@@ -161,6 +161,7 @@ QUESTIONS: dict[str, Question] = {
     "GET /api/v1/actions": Question(ROOM, query="?room=in-room"),
     "GET /api/v1/rooms/{id}/readiness": Question(ROOM),
     "POST /api/v1/rooms/{id}/readiness": Question(ROOM),
+    "POST /api/v1/rooms/{id}/sources/{name}/leaving": Question(ROOM),
     "GET /api/v1/alarms": Question(ROOM, query="?room=in-room"),
     # There is no alarm: the tests of taps check how far grants reach.
     "POST /api/v1/alarms/{id}/acknowledge": Question(missing=True),

@@ -112,6 +112,13 @@ def test_the_order_of_causes(cause: str, symptom: str) -> None:
     assert not explains(wrong(symptom), wrong(cause), "main")
 
 
+def test_a_laptop_that_sleeps_explains_that_nothing_comes_in() -> None:
+    gone = wrong("on_air_without_media", NINE + S, source="")
+    assert explains(wrong("laptop_asleep"), gone, "slate")
+    later = wrong("on_air_without_media", NINE + 60 * S, source="")
+    assert not explains(wrong("laptop_asleep"), later, "slate"), "the spare has gone, too"
+
+
 def test_a_full_disk_explains_no_silence_of_later() -> None:
     assert not explains(wrong("disk_full", source=""), wrong("sound_silent", NINE + 60 * S), "main")
     assert explains(wrong("upload_weak"), wrong("picture_frozen", NINE + 3600 * S), "main")

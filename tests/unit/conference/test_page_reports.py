@@ -98,3 +98,11 @@ def test_a_battery_that_runs_out_is_a_warning() -> None:
     (found,) = troubles(page.state, "main", page.now_ms, up=True, lapel_muted_ms=8000)
     assert (found.code, found.level, found.details["percent"]) == ("laptop_battery", "warning", 12)
     assert page.says(LAPEL, battery=0.12, charging=True).codes() == []
+
+
+def test_the_upload_is_judged_when_the_browser_has_measured_it() -> None:
+    page = Page().says(LAPEL, seconds=14, sent_kbps=600, available_kbps=580)
+    assert page.state.upload == (None, None)
+    assert page.says(LAPEL, sent_kbps=2500, available_kbps=4000).state.upload == (2500, 4000)
+    assert page.says(LAPEL, seconds=15, sent_kbps=2500, available_kbps=2600).state.upload == (2500, 2600)
+    assert page.says(LAPEL).state.upload == (None, None), "it does not tell any more"

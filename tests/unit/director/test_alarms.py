@@ -259,6 +259,11 @@ async def test_a_process_that_died_is_told_although_another_is_there_at_once(sta
     assert await watched(stage, seconds=1) == ["room_down"]
     (alarm,) = stage.director.alarms("a")
     assert (alarm.severity, alarm.owner, alarm.times) == ("ringing", "operator", 2)
+    await watched(stage, seconds=40)
+    link.up, link.ended = False, True
+    assert await watched(stage, seconds=5) == [], "it was closed"
+    link.up, link.ended, link.status.pid = True, False, 4
+    assert await watched(stage, seconds=5) == [], "it was opened again"
 
 
 async def test_a_room_that_is_seen_without_a_session_rings_in_the_middle_of_the_day(stage: Stage) -> None:
@@ -340,3 +345,8 @@ async def test_the_page_names_the_cause_of_what_the_room_misses(stage: Stage) ->
     (gone,) = stage.director.alarms("a")
     assert await watched(stage, seconds=3) == ["laptop_asleep"]
     assert stage.director.alarms("a")[0].id == gone.id, "one ring"
+
+
+@pytest.mark.parametrize(("people", "viewers", "rings"), [(2, 10, False), (3, 60, True), (3, 61, False), (4, 61, True)])
+def test_three_viewers_and_five_percent_of_those_who_play_ring(people: int, viewers: int, rings: bool) -> None:
+    assert AlarmSettings().enough_viewers(people, viewers) == rings

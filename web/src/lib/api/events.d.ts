@@ -913,6 +913,8 @@ export interface components {
             people: number;
             alarm: boolean;
             room?: string;
+            /** @default 0 */
+            viewers?: number;
         };
         /** TroubleReport */
         TroubleReport: {

@@ -1426,6 +1426,15 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** PageLeaving */
+        PageLeaving: {
+            /**
+             * Leaving
+             * @default pagehide
+             * @enum {string}
+             */
+            leaving?: "pagehide" | "freeze";
+        };
         /**
          * PaletteView
          * @description Colours, ``#rrggbb``.

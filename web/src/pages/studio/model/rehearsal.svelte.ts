@@ -50,6 +50,8 @@ export class Rehearsal {
   /** Somebody has asked for it. */
   asked = $state(false)
   busy = $state(false)
+  /** Why what somebody saw was not taken; '' otherwise. */
+  refused = $state('')
   /** Lines that were wrong when the running session began; said until somebody has read it. */
   startedWith = $state.raw<readonly LineName[]>([])
 
@@ -83,7 +85,9 @@ export class Rehearsal {
 
   async seen(line: Seen): Promise<void> {
     this.busy = true
-    this.take(await this.api.post(this.path, { [line]: true }))
+    const answer = await this.api.post(this.path, { [line]: true })
+    this.refused = answer.ok ? '' : answer.error.code
+    this.take(answer)
     this.busy = false
   }
 

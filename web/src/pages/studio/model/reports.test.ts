@@ -18,9 +18,9 @@ describe('a page reports', () => {
 
   it('itself, its power and its way', () => {
     const facts = { source: 'main', inputs: [null, inputReport(live)], hidden: true, battery: null, stats: null }
-    expect(sourceReport(facts)).toMatchObject({ visibility: 'hidden', leaving: '', battery: null, sent_kbps: null })
+    expect(sourceReport(facts)).toMatchObject({ visibility: 'hidden', battery: null, sent_kbps: null })
     expect(sourceReport(facts).inputs).toHaveLength(1)
-    const told = sourceReport({ ...facts, leaving: 'pagehide', battery: { level: 0.2, charging: false } })
-    expect(told).toMatchObject({ leaving: 'pagehide', battery: 0.2, charging: false })
+    const told = sourceReport({ ...facts, battery: { level: 0.2, charging: false } })
+    expect(told).toMatchObject({ battery: 0.2, charging: false })
   })
 })

@@ -50,18 +50,16 @@ export interface PageFacts {
   source: string
   inputs: readonly (InputReport | null)[]
   hidden: boolean
-  leaving?: 'pagehide' | 'freeze'
   battery: { level: number; charging: boolean } | null
   stats: OutgoingStats | null
 }
 
-export function sourceReport({ source, inputs, hidden, leaving, battery, stats }: PageFacts): SourceReport {
+export function sourceReport({ source, inputs, hidden, battery, stats }: PageFacts): SourceReport {
   const sent = stats === null ? null : (stats.videoBitrate ?? 0) + (stats.audioBitrate ?? 0)
   return {
     source,
     inputs: inputs.filter((input) => input !== null),
     visibility: hidden ? 'hidden' : 'visible',
-    leaving: leaving ?? '',
     battery: battery?.level ?? null,
     charging: battery?.charging ?? null,
     sent_kbps: sent ? sent / 1000 : null,

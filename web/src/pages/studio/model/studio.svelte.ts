@@ -3,6 +3,7 @@
  * server says of the room, and the running day with its taps (`day`, `controls`).
  */
 
+import { ask } from '$lib/api/client'
 import type { PageConfig } from '$lib/config'
 import type { StartOptions } from '$lib/whip/client'
 import { Day } from './day.svelte'
@@ -103,7 +104,7 @@ export class Studio {
     document.addEventListener('visibilitychange', () => this.seen(), { signal })
     for (const leaving of ['pagehide', 'freeze'] as const) {
       const target: EventTarget = leaving === 'pagehide' ? window : document
-      target.addEventListener(leaving, () => this.sender.publishing && this.report(leaving), { signal, capture: true })
+      target.addEventListener(leaving, () => this.leave(leaving), { signal, capture: true })
     }
     void this.watchBattery()
     void this.resume()
@@ -174,7 +175,7 @@ export class Studio {
   }
 
   /** So that an alarm names its cause: a microphone that was unplugged, a page that was closed. */
-  private report(leaving?: 'pagehide' | 'freeze'): void {
+  private report(): void {
     this.day.report(
       sourceReport({
         source: this.place.source,
@@ -182,14 +183,27 @@ export class Studio {
         hidden: document.hidden,
         battery: this.battery,
         stats: this.sender.stats,
-        ...(leaving ? { leaving } : {}),
       }),
     )
   }
 
+  /** A socket's last message may be lost with the page; a request goes on without it. */
+  private leave(leaving: 'pagehide' | 'freeze'): void {
+    if (!this.sender.publishing) return
+    const of = `rooms/${encodeURIComponent(this.place.id)}/sources/${encodeURIComponent(this.place.source)}`
+    // It is sent to its end, though the page is left.
+    void ask(`/api/v1/${of}/leaving`, {
+      method: 'POST',
+      json: { leaving },
+      keepalive: true,
+      timeout_ms: null,
+      token: this.token,
+    })
+  }
+
   private async watchBattery(): Promise<void> {
-    const ask = (navigator as { getBattery?: () => Promise<{ level: number; charging: boolean }> }).getBattery
-    this.battery = (await ask?.call(navigator).catch(() => null)) ?? null
+    const battery = (navigator as { getBattery?: () => Promise<{ level: number; charging: boolean }> }).getBattery
+    this.battery = (await battery?.call(navigator).catch(() => null)) ?? null
   }
 }
 
