@@ -332,8 +332,6 @@ def _hear_alarms(notifier: Notifier, news: News) -> None:
         notifier.hear(news.room, news.alarms)
 
 
-def _hear_trouble(director: Director, notices: Notices, event: AudienceEvent) -> None:
-    """Troubles that several viewers report become an alarm for the technician."""
 def _hear_trouble(director: Director, notices: Notices, settings: AlarmSettings, event: AudienceEvent) -> None:
     """Troubles that several viewers report become an alarm for the technician, if they are not a few of many."""
     if event.type != "trouble":

@@ -7,7 +7,6 @@ import contextlib
 import re
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
@@ -454,35 +453,3 @@ async def test_without_encryption_it_says_so_and_how_to_get_it(
         assert await seen.page.locator(".select select").count() == 0, "no list of devices that cannot be had"
         # An encoder is the way on air from here: what it needs stands open.
         await seen.text(re.compile("WHIP"))
-
-
-async def test_a_rehearsal_is_read_on_the_page_and_a_closed_page_is_named_as_the_cause(
-    browser: Browser, server: Running
-) -> None:
-    await server.room("probe", name="Probe")
-    start = datetime.now(UTC) + timedelta(minutes=5)
-    times = {"start": start.isoformat(), "end": (start + timedelta(minutes=45)).isoformat()}
-    talk = (await server.api("POST", "/sessions", {"room": "probe", "title": "A talk", **times}, status=201))["id"]
-    async with studio(browser, server, "probe", language="fr-FR") as seen:
-        await seen.page.get_by_role("radio", name="720p").check()
-        await seen.page.get_by_role("button", name="Ouvrir la caméra et le micro").first.click()
-        await seen.holds("document.querySelector('[data-testid=preview]').videoHeight === 720")
-        panel = seen.page.get_by_role("region", name="Répétition")
-        await panel.get_by_role("button", name="Le cadrage est bon").wait_for()
-        await seen.page.get_by_role("button", name="Envoyer à la salle").click()
-        lines = panel.get_by_role("listitem")
-        await lines.filter(has_text=re.compile("Bonne clé: oui")).wait_for(timeout=60_000)
-        await panel.get_by_role("button", name="C’est net").click()
-        await lines.filter(has_text=re.compile("Netteté: oui .*vu à")).wait_for()
-        await server.api("POST", f"/sessions/{talk}/start", status=200)
-
-        seen.page.on("dialog", lambda dialog: dialog.accept())
-        await seen.page.goto("about:blank")
-
-    async def closed() -> bool:
-        items = (await server.api("GET", "/alarms?room=probe"))["items"]
-        print([(one["id"], one["kind"], one["cause"]) for one in items], flush=True)
-        found = {one["kind"]: (one["severity"], one["cause"]) for one in items}
-        return found.get("page_closed") == ("ringing", "The studio page of main was closed")
-
-    await until_answered(closed, limit_s=25)
