@@ -172,7 +172,7 @@ export class Day {
     return this.allowed.includes(action)
   }
 
-  /** What this page says of what it sends. It is not repeated: the next one is newer. */
+  /** A report of what this page sends. It is not repeated: the next one is newer. */
   report(report: SourceReport): void {
     if (this.socket.state === 'connected') void this.socket.send('source.report', { ...report }, COMMAND_LIMIT_MS)
   }

@@ -278,7 +278,7 @@ export class Inputs {
     }
   }
 
-  /** What this page says of its inputs, before mixing. */
+  /** Reports of the inputs, before mixing. */
   reports(): (InputReport | null)[] {
     const { camera, microphone, ambientId } = this.settings
     const of = (name: 'camera' | 'microphone' | 'ambient') => ({

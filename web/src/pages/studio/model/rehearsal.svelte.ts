@@ -39,7 +39,7 @@ export const readReadiness = shape<Schema['ReadinessView']>()(({ field }) => ({
 }))
 export type Readiness = Read<typeof readReadiness>
 
-/** What is wrong, to be said once where a session begins all the same. */
+/** The lines that are wrong, to be said once where a session begins all the same. */
 export const wrongLines = (readiness: Readiness | null): LineName[] =>
   readiness?.state === 'not_ready' ? readiness.lines.filter(({ state }) => state === 'no').map(({ name }) => name) : []
 

@@ -1,4 +1,4 @@
-/** What this page reports of itself while it sends, once a second: by it alarms name their cause. Pure. */
+/** Reports of this page while it sends, once a second: by them alarms name their cause. Pure. */
 
 import type { SocketSchema } from '$lib/api/types'
 import type { CaptureProblem } from '$lib/capture/problems'
