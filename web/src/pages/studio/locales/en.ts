@@ -4,7 +4,6 @@ export const en = {
   title: '{state} · {room} · Studio',
   'rooms.title': 'Studio',
   'rooms.intro': 'Pick your room. You need the link that your organiser gave you.',
-  'rooms.intro.crew': 'Pick a room.',
   'rooms.none': 'There is no room yet.',
   'rooms.unreachable': 'The server does not answer. Trying again…',
   'rooms.login': 'Log in with another link',

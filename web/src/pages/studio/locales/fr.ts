@@ -6,7 +6,6 @@ export const fr: Translation<typeof en> = {
   title: '{state} · {room} · Régie',
   'rooms.title': 'Régie',
   'rooms.intro': 'Choisissez votre salle. Il vous faut le lien que l’organisation vous a donné.',
-  'rooms.intro.crew': 'Choisissez une salle.',
   'rooms.none': 'Il n’y a pas encore de salle.',
   'rooms.unreachable': 'Le serveur ne répond pas. Nouvel essai…',
   'rooms.login': 'Se connecter avec un autre lien',

@@ -69,7 +69,6 @@ export const en = {
   'flag.ask_record': 'Recording: ask',
   'flag.no_replay': 'No replay',
   'flag.review': 'Replay after review',
-  'rooms.word.free': 'Nothing planned',
   'rooms.limited': 'Alarms show once you open this page by your link, or log in.',
 } as const
 
@@ -141,6 +140,5 @@ export const fr: Translation<typeof en> = {
   'flag.ask_record': 'Enregistrement : demander',
   'flag.no_replay': 'Sans rediffusion',
   'flag.review': 'Rediffusion après relecture',
-  'rooms.word.free': 'Rien de prévu',
   'rooms.limited': 'Les alarmes apparaissent quand vous ouvrez cette page par votre lien, ou une fois connecté.',
 }
