@@ -37,7 +37,7 @@ export const readAsked = shape<Schema['ApprovalView']>()(({ field, needed }) => 
   chapters: field('chapters', listOf(readChapter)),
 }))
 
-/** What a speaker is asked about their replay, and their answer. */
+/** The question to a speaker about their replay, and the answer. */
 export class Approval {
   asked = $state.raw<Asked | null>(null)
   /** The link is over, or was never good. */

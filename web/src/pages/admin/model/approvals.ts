@@ -1,4 +1,4 @@
-/** What a speaker is asked about the cut of their replay. Pure. */
+/** The question to a speaker about the cut of their replay. Pure. */
 import { type Read, readText, readTime, readYes, shape, wordOf } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 

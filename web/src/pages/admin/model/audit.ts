@@ -57,7 +57,7 @@ const OWN_LABELS: Readonly<Record<string, () => string>> = {
   retention: () => t('who.retention'),
 }
 
-/** Who did something, by name: a label, or what the server calls itself. */
+/** The name of somebody who did something: a label, or the server’s own word. */
 export function whoText({ who, label }: Pick<AuditEntry, 'who' | 'label'>): string {
   if (who === 'clock') return t('who.clock')
   return OWN_LABELS[label]?.() ?? (label || (who === 'admin' ? t('who.admin') : who))
@@ -70,7 +70,7 @@ export function peopleOf(entries: readonly Pick<AuditEntry, 'who' | 'label'>[], 
   return [...named].sort(([, a], [, b]) => a.localeCompare(b))
 }
 
-/** What the page knows by its id. */
+/** Things that the page knows by id. */
 export interface Names {
   roomName(id: string): string
   venueName(id: string): string

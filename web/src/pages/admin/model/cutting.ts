@@ -1,17 +1,17 @@
-/** What a cut is made by: the waveform, the silences that are offered, what a preview shows. Media times are UTC ms. Pure. */
+/** The basis of a cut: the waveform, the silences that are offered, what a preview shows. Media times are UTC ms. Pure. */
 import { listOf, type Read, readNumber, readNumberOrNull, readText, readYes, shape } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import { type Cut, readSkip, type Skip } from './recordings'
 
 /** As many stretches as a cut may leave out. */
 const MOST_SKIPS = 100
-/** What is left of an offered silence where a cut has a part of it. */
+/** The rest of an offered silence where a cut has a part of it. */
 const LEAST_OFFER_MS = 3000
 
 /** A byte a bin: 255 is full scale, each step less a quarter of a dB, 1 silence; 0: nothing is recorded. */
 function readPeaks(value: unknown): Uint8Array {
   try {
-    return Uint8Array.from(atob(readText(value)), (letter) => letter.charCodeAt(0))
+    return Uint8Array.from(atob(readText(value)), (sign) => sign.charCodeAt(0))
   } catch {
     return new Uint8Array()
   }
@@ -81,12 +81,12 @@ export function offersOf(silences: readonly Skip[], cut: Cut): Skip[] {
     .sort((a, b) => a.from_ms - b.from_ms)
 }
 
-function minus(whole: Skip, holes: readonly Skip[]): Skip[] {
+function minus(whole: Skip, gaps: readonly Skip[]): Skip[] {
   const left: Skip[] = []
   let at = whole.from_ms
-  for (const hole of [...holes].sort((a, b) => a.from_ms - b.from_ms)) {
-    if (hole.from_ms > at) left.push({ from_ms: at, to_ms: Math.min(hole.from_ms, whole.to_ms) })
-    at = Math.max(at, hole.to_ms)
+  for (const gap of [...gaps].sort((a, b) => a.from_ms - b.from_ms)) {
+    if (gap.from_ms > at) left.push({ from_ms: at, to_ms: Math.min(gap.from_ms, whole.to_ms) })
+    at = Math.max(at, gap.to_ms)
   }
   if (at < whole.to_ms) left.push({ from_ms: at, to_ms: whole.to_ms })
   return left.filter(({ from_ms, to_ms }) => to_ms > from_ms)

@@ -78,7 +78,7 @@ export class Day {
   /** Everybody's actions here, the newest first; null: not read yet. */
   recent = $state.raw<readonly RecentTap[] | null>(null)
 
-  /** What goes out, four times a second; null where nothing was told. */
+  /** The meters of the programme, four times a second; null where nothing was told. */
   sound = $state.raw<ProgrammeSound | null>(null)
 
   readonly zone = $derived(this.venue?.timezone ?? DEFAULT_ZONE)

@@ -256,7 +256,7 @@ export class Overview {
       this.asked_ms ??= performance.now()
       return
     }
-    // What came meanwhile has an answer of its own.
+    // News of meanwhile have an answer of their own.
     if (this.asked_ms === asked_ms) this.asked_ms = null
     this.rooms = rooms
   }

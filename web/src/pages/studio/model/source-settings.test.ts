@@ -6,12 +6,12 @@ describe('settings of sources', () => {
   it('begin with main, there or not, and have defaults from an older server', () => {
     const sources = {
       spare: { up: true, gain_db: -6, mute: true, mono: true, kind: 'camera' },
-      desk: { up: true, kind: 'hologram' },
+      mixer: { up: true, kind: 'hologram' },
     } as unknown as Record<string, SourceInfo>
     const plain = { gainDb: 0, mute: false, mono: false, kind: null }
     expect(settingsOf(sources)).toEqual([
       { name: 'main', up: false, ...plain },
-      { name: 'desk', up: true, ...plain },
+      { name: 'mixer', up: true, ...plain },
       { name: 'spare', up: true, gainDb: -6, mute: true, mono: true, kind: 'camera' },
     ])
   })

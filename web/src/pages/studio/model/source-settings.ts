@@ -1,10 +1,10 @@
-/** What the crew set of each source (`SourceCrewView` of `streamer/api/room_models.py`). Pure. */
+/** The crew’s settings of each source (`SourceCrewView` of `streamer/api/room_models.py`). Pure. */
 
 import { oneOf, readNumber, readNumberOrNull, readRecord, readYes, shape } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import type { SourceInfo } from './room'
 
-/** What the slider reaches; the server takes less and no more. */
+/** The range of the slider; the server takes less and no more. */
 export const GAIN_DB = { least: -30, most: 20 } as const
 export const FINEST_DB = 0.5
 
@@ -34,7 +34,7 @@ export function settingsOf(sources: Readonly<Record<string, SourceInfo>>): Sourc
   })
 }
 
-/** What goes out, of the programme's meters. */
+/** The part of the programme’s meters that goes out. */
 export interface ProgrammeSound {
   /** Of the last 400 ms. */
   lufs: number

@@ -1,4 +1,4 @@
-/** What the wall's keys and its bar do: always to the selected room, which the bar names. */
+/** The actions of the wall’s keys and its bar: always to the selected room, which the bar names. */
 
 import { isAhead } from '$lib/protocol/day'
 import type { Listening } from './listening.svelte'
@@ -92,7 +92,7 @@ export class WallActions {
         return room !== undefined
       }
       case 'type': {
-        const found = this.typed.type(key.letter, rooms, this.ports.now())
+        const found = this.typed.type(key.sign, rooms, this.ports.now())
         if (found !== null) this.select(found)
         return found !== null
       }

@@ -92,7 +92,7 @@ describe('a name that is typed', () => {
     const typed = new TypeAhead()
     expect(typed.type('s', rooms, 0)).toBe('e')
     const other = new TypeAhead()
-    expect([...'ha'].map((letter, at) => other.type(letter, rooms, at))).toEqual(['h', 'h'])
+    expect([...'ha'].map((sign, at) => other.type(sign, rooms, at))).toEqual(['h', 'h'])
     expect(other.type('E', rooms, 5_000)).toBe('e')
     expect(other.type('z', rooms, 5_100)).toBeNull()
   })

@@ -35,7 +35,7 @@ export interface Sound {
 export type Band = 'none' | 'silent' | 'quiet' | 'good' | 'loud'
 
 /** The scale of the wall's meters, dB: what is below is nothing. */
-export const FLOOR_DB = -60
+export const LOWEST_DB = -60
 /** Voices between these are neither quiet nor loud, LUFS (as the room process judges them). */
 export const QUIET_LUFS = -30
 export const LOUD_LUFS = -14
@@ -56,7 +56,7 @@ export function bandOf(sound: Sound | null): Band {
 }
 
 /** 0 to 1 of a meter's length. */
-export const shareOf = (db: number): number => Math.min(1, Math.max(0, 1 - db / FLOOR_DB))
+export const shareOf = (db: number): number => Math.min(1, Math.max(0, 1 - db / LOWEST_DB))
 
 /** The source of which a picture comes in that is not what goes out; null: there is none. */
 export function incomingOf(room: Pick<RoomInfo, 'sources' | 'state' | 'onProgramme'>, crew: CrewRoom): string | null {
@@ -73,7 +73,7 @@ export type WallKey =
   | { kind: 'select'; index: number }
   | { kind: 'move'; by: 1 | -1 }
   | { kind: 'open' | 'listen' | 'listen_in' | 'end' | 'clear' | 'help' }
-  | { kind: 'type'; letter: string }
+  | { kind: 'type'; sign: string }
 
 interface KeyPress {
   key: string
@@ -115,7 +115,7 @@ export function wallKey(press: KeyPress): WallKey | null {
     case '?':
       return { kind: 'help' }
   }
-  return /^\p{L}$/u.test(press.key) ? { kind: 'type', letter: press.key } : null
+  return /^\p{L}$/u.test(press.key) ? { kind: 'type', sign: press.key } : null
 }
 
 /** Letters typed within this belong to one name. */
@@ -128,10 +128,10 @@ export class TypeAhead {
   private at_ms = 0
 
   /** The room that is meant; null where no name has these letters. */
-  type(letter: string, rooms: readonly { id: string; name: string }[], now_ms: number): string | null {
+  type(sign: string, rooms: readonly { id: string; name: string }[], now_ms: number): string | null {
     this.typed = now_ms - this.at_ms > TYPE_MS ? '' : this.typed
     this.at_ms = now_ms
-    this.typed += plain(letter)
+    this.typed += plain(sign)
     const words = (name: string) => plain(name).split(/[^\p{L}\p{N}]+/u)
     const starts = rooms.find(({ name }) => plain(name).startsWith(this.typed))
     return (starts ?? rooms.find(({ name }) => words(name).some((word) => word.startsWith(this.typed))))?.id ?? null
