@@ -190,12 +190,12 @@ export class Overview {
   }
 
   /** Holds or resumes rooms, starts or ends a session. Sent again it changes nothing: what was refused is in `untapped`. */
-  async tap(tap: Tap): Promise<void> {
-    const key = pendingKey(tap)
+  async tap(tap: Tap, room = ''): Promise<void> {
+    const key = pendingKey(tap) + room
     if (this.pending.includes(key)) return
     this.pending = [...this.pending, key]
-    const { path, body } = requestOf(tap, '')
-    const answer = await this.api.post(path, body)
+    const { path, body, method } = requestOf(tap, room)
+    const answer = await (method === 'PATCH' ? this.api.patch(path, body) : this.api.post(path, body))
     this.untapped = answer.ok ? '' : answer.error.code
     await this.read()
     this.pending = this.pending.filter((other) => other !== key)
