@@ -328,6 +328,7 @@ class SoundTrack:
         self._end = None
         self._drift = self._lately = 0.0
         self._decoder = self._chain = None
+        self._incoming = self.incoming = None
         self._changed.stop()
 
     def _post(self, callback: Callable[..., None], *values: Any) -> None:

@@ -233,6 +233,16 @@ async def test_gain_and_meter() -> None:
     assert incoming.momentary == pytest.approx(-3.9, abs=1.5)
 
 
+async def test_measures_of_what_comes_in_end_with_the_take() -> None:
+    listener = Listener()
+    for index, packet in enumerate(opus(tone(0.3))):
+        listener.track.push("opus", packet, index * 1800, SourceOrder("main", mono=True))
+    await listener.until(lambda: listener.track.incoming is not None)
+    listener.track.reset(TICKS)
+    await listener.until(lambda: listener.track.incoming is None)
+    listener.track.close()
+
+
 def test_the_silent_opus_frame_is_silent() -> None:
     block = SoundDecoder("opus").decode(OPUS_SILENCE)
     assert block.shape == (2, 960)
