@@ -26,6 +26,9 @@ class WaveformView(BaseModel):
     """Ask again until it is: each answer has some minutes more."""
     silences: list[tuple[int, int]]
     """Long silent stretches, media times; when it is complete."""
+    key_frames_ms: list[int]
+    """Media times. A cut that begins elsewhere has the pictures since the last one in its bytes, with no time to be
+    shown."""
 
 
 async def waveform(call: Call) -> WaveformView:
@@ -49,6 +52,7 @@ async def waveform(call: Call) -> WaveformView:
         peaks=b64encode(made.peaks).decode("ascii"),
         complete=made.complete,
         silences=[(span.from_ms, span.to_ms) for span in made.silences],
+        key_frames_ms=list(made.key_frames_ms),
     )
 
 

@@ -49,6 +49,9 @@ class Waveform:
     complete: bool
     silences: tuple[Span, ...] = ()
     """Found when it is complete."""
+    key_frames_ms: tuple[int, ...] = ()
+    """The times where segments of all renditions begin with a key frame: a cut that begins there has no earlier picture
+    in its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,21 @@ def _together(folder: Path, material: Material, known: dict[str, bytes], write: 
             bins[place : place + len(data)] = data
     complete = len(kept) == len(sounds)
     found = silences(bins[1::2], span.from_ms, BIN_MS) if complete else ()
-    return Waveform(span.from_ms, bytes(bins[::2]), complete, found)
+    return Waveform(span.from_ms, bytes(bins[::2]), complete, found, _key_frames(material))
+
+
+def _key_frames(material: Material) -> tuple[int, ...]:
+    found: set[int] = set()
+    for reel in material.reels:
+        pictures = [r.name for r in reel.broadcast.renditions if r.kind == "video" and reel.tracks.get(r.name)]
+        # Rounded up, so that a cut at this time is not before it.
+        starts = [
+            {-(-s.start // TICKS_PER_MS) for s in reel.tracks[name] if s.parts and s.parts[0].independent}
+            for name in pictures
+        ]
+        if starts:
+            found |= {reel.broadcast.epoch_ms + ms for ms in set.intersection(*starts)}
+    return tuple(sorted(found))
 
 
 def _sounds(material: Material) -> list[_Sound]:

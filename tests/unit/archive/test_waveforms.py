@@ -88,6 +88,7 @@ async def test_the_sound_is_where_it_was_recorded(studio: Studio, shelf: Shelf) 
         assert at(second) == pytest.approx(TONE, abs=12), second
     for second in (6.2, 10.0, 13.9, 20.2, 21.9):
         assert at(second) == SILENT, second
+    assert made.key_frames_ms == tuple(studio.at(second) for second in range(0, 24, 2))
     (found,) = made.silences
     assert found.from_ms == pytest.approx(studio.at(6) + LEFT_MS, abs=2 * BIN_MS)
     assert found.to_ms == pytest.approx(studio.at(14) - LEFT_MS, abs=2 * BIN_MS)

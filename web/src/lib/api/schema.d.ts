@@ -2856,6 +2856,8 @@ export interface components {
                 number,
                 number
             ][];
+            /** Key Frames Ms */
+            key_frames_ms: number[];
         };
         /** YearList */
         YearList: {

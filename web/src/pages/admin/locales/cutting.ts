@@ -30,8 +30,9 @@ export const en = {
   'silences.skip': 'Skip silence',
   'silences.each': 'One by one',
   'silences.one': 'Leave out',
-  precision:
-    'A cut is exact to the picture, its sound to 11 ms. Up to two seconds of picture before a beginning stay in the file, though players never show them; “Forget” removes them.',
+  precision: 'A cut is exact to the picture, its sound to 11 ms.',
+  lead: 'The file keeps up to {seconds} s of pictures from before its beginnings, which players do not show.',
+  'lead.none': 'Begin at key frames',
   hint: 'The cut is {length} long. Keys work while the focus is in here.',
 } as const
 
@@ -64,8 +65,9 @@ export const fr: Translation<typeof en> = {
   'silences.skip': 'Sauter les silences',
   'silences.each': 'Un par un',
   'silences.one': 'Omettre',
-  precision:
-    'Une coupe est exacte à l’image près, son son à 11 ms près. Jusqu’à deux secondes d’image avant un début restent dans le fichier, sans que les lecteurs les montrent ; « Oublier » les efface.',
+  precision: 'Une coupe est exacte à l’image près, son son à 11 ms près.',
+  lead: 'Le fichier garde jusqu’à {seconds} s d’images d’avant ses débuts, que les lecteurs ne montrent pas.',
+  'lead.none': 'Commencer aux images clés',
   hint: 'La coupe dure {length}. Les touches agissent quand le focus est ici.',
 }
 

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import {
+  atKeyFrames,
   columns,
   heightOf,
   hidingAll,
+  leadOf,
   markAt,
   offersOf,
   previewedAt,
@@ -76,6 +78,24 @@ describe('silences', () => {
     const offers = offersOf(many, { start_ms: 0, end_ms: 2_000_000, skips: cut.skips })
     expect(offers).toHaveLength(99)
     expect(offers[0]).toEqual(many[51])
+  })
+})
+
+describe('a beginning', () => {
+  const keys = [0, 2_000, 4_000, 24_000, 26_000, 60_000]
+
+  it('has the pictures since the last key frame in its file, and none at one', () => {
+    expect(leadOf(cut, keys)).toBe(1_000 + 1_000)
+    const clean = atKeyFrames(cut, keys)
+    expect(clean).toEqual({ start_ms: 2_000, end_ms: 61_000, skips: [{ from_ms: 20_000, to_ms: 26_000 }] })
+    expect(leadOf(clean, keys)).toBe(0)
+    // A few ms beside one no picture is cut.
+    expect(leadOf({ ...cut, start_ms: 2_015, skips: [] }, keys)).toBe(0)
+  })
+
+  it('stays where there is no key frame left', () => {
+    expect(atKeyFrames({ start_ms: 60_500, end_ms: 61_000, skips: [] }, keys).start_ms).toBe(60_500)
+    expect(leadOf(cut, [])).toBe(0)
   })
 })
 

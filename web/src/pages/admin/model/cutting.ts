@@ -24,6 +24,7 @@ export const readWaveform = shape<Schema['WaveformView']>()(({ field, needed }) 
   peaks: field('peaks', readPeaks),
   complete: field('complete', readYes),
   silences: field('silences', listOf(readSkip)),
+  keys_ms: field('key_frames_ms', listOf(readNumberOrNull)),
 }))
 
 export interface Mark {
@@ -107,6 +108,37 @@ export function previewedAt(cut: Cut, at_ms: number): number | null {
     if (at >= from_ms && at < to_ms) at = to_ms
   }
   return at < cut.end_ms ? at : null
+}
+
+/** Nearer to a key frame than a frame of sound: no earlier picture is in the file. */
+const NEAR_MS = 21
+
+/** How much of the pictures before its beginnings a cut has in its file, unseen, ms. */
+export function leadOf(cut: Cut, keys_ms: readonly number[]): number {
+  return beginningsOf(cut).reduce((sum, at_ms) => {
+    const key = keys_ms.findLast((one) => one <= at_ms + NEAR_MS)
+    return sum + (key === undefined || at_ms - key <= NEAR_MS ? 0 : at_ms - key)
+  }, 0)
+}
+
+const beginningsOf = ({ start_ms, end_ms, skips }: Cut): number[] => [
+  start_ms,
+  ...skips.map(({ to_ms }) => to_ms).filter((to_ms) => to_ms > start_ms && to_ms < end_ms),
+]
+
+/** The cut with all its beginnings at the next key frames. */
+export function atKeyFrames(cut: Cut, keys_ms: readonly number[]): Cut {
+  const later = (at_ms: number) => keys_ms.find((key) => key >= at_ms - NEAR_MS) ?? at_ms
+  const inside = (at_ms: number) => at_ms < cut.end_ms
+  const start_ms = later(cut.start_ms)
+  return {
+    ...cut,
+    start_ms: inside(start_ms) ? start_ms : cut.start_ms,
+    skips: cut.skips.map((skip) => {
+      const to_ms = later(skip.to_ms)
+      return inside(to_ms) ? { ...skip, to_ms } : skip
+    }),
+  }
 }
 
 /** The mark that a moment belongs to. */
