@@ -21,6 +21,11 @@ export const en = {
   'imports.read': 'Sessions read: {sessions}, in rooms: {rooms}. As they were: {unchanged}.',
   'imports.nothing': 'Nothing would change: everything is as the schedule has it.',
   'imports.rooms.new': 'Rooms that are not here yet: {rooms}',
+  'imports.no.room': 'at the venue',
+  'imports.rooms.ambiguous': {
+    one: 'A room here has the name {room}, and may not be meant.',
+    other: '{count} rooms here have the name {room}: rename one, or give one an alias. Their sessions wait.',
+  },
   'imports.rooms.unknown': 'Nobody knows these rooms, so their sessions wait: {rooms}',
   'imports.rooms.create': 'Make these rooms',
   'imports.warnings': { one: '{count} warning of the file', other: '{count} warnings of the file' },
@@ -154,6 +159,12 @@ export const fr: Translation<typeof en> = {
   'imports.read': 'Sessions lues : {sessions}, salles : {rooms}. Inchangées : {unchanged}.',
   'imports.nothing': 'Rien ne changerait : tout est comme dans le programme.',
   'imports.rooms.new': 'Salles qui n’existent pas encore ici : {rooms}',
+  'imports.no.room': 'sur place',
+  'imports.rooms.ambiguous': {
+    one: 'Une salle d’ici s’appelle {room}, et n’est peut-être pas celle-là.',
+    other:
+      '{count} salles d’ici s’appellent {room} : renommez-en une, ou donnez-lui un alias. Leurs sessions attendent.',
+  },
   'imports.rooms.unknown': 'Salles inconnues, dont les sessions attendent : {rooms}',
   'imports.rooms.create': 'Créer ces salles',
   'imports.warnings': { one: '{count} avertissement du fichier', other: '{count} avertissements du fichier' },

@@ -2,7 +2,7 @@
 import { getContext, setContext } from 'svelte'
 import type { Me } from '$lib/login'
 import type { Schema, Told } from '$lib/api/types'
-import { DEFAULT_ZONE, readVenue, type Venue } from '$lib/protocol/day'
+import { DEFAULT_ZONE, readVenue, type Venue, roomsOf, type Session } from '$lib/protocol/day'
 import { inScope, isWhole, may } from './access'
 import { type AdminApi, ApiFailure } from './api'
 import type { Names } from './audit'
@@ -75,6 +75,15 @@ export class AdminSession {
     return id === null ? '' : (this.room(id)?.name ?? id)
   }
 
+  /** Where a session takes place: its rooms, else its venue. */
+  placeName(session: Pick<Session, 'room' | 'alsoIn' | 'venue'>): string {
+    return (
+      roomsOf(session)
+        .map((id) => this.roomName(id))
+        .join(' + ') || this.venueName(session.venue)
+    )
+  }
+
   eventName(id: string | null): string {
     return id === null ? '' : (this.events.find((event) => event.id === id)?.name ?? id)
   }
@@ -97,6 +106,10 @@ export class AdminSession {
 
   zoneOfRoom(id: string | null): string {
     return this.zoneOfVenue(this.room(id)?.venue)
+  }
+
+  zoneOf(session: Pick<Session, 'room' | 'venue'>): string {
+    return this.zoneOfVenue(this.room(session.room)?.venue ?? session.venue)
   }
 
   /** The zone of the page's times where no place is named. */

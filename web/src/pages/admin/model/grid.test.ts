@@ -7,6 +7,7 @@ const at = (clock: string) => DAY + (Number(clock.slice(0, 2)) * 60 + Number(clo
 const session = (id: string, start: string, end: string, room = 'a') => ({
   id,
   room,
+  alsoIn: [] as string[],
   start_ms: at(start),
   end_ms: at(end),
 })
@@ -28,6 +29,17 @@ describe('the day’s grid', () => {
       columns: [{ room: 'a', blocks: [] }],
     })
     expect(dayGrid([session('x', '07:30', '22:10')], ['a'], DAY, PARIS)).toMatchObject({ from: 420, until: 1380 })
+  })
+
+  it('has a column for what is in no room, and shows what is in several in each', () => {
+    const [dinner, both] = [session('dinner', '19:00', '20:00', ''), session('both', '09:00', '10:00')]
+    both.alsoIn.push('b')
+    const { columns } = dayGrid([dinner, both], ['', 'a', 'b'], DAY, PARIS)
+    expect(columns.map(({ room, blocks }) => [room, ...blocks.map((block) => block.session.id)])).toEqual([
+      ['', 'dinner'],
+      ['a', 'both'],
+      ['b', 'both'],
+    ])
   })
 
   it('puts those that follow each other below each other', () => {

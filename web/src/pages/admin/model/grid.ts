@@ -1,5 +1,5 @@
 /** A day's sessions as a grid: a column for each room, minutes downwards, side by side where sessions overlap. Pure. */
-import type { Session } from '$lib/protocol/day'
+import { roomsOf, type Session } from '$lib/protocol/day'
 import { minuteOfDay } from './when'
 
 export interface Block<S> {
@@ -23,9 +23,12 @@ const DAY = 24 * 60
 const LEAST = 15
 const USUAL = { from: 9 * 60, until: 18 * 60 }
 
-type Timed = Pick<Session, 'id' | 'room' | 'start_ms' | 'end_ms'>
+type Timed = Pick<Session, 'id' | 'room' | 'alsoIn' | 'start_ms' | 'end_ms'>
 
-/** @param dayStart_ms when the day begins in the zone: what began before is drawn from there */
+/**
+ * @param rooms ids; '' for what takes place in none
+ * @param dayStart_ms when the day begins in the zone: what began before is drawn from there
+ */
 export function dayGrid<S extends Timed>(
   sessions: readonly S[],
   rooms: readonly string[],
@@ -43,7 +46,9 @@ export function dayGrid<S extends Timed>(
   const until = Math.min(DAY, Math.ceil(latest / 60) * 60)
   const columns = rooms.map((room) => ({
     room,
-    blocks: sideBySide(placed.filter(({ session }) => session.room === room)),
+    blocks: sideBySide(
+      placed.filter(({ session }) => (room === '' ? session.room === '' : roomsOf(session).includes(room))),
+    ),
   }))
   for (const { blocks } of columns) for (const block of blocks) block.top -= from
   return { from, until, columns }

@@ -73,6 +73,10 @@ const readToldPreview = shape<Schema['ImportView']>()(({ field, needed }) => ({
   rooms: field('rooms', readNumber),
   newRooms: field('new_rooms', readTexts),
   roomsUnknown: field('rooms_unknown', readTexts),
+  /** Of these, the names that several rooms here have -> the ids of those. */
+  roomsAmbiguous: field('rooms_ambiguous', (value) =>
+    Object.entries(readRecord(value)).map(([name, ids]) => ({ name, rooms: readTexts(ids) })),
+  ),
   difference: needed('difference', (value) => (isRecord(value) ? value : null)),
   warnings: field('warnings', listOf(readWarning)),
 }))

@@ -11,7 +11,7 @@ import {
   venueBody,
   venueForm,
 } from './places'
-import { filtered, movedEnd, sessionBody, sessionForm } from './plan'
+import { besides, filtered, movedEnd, sessionBody, sessionForm } from './plan'
 
 const PARIS = 'Europe/Paris'
 const PROPOSAL = { room: 'a', event: '', start_ms: null }
@@ -119,13 +119,27 @@ describe('sessions', () => {
     const body = sessionBody(
       { ...sessionForm(null, PARIS, PROPOSAL, 0), title: 'T', visibility: 'private', tags: 'a, b,,' },
       PARIS,
+      'a',
     )
     expect(body).toMatchObject({ visibility: 'private', tags: ['a', 'b'], event: null, capacity: null })
     expect(Object.keys(body)).not.toContain('replay')
   })
 
+  it('put a session in a room, in several, or in none', () => {
+    const form = { ...sessionForm(null, PARIS, PROPOSAL, 0), title: 'T' }
+    expect(sessionBody({ ...form, also_in: 'b\nc' }, PARIS, 'a')).toMatchObject({ room: 'a', also_in: ['b', 'c'] })
+    const nowhere = sessionBody({ ...form, room: '', also_in: 'b', venue: 'v' }, PARIS, '')
+    expect(nowhere).toMatchObject({ room: null, venue: 'v' })
+    expect(nowhere).not.toHaveProperty('also_in')
+    expect(sessionBody({ title: 'U' }, PARIS, '')).toEqual({ title: 'U' })
+    expect(sessionBody({ venue: 'w' }, PARIS, 'a')).toEqual({})
+    expect(besides('b\nc', 'a', 'b')).toBe('a\nc')
+    expect(besides('b', 'a', 'd')).toBe('b')
+    expect(besides('b', 'a', '')).toBe('')
+  })
+
   it('send what was changed only', () => {
-    expect(sessionBody({ speakers: 'Ana\nBob' }, PARIS)).toEqual({ speakers: ['Ana', 'Bob'] })
+    expect(sessionBody({ speakers: 'Ana\nBob' }, PARIS, 'a')).toEqual({ speakers: ['Ana', 'Bob'] })
     expect(sessionForm(session(), PARIS, PROPOSAL, 0)).toMatchObject({
       title: 'La médiation',
       start: '2026-11-24T09:00',

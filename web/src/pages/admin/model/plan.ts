@@ -1,5 +1,5 @@
 /** Sessions as a form has them, and the bodies that plan and change them. Pure. */
-import type { Session } from '$lib/protocol/day'
+import { roomsOf, type Session } from '$lib/protocol/day'
 import { asLines, linesOf, wholeOrNull } from './places'
 import { fromLocal, nextQuarter, rfc3339, toLocal } from './when'
 
@@ -16,7 +16,10 @@ export function sessionForm(session: Session | null, zone: string, proposal: Pro
   const start_ms = session?.start_ms ?? proposal.start_ms ?? nextQuarter(now_ms)
   return {
     title: session?.title ?? '',
+    /** '': somewhere at the venue. */
     room: session?.room ?? proposal.room,
+    also_in: asLines(session?.alsoIn ?? []),
+    venue: session?.venue ?? '',
     event: session ? (session.event ?? '') : proposal.event,
     // Of a new one, what is left empty is what its kind says.
     kind: session?.kind ?? 'conference',
@@ -45,10 +48,19 @@ export const portraitsIn = (text: string): Record<string, string> => JSON.parse(
 
 const BY_KIND = ['visibility', 'do_not_record', 'do_not_stream', 'replay'] as const
 
-export function sessionBody(values: Partial<SessionForm>, zone: string): Record<string, unknown> {
+/** @param room where it takes place now, whether or not that was changed */
+export function sessionBody(
+  { room: chosen, also_in, venue, ...values }: Partial<SessionForm>,
+  zone: string,
+  room: string,
+): Record<string, unknown> {
   const { start, end, event, speakers, portraits, tags, capacity, ...rest } = values
   const body: Record<string, unknown> = { ...rest }
   for (const name of BY_KIND) if (body[name] === '') delete body[name]
+  if (chosen !== undefined) body['room'] = room || null
+  // Only what has a room has others, and only what has none has a venue of its own.
+  if (room !== '' && also_in !== undefined) body['also_in'] = linesOf(also_in)
+  if (room === '' && venue) body['venue'] = venue
   if (start !== undefined) body['start'] = rfc3339(fromLocal(start, zone))
   if (end !== undefined) body['end'] = rfc3339(fromLocal(end, zone))
   if (event !== undefined) body['event'] = event || null
@@ -57,6 +69,13 @@ export function sessionBody(values: Partial<SessionForm>, zone: string): Record<
   if (tags !== undefined) body['tags'] = linesOf(tags.replaceAll(',', '\n'))
   if (capacity !== undefined) body['capacity'] = wholeOrNull(capacity)
   return body
+}
+
+/** The other rooms after another room was chosen to carry it: the two change places where it was one of them. */
+export function besides(also_in: string, before: string, room: string): string {
+  const others = linesOf(also_in)
+  if (room === '') return ''
+  return asLines(others.includes(room) && before ? others.map((id) => (id === room ? before : id)) : others)
 }
 
 /** A start that is moved takes the end along, as calendars do. */
@@ -80,7 +99,7 @@ export function filtered(sessions: readonly Session[], filter: SessionFilter): S
   const wanted = plain(filter.text.trim())
   return sessions.filter(
     (session) =>
-      (filter.room === '' || session.room === filter.room) &&
+      (filter.room === '' || roomsOf(session).includes(filter.room)) &&
       (filter.event === '' || session.event === filter.event) &&
       (filter.language === '' || session.language === filter.language) &&
       (filter.state === '' || session.state === filter.state) &&
