@@ -43,12 +43,15 @@ class ImportFromUrl(Body):
     event: Line | None = None
     venue: Slug | None = None
     room: Slug | None = None
+    templates: bool = False
+    """Whether new sessions take the organisers' templates for their kinds."""
 
 
 class ImportQuery(BaseModel):
     event: Line | None = None
     venue: Slug | None = None
     room: Slug | None = None
+    templates: bool = False
 
 
 class ImportApply(Body):
@@ -83,7 +86,7 @@ class ImportItem(BaseModel):
             key=item.key,
             title=item.title,
             room=item.room,
-            room_name=item.item.room if item.item is not None else item.room or "",
+            room_name=", ".join((item.item.room, *item.item.also_in)) if item.item is not None else item.room or "",
             start=in_zone(known.start_ms if known is not None else 0, zone),
             session=item.session.id if item.session is not None else None,
             needs_yes=item.needs_yes,
@@ -177,6 +180,7 @@ async def show_import(call: Call) -> ImportView:
             "event": file.event,
             "venue": file.venue,
             "room": file.room,
+            "templates": file.templates,
         },
     )
     async with services.database.write() as connection:
@@ -191,7 +195,7 @@ async def show_import(call: Call) -> ImportView:
         event_is_new=found.event_is_new,
         venue=_venue_of(found),
         sessions=len(schedule.items),
-        rooms=len(schedule.rooms),
+        rooms=found.listed,
         new_rooms=[room.name for room in found.new_rooms],
         rooms_unknown=list(found.difference.rooms_unknown),
         rooms_ambiguous={name: list(ids) for name, ids in found.difference.rooms_ambiguous.items()},
@@ -211,7 +215,14 @@ async def apply_import(call: Call) -> ImportDone:
         raise NotFound("There is no such import, or it has expired.", code="no_such_import")
     kept = preview.payload
     data = await asyncio.to_thread(lambda: zlib.decompress(base64.b64decode(kept["data"])))
-    file = ScheduleFile(data, kept["source"], kept["event"] or preview.event, kept["venue"], kept["room"])
+    file = ScheduleFile(
+        data,
+        kept["source"],
+        kept["event"] or preview.event,
+        kept["venue"],
+        kept["room"],
+        templates=kept.get("templates", False),
+    )
     schedule, found = await read_and_plan(services.database, file, call.grant, now)
     _require_event(call, found)
     async with services.database.write() as connection:
@@ -250,9 +261,9 @@ async def _file(call: Call) -> ScheduleFile:
                 return ScheduleFile(raw, NAME, None, None, None)  # a schedule.json names its own event
             raise invalid(error, "body") from error
         got = await fetch(wanted.url, call.services.settings.schedules)
-        return ScheduleFile(got.body, wanted.url, wanted.event, wanted.venue, wanted.room)
+        return ScheduleFile(got.body, wanted.url, wanted.event, wanted.venue, wanted.room, templates=wanted.templates)
     query = call.query(ImportQuery)
-    return ScheduleFile(await _read(call), NAME, query.event, query.venue, query.room)
+    return ScheduleFile(await _read(call), NAME, query.event, query.venue, query.room, templates=query.templates)
 
 
 async def _read(call: Call) -> bytes:

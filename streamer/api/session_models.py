@@ -12,10 +12,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringCo
 
 from streamer.api.models import Body, Label, Line, ListQuery, Moment, Slug, refuse_null, to_ms
 from streamer.conference.day import planned_end_ms
+from streamer.conference.participation import ChatMode, QuestionMode
 from streamer.conference.sessions import (
-    KIND_DEFAULTS,
     Flag,
     Kind,
+    KindDefaults,
     ReplayPolicy,
     Session,
     SessionState,
@@ -87,10 +88,13 @@ class SessionCreate(Body):
     url: Url = ""
     capacity: int | None = Field(None, ge=0, le=1_000_000)
     visibility: Visibility | None = None
-    """Left out: this field and the next three follow from the kind."""
+    """Left out: this field and the next five follow from the organisers' template for the kind, else from the kind."""
     do_not_record: FlagWord | None = None
     do_not_stream: FlagWord | None = None
     replay: ReplayPolicy | None = None
+    chat: ChatMode | None = None
+    """The mode of the audience's chat from the session's beginning on; null: it stays as it is."""
+    questions: QuestionMode | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -101,9 +105,9 @@ class SessionCreate(Body):
             raise ValueError("venue is for sessions without a room")
         return self
 
-    def session(self, session_id: str) -> Session:
+    def session(self, session_id: str, defaults: Mapping[Kind, KindDefaults]) -> Session:
         """A new session from this body."""
-        usual = KIND_DEFAULTS[self.kind]
+        usual = defaults[self.kind]
         visibility = self.visibility or usual.visibility
         return Session(
             id=session_id,
@@ -127,6 +131,8 @@ class SessionCreate(Body):
             do_not_record=self.do_not_record or usual.do_not_record,
             do_not_stream=self.do_not_stream or usual.do_not_stream,
             replay=self.replay or usual.replay,
+            chat=self.chat if "chat" in self.model_fields_set else usual.chat,
+            questions=self.questions if "questions" in self.model_fields_set else usual.questions,
         )
 
 
@@ -153,9 +159,11 @@ class SessionChange(Body):
     do_not_record: FlagWord | None = None
     do_not_stream: FlagWord | None = None
     replay: ReplayPolicy | None = None
+    chat: ChatMode | None = None
+    questions: QuestionMode | None = None
 
     _no_null = model_validator(mode="after")(
-        lambda model: refuse_null(model, but=("room", "venue", "event", "capacity"))
+        lambda model: refuse_null(model, but=("room", "venue", "event", "capacity", "chat", "questions"))
     )
 
     def fields(self) -> dict[str, Any]:
@@ -267,6 +275,8 @@ class SessionCrewView(SessionView):
     stream_answer: bool | None
     guid: str
     external_id: str
+    chat: ChatMode | None
+    questions: QuestionMode | None
     portrait_sources: dict[str, str]
     """As ``portraits`` of a body."""
 
@@ -282,6 +292,8 @@ class SessionCrewView(SessionView):
             stream_answer=session.stream_answer,
             guid=session.guid,
             external_id=session.external_id,
+            chat=session.chat,
+            questions=session.questions,
             portrait_sources=dict(session.portraits),
         )
 

@@ -30,13 +30,14 @@ from streamer.api.tap_models import SessionCrewDone
 from streamer.conference import visibility
 from streamer.conference.grants import Action, Grant, Target, may_plan_in
 from streamer.conference.rooms import Room
-from streamer.conference.sessions import Event, Session
+from streamer.conference.sessions import Event, Session, defaults_with
 from streamer.conference.visibility import ANYBODY, Caller, Holder, Told, View
 from streamer.control.decoders import NotDecoded
 from streamer.errors import Forbidden, NotFound
 from streamer.planning.portraits import MOST_BYTES
 from streamer.store.events import Events
 from streamer.store.paging import Page, page_of_shown
+from streamer.store.session_templates import SessionTemplates
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
@@ -148,10 +149,13 @@ async def list_sessions(call: Call) -> SessionList:
 async def create_session(call: Call) -> SessionCrewView:
     body = call.body(SessionCreate)
     services = call.services
-    session = body.session(secrets.token_urlsafe(9))
+    async with services.database.read() as connection:
+        templates = await SessionTemplates(connection).all()
     if body.room is None:
         event = await event_named(call, body.event)
-        session = replace(session, venue=body.venue or (None if event is None else event.venue))
+        venue = body.venue or (None if event is None else event.venue)
+        session = body.session(secrets.token_urlsafe(9), defaults_with(templates, venue))
+        session = replace(session, venue=venue)
         grant = call.require(Target(venue=session.venue, event=body.event))
         await check_venue(call, grant, session.venue, event)
     else:
@@ -159,6 +163,7 @@ async def create_session(call: Call) -> SessionCrewView:
         grant = call.require(Target(room=room.id, venue=room.venue, event=body.event))
         event = await event_named(call, body.event)
         check_room(grant, room, event)
+        session = body.session(secrets.token_urlsafe(9), defaults_with(templates, room.venue))
     for beside in session.also_in:
         check_room(grant, _room_named(services, beside, "also_in"), event)
     done = await services.director.add([session], actor_of(grant))

@@ -361,8 +361,13 @@ class Audience:
         state.focus, state.previous = ticking.first_focus(scope, sessions, now_ms)
         # As if the scope had been in memory all the time.
         state.trim_questions()
+        modes = ticking.first_modes(state, sessions)
+        # The first to come sees them already.
+        state.apply(modes)
         audience = AudienceScope(scope, state, state.copy(), used_ms=now_ms)
         self._audiences[scope.key] = audience
+        if modes:
+            self._put_later(audience, modes)
         return audience
 
     def _on_sessions(self, room: str) -> None:
@@ -381,6 +386,7 @@ class Audience:
         if to.session == audience.working.focus.session:
             return
         changes = ticking.rolled_over(audience.working, to, at.now_ms)
+        changes += ticking.modes_of(audience.working, to, at.sessions)
         self._put_later(audience, changes)
 
     def _put_later(self, audience: AudienceScope, changes: Sequence[Change]) -> None:

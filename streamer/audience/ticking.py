@@ -13,7 +13,7 @@ from streamer.audience.news import AudienceEvent, Viewpoint
 from streamer.audience.questions import answered
 from streamer.audience.scope import GRACE_MS, Scope, focus
 from streamer.audience.state import Change, Focus, Put, Refocus, ScopeState
-from streamer.conference.participation import MessageState, QuestionState
+from streamer.conference.participation import ChatMode, MessageState, Mode, QuestionMode, QuestionState
 from streamer.conference.sessions import Session
 
 VOTES_MS = 500
@@ -57,6 +57,36 @@ def _break_since(sessions: Sequence[Session], now_ms: int) -> int:
 
 def _last_ended(sessions: Sequence[Session]) -> tuple[int, str] | None:
     return max(((s.ended_ms, s.id) for s in sessions if s.ended_ms is not None and not s.closed), default=None)
+
+
+def modes_of(state: ScopeState, to: Focus, sessions: Sequence[Session]) -> list[Change]:
+    """A session that begins sets the modes that it was planned with. The next one gets the usual ones back, as far as
+    nobody has set others meanwhile."""
+    after = _modes(state.mode, state.focus.session, to.session, sessions)
+    return [] if after == state.mode else [Put(state.mode, after)]
+
+
+def first_modes(state: ScopeState, sessions: Sequence[Session]) -> list[Change]:
+    """As :func:`modes_of` for an audience that nobody was in when the session began. What a moderator has set since
+    then stays."""
+    since_ms = next((s.started_ms for s in sessions if s.id == state.focus.session and s.started_ms is not None), 0)
+    if any(action.kind == "room.mode" and action.at_ms >= since_ms for action in state.actions.values()):
+        return []
+    before = None if state.previous is None else state.previous.session
+    after = _modes(state.mode, before, state.focus.session, sessions)
+    return [] if after == state.mode else [Put(state.mode, after)]
+
+
+def _modes(mode: Mode, before: str | None, after: str | None, sessions: Sequence[Session]) -> Mode:
+    last = next((s for s in sessions if s.id == before and before != after), None)
+    if last is not None and last.chat is not None and mode.chat is last.chat:
+        mode = replace(mode, chat=ChatMode.OPEN)
+    if last is not None and last.questions is not None and mode.questions is last.questions:
+        mode = replace(mode, questions=QuestionMode.OPEN)
+    now = next((s for s in sessions if s.id == after), None)
+    if now is None:
+        return mode
+    return replace(mode, chat=now.chat or mode.chat, questions=now.questions or mode.questions)
 
 
 def rolled_over(state: ScopeState, to: Focus, now_ms: int) -> list[Change]:

@@ -6,11 +6,12 @@ Times are UTC milliseconds. A session's planned times are ``start_ms`` and ``end
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from streamer.conference.looks import Look, Typeface
+from streamer.conference.participation import ChatMode, QuestionMode
 
 
 class SessionState(StrEnum):
@@ -72,6 +73,9 @@ class KindDefaults:
     do_not_stream: Flag = Flag.NO
     replay: ReplayPolicy = ReplayPolicy.AT_ONCE
     minutes: int = 60
+    chat: ChatMode | None = None
+    questions: QuestionMode | None = None
+    """None, of both: the audience's stay as they are."""
 
 
 KIND_DEFAULTS: Mapping[Kind, KindDefaults] = {
@@ -83,6 +87,36 @@ KIND_DEFAULTS: Mapping[Kind, KindDefaults] = {
     Kind.SOCIAL: KindDefaults(replay=ReplayPolicy.NEVER, minutes=120),
     Kind.BREAK: KindDefaults(replay=ReplayPolicy.NEVER, minutes=30),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTemplate:
+    """An organiser's own defaults for new sessions of a kind. None: it says nothing of that."""
+
+    id: str
+    kind: Kind
+    venue: str | None = None
+    """None: everywhere. A venue's own outranks that one, field by field."""
+    visibility: Visibility | None = None
+    do_not_record: Flag | None = None
+    do_not_stream: Flag | None = None
+    replay: ReplayPolicy | None = None
+    minutes: int | None = None
+    chat: ChatMode | None = None
+    questions: QuestionMode | None = None
+
+
+def defaults_with(templates: Iterable[SessionTemplate], venue: str | None) -> Mapping[Kind, KindDefaults]:
+    """The defaults at a venue, for each kind."""
+    found = dict(KIND_DEFAULTS)
+    for template in sorted(templates, key=lambda one: one.venue is not None):
+        if template.venue in (None, venue):
+            said = {name: value for name in _TEMPLATE if (value := getattr(template, name)) is not None}
+            found[template.kind] = replace(found[template.kind], **said)
+    return found
+
+
+_TEMPLATE = tuple(field.name for field in fields(KindDefaults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +177,9 @@ class Session:
     """iCalendar's SEQUENCE: grows with each change that an attendee should learn of."""
     venue: str | None = None
     """The venue of a session without a room. Others have their room's."""
+    chat: ChatMode | None = None
+    """The mode of its audience's chat from its beginning on; None: it stays as it is."""
+    questions: QuestionMode | None = None
     also_in: tuple[str, ...] = ()
     """Other rooms in which it takes place, too. They point to ``room``."""
 

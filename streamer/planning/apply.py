@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from streamer.conference.session_keys import with_generation
-from streamer.conference.sessions import KIND_DEFAULTS, Session
+from streamer.conference.sessions import Session
 from streamer.schedules.compare import Change, Difference, DifferenceItem, abstract_of
 
 _TOLD = frozenset(
@@ -53,7 +53,7 @@ def _new(whole: Difference, difference: DifferenceItem, session_id: str) -> Sess
     item, room = difference.item, difference.room
     if item is None or room is None:
         raise ValueError("an added session has an item, and no unknown room")
-    defaults = KIND_DEFAULTS[item.kind]
+    defaults = whole.defaults[item.kind]
     visibility = item.visibility or defaults.visibility
     return Session(
         id=session_id,
@@ -77,6 +77,8 @@ def _new(whole: Difference, difference: DifferenceItem, session_id: str) -> Sess
         do_not_record=defaults.do_not_record if "do_not_record" in item.unsaid else item.do_not_record,
         do_not_stream=defaults.do_not_stream if "do_not_stream" in item.unsaid else item.do_not_stream,
         replay=defaults.replay,
+        chat=defaults.chat,
+        questions=defaults.questions,
         guid=item.guid,
         external_id=item.id,
         sequence=item.sequence,

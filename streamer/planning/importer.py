@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer.conference.grants import Grant
 from streamer.conference.rooms import Room, Venue, is_slug, slug_of
 from streamer.conference.schedule import Schedule, ScheduleRoom
-from streamer.conference.sessions import Event, Session
+from streamer.conference.sessions import Event, Session, defaults_with
 from streamer.errors import Unprocessable
 from streamer.planning.apply import Applied, apply
 from streamer.planning.rights import ROOM_ELSEWHERE, ROOM_NOT_MADE, limited, may_make_rooms
@@ -29,6 +29,7 @@ from streamer.store.audit import AuditEntry, AuditLog
 from streamer.store.database import Database
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms
+from streamer.store.session_templates import SessionTemplates
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
@@ -47,6 +48,8 @@ class ImportPlan:
     difference: Difference
     rooms: tuple[Room, ...] = ()
     """All rooms, with the new ones."""
+    listed: int = 0
+    """How many rooms the schedule names."""
 
     @property
     def nothing(self) -> bool:
@@ -64,13 +67,14 @@ async def plan(
     room: str | None = None,
     otherwise: str = "",
     make_rooms: bool = True,
+    templates: bool = False,
 ) -> ImportPlan:
     """The plan of importing ``schedule`` with the rights of ``holder``; items beyond these rights are blocked.
 
     ``event``: its id or name; a new one is made. None: the event that the schedule names, by acronym or title, else
     ``otherwise`` (a file's name). ``venue``: of a new event and new rooms; None: the event's, or the only one.
-    ``room``: the room of sessions without a room. Raises NotFound for a venue or room that does not exist,
-    Unprocessable ``no_event`` if nothing names the event.
+    ``room``: the room of sessions without a room. ``templates``: new sessions take the organisers' defaults. Raises
+    NotFound for a venue or room that does not exist, Unprocessable ``no_event`` if nothing names the event.
     """
     venues = await Venues(connection).all()
     rooms = await Rooms(connection).all()
@@ -96,7 +100,8 @@ async def plan(
     if make_rooms and may_make_rooms(holder, where):
         planned = matcher.planned(schedule)
         matcher, new_rooms = planned.matcher, planned.new
-    difference = compare(existing, schedule, matcher, chosen.id, now_ms=now_ms)
+    defaults = defaults_with(await SessionTemplates(connection).all() if templates else (), where)
+    difference = compare(existing, schedule, matcher, chosen.id, now_ms=now_ms, defaults=defaults)
     by_id = {room.id: room for room in matcher.rooms}
     return ImportPlan(
         event=chosen,
@@ -105,6 +110,7 @@ async def plan(
         new_rooms=new_rooms,
         difference=limited(difference, holder, chosen, by_id, refused_rooms),
         rooms=matcher.rooms,
+        listed=len(schedule.rooms),
     )
 
 
@@ -214,6 +220,7 @@ class ScheduleFile:
     room: str | None
     etag: str = ""
     last_modified: str = ""
+    templates: bool = False
 
 
 async def read_and_plan(database: Database, file: ScheduleFile, holder: Grant, now: int) -> tuple[Schedule, ImportPlan]:
@@ -248,6 +255,7 @@ async def plan_in(
         room=file.room,
         otherwise="",
         make_rooms=make_rooms,
+        templates=file.templates,
     )
 
 

@@ -13,7 +13,16 @@ from enum import StrEnum
 from typing import Any
 
 from streamer.conference.schedule import Schedule, ScheduleItem, ScheduleWarning
-from streamer.conference.sessions import KIND_DEFAULTS, OPEN, Flag, Session, SessionState, Visibility
+from streamer.conference.sessions import (
+    KIND_DEFAULTS,
+    OPEN,
+    Flag,
+    Kind,
+    KindDefaults,
+    Session,
+    SessionState,
+    Visibility,
+)
 from streamer.schedules.fields import guid_of
 from streamer.schedules.matching import RoomMatcher
 from streamer.schedules.reading import name_of
@@ -104,6 +113,8 @@ class Difference:
     warnings: tuple[ScheduleWarning, ...] = ()
     venue: str | None = None
     """Of new sessions without a room."""
+    defaults: Mapping[Kind, KindDefaults] = field(default_factory=lambda: KIND_DEFAULTS)
+    """Of new sessions."""
     rooms_ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The schedule's names that several of our rooms have -> their ids. They are among ``rooms_unknown``."""
 
@@ -113,10 +124,16 @@ class Difference:
 
 
 def compare(
-    existing: Sequence[Session], schedule: Schedule, rooms: RoomMatcher, event: str, *, now_ms: int | None = None
+    existing: Sequence[Session],
+    schedule: Schedule,
+    rooms: RoomMatcher,
+    event: str,
+    *,
+    now_ms: int | None = None,
+    defaults: Mapping[Kind, KindDefaults] = KIND_DEFAULTS,
 ) -> Difference:
-    """``existing``: the event's sessions. With ``now_ms`` (UTC) sessions that are over and no longer in the schedule
-    stay, because files drop their past."""
+    """``existing``: the event's sessions. ``defaults``: of new ones. With ``now_ms`` (UTC) sessions that are over and
+    no longer in the schedule stay, because files drop their past."""
     matches = rooms.match_all(schedule.rooms)
     warnings = list(schedule.warnings)
     for name, match in matches.items():
@@ -138,7 +155,7 @@ def compare(
             if item.cancelled:
                 left_out += 1
             else:
-                found[Change.ADDED].append(_added(item, room, beside))
+                found[Change.ADDED].append(_added(item, room, beside, defaults[item.kind]))
             continue
         difference = _cancelled(item, session) if item.cancelled else _changed(item, session, room, beside)
         if difference is None:
@@ -157,6 +174,7 @@ def compare(
         rooms_unknown=tuple(name for name, match in matches.items() if match.room is None),
         warnings=tuple(warnings),
         venue=rooms.venue,
+        defaults=defaults,
         rooms_ambiguous={name: match.ambiguous for name, match in matches.items() if match.ambiguous},
     )
 
@@ -226,8 +244,8 @@ def planned_times(session: Session) -> tuple[int, int]:
     return start_ms, start_ms + session.end_ms - session.start_ms + session.shortened_ms
 
 
-def _added(item: ScheduleItem, room: str | None, beside: tuple[str, ...]) -> DifferenceItem:
-    visibility = item.visibility or KIND_DEFAULTS[item.kind].visibility
+def _added(item: ScheduleItem, room: str | None, beside: tuple[str, ...], defaults: KindDefaults) -> DifferenceItem:
+    visibility = item.visibility or defaults.visibility
     consequences: tuple[Consequence, ...] = ()
     if visibility is not Visibility.PUBLIC and item.visibility is None:
         consequences = (Consequence("closed_by_kind", f"A {item.kind.value} is {visibility.value} by default."),)

@@ -306,7 +306,8 @@ LIST: tuple[TablePolicy, ...] = (
         "speakers portraits",
         "id room_id event_id title start_ms end_ms kind subtitle abstract language tags track url capacity visibility "
         "do_not_record do_not_stream replay state delay_ms shortened_ms started_ms ended_ms extended_until_ms "
-        "changed_ms ad_hoc record_answer stream_answer generation key guid external_id sequence venue_id also_in",
+        "changed_ms ad_hoc record_answer stream_answer generation key guid external_id sequence venue_id also_in "
+        "chat questions",
         "Speakers of the schedule, with their pictures",
         Until.SPEAKERS_DAYS,
         _speakers,
@@ -445,6 +446,11 @@ LIST: tuple[TablePolicy, ...] = (
         "Speakers who are asked about a replay's cut, and what they answered",
         Until.AUDIT_DAYS,
         _crew(t.approvals, "asked_ms"),
+    ),
+    TablePolicy(
+        t.session_templates,
+        "",
+        "id venue_id kind visibility do_not_record do_not_stream replay minutes chat questions",
     ),
     TablePolicy(t.editions, "", "id session_id start_ms end_ms skips created_ms replaced_ms"),
     TablePolicy(t.hall_codes, "", "code room_id place created_ms"),

@@ -156,10 +156,27 @@ sessions = Table(
     Column("external_id", UnboundedText, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("venue_id", String(48), ForeignKey("venues.id", ondelete="RESTRICT"), index=True),
+    Column("chat", String(16)),
+    Column("questions", String(16)),
     # Ids of rooms, in JSON: the few sessions that have some are found by their text.
     Column("also_in", UnboundedText, nullable=False, server_default="[]"),
     Index("ix_sessions_room_id_start_ms", "room_id", "start_ms"),
     Index("ix_sessions_start_ms_id", "start_ms", "id"),
+)
+
+session_templates = Table(
+    "session_templates",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("venue_id", String(48), ForeignKey("venues.id", ondelete="CASCADE"), index=True),
+    Column("kind", String(16), nullable=False),
+    Column("visibility", String(16)),
+    Column("do_not_record", String(16)),
+    Column("do_not_stream", String(16)),
+    Column("replay", String(16)),
+    Column("minutes", BigInteger),
+    Column("chat", String(16)),
+    Column("questions", String(16)),
 )
 
 marks = Table(

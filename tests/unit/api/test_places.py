@@ -191,8 +191,9 @@ async def test_a_private_one_is_not_told_by_its_other_rooms(house: Api, director
     assert "Secret" not in director.config("b").orders.slate.title
 
 
-async def shown_import(client: Client, data: bytes) -> dict[str, Any]:
-    async with client.post("/api/v1/imports?event=jours", data=data, headers=bearer(ADMIN)) as answer:
+async def shown_import(client: Client, data: bytes, **query: str) -> dict[str, Any]:
+    params = {"event": "jours", **query}
+    async with client.post("/api/v1/imports", params=params, data=data, headers=bearer(ADMIN)) as answer:
         assert answer.status == 201, await answer.text()
         shown: dict[str, Any] = await answer.json()
         return shown

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 import pytest
 
 from streamer.conference.grants import Grant, Role, new_token
+from streamer.conference.participation import ChatMode, QuestionMode
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import (
     Event,
@@ -71,6 +72,8 @@ FULL = Session(
     external_id="17",
     sequence=2**40,
     venue="v",
+    chat=ChatMode.REVIEW,
+    questions=QuestionMode.CLOSED,
     also_in=("b",),
 )
 

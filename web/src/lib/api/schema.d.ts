@@ -380,6 +380,11 @@ export interface components {
             /** Question */
             question: string | null;
         };
+        /**
+         * ChatMode
+         * @enum {string}
+         */
+        ChatMode: "open" | "slow" | "review" | "read_only" | "questions_only" | "closed";
         /** ConsequenceView */
         ConsequenceView: {
             /** Code */
@@ -1505,6 +1510,11 @@ export interface components {
             endpoint: string;
             keys: components["schemas"]["PushKeys"];
         };
+        /**
+         * QuestionMode
+         * @enum {string}
+         */
+        QuestionMode: "open" | "review" | "closed";
         /** ReadinessLine */
         ReadinessLine: {
             /** Name */
@@ -2097,6 +2107,10 @@ export interface components {
             do_not_stream?: components["schemas"]["Flag"] | null;
             /** @default null */
             replay?: components["schemas"]["ReplayPolicy"] | null;
+            /** @default null */
+            chat?: components["schemas"]["ChatMode"] | null;
+            /** @default null */
+            questions?: components["schemas"]["QuestionMode"] | null;
         };
         /** SessionCopies */
         SessionCopies: {
@@ -2191,6 +2205,10 @@ export interface components {
             do_not_stream?: components["schemas"]["Flag"] | null;
             /** @default null */
             replay?: components["schemas"]["ReplayPolicy"] | null;
+            /** @default null */
+            chat?: components["schemas"]["ChatMode"] | null;
+            /** @default null */
+            questions?: components["schemas"]["QuestionMode"] | null;
         };
         /**
          * SessionCrewDone
@@ -2273,6 +2291,8 @@ export interface components {
             guid: string;
             /** External Id */
             external_id: string;
+            chat: components["schemas"]["ChatMode"] | null;
+            questions: components["schemas"]["QuestionMode"] | null;
             /** Portrait Sources */
             portrait_sources: {
                 [key: string]: string;
@@ -2361,6 +2381,8 @@ export interface components {
             guid: string;
             /** External Id */
             external_id: string;
+            chat: components["schemas"]["ChatMode"] | null;
+            questions: components["schemas"]["QuestionMode"] | null;
             /** Portrait Sources */
             portrait_sources: {
                 [key: string]: string;
@@ -2616,6 +2638,78 @@ export interface components {
          * @enum {string}
          */
         StartRule: "tap" | "auto";
+        /**
+         * TemplateChange
+         * @description Null takes a default back: the kind's own holds again.
+         */
+        TemplateChange: {
+            /** @default null */
+            visibility?: components["schemas"]["Visibility"] | null;
+            /** @default null */
+            do_not_record?: components["schemas"]["Flag"] | null;
+            /** @default null */
+            do_not_stream?: components["schemas"]["Flag"] | null;
+            /** @default null */
+            replay?: components["schemas"]["ReplayPolicy"] | null;
+            /**
+             * Minutes
+             * @default null
+             */
+            minutes?: number | null;
+            /** @default null */
+            chat?: components["schemas"]["ChatMode"] | null;
+            /** @default null */
+            questions?: components["schemas"]["QuestionMode"] | null;
+        };
+        /** TemplateCreate */
+        TemplateCreate: {
+            /** @default null */
+            visibility?: components["schemas"]["Visibility"] | null;
+            /** @default null */
+            do_not_record?: components["schemas"]["Flag"] | null;
+            /** @default null */
+            do_not_stream?: components["schemas"]["Flag"] | null;
+            /** @default null */
+            replay?: components["schemas"]["ReplayPolicy"] | null;
+            /**
+             * Minutes
+             * @default null
+             */
+            minutes?: number | null;
+            /** @default null */
+            chat?: components["schemas"]["ChatMode"] | null;
+            /** @default null */
+            questions?: components["schemas"]["QuestionMode"] | null;
+            kind: components["schemas"]["Kind"];
+            /**
+             * Venue
+             * @default null
+             */
+            venue?: string | null;
+        };
+        /** TemplateList */
+        TemplateList: {
+            /** Items */
+            items: components["schemas"]["TemplateView"][];
+            /** Cursor */
+            cursor: string | null;
+        };
+        /** TemplateView */
+        TemplateView: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["Kind"];
+            /** Venue */
+            venue: string | null;
+            visibility: components["schemas"]["Visibility"] | null;
+            do_not_record: components["schemas"]["Flag"] | null;
+            do_not_stream: components["schemas"]["Flag"] | null;
+            replay: components["schemas"]["ReplayPolicy"] | null;
+            /** Minutes */
+            minutes: number | null;
+            chat: components["schemas"]["ChatMode"] | null;
+            questions: components["schemas"]["QuestionMode"] | null;
+        };
         /** ThemeView */
         ThemeView: {
             dark: components["schemas"]["PaletteView"];

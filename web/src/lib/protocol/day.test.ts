@@ -65,6 +65,8 @@ describe('a session', () => {
       streamAnswer: true,
       guid: '',
       externalId: '7',
+      chat: null,
+      questions: null,
       portraitSources: {},
     })
   })

@@ -64,6 +64,9 @@ const readCrew = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
   portraitSources: field('portrait_sources', readRecord),
   guid: field('guid', readText),
   externalId: field('external_id', readText),
+  /** The modes of its audience from its beginning on; null: they stay as they are. */
+  chat: field('chat', readTextOrNull),
+  questions: field('questions', readTextOrNull),
 }))
 
 const readTold = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({

@@ -15,6 +15,22 @@ const ROOM = {
 }
 
 describe('a room’s status', () => {
+  it('tells of a session that another room carries for it, too', () => {
+    const session = {
+      id: 's',
+      room: 'a',
+      also_in: ['turing'],
+      title: 'Opening',
+      state: 'on_air',
+      start: '2026-11-24T10:00:00+01:00',
+      end: '2026-11-24T11:00:00+01:00',
+    }
+    const elsewhere = { room: 'a', room_name: 'Salle A', session }
+    expect(readStatus({ ...ROOM, elsewhere }, null)?.elsewhere).toMatchObject({ room: 'a', roomName: 'Salle A' })
+    expect(readStatus({ ...ROOM, elsewhere: { room: 'a' } }, null)?.elsewhere).toBeNull()
+    expect(readStatus(ROOM, null)?.elsewhere).toBeNull()
+  })
+
   it('takes titles from session and next where the schedule has them', () => {
     const status = readStatus(
       { ...ROOM, session: { title: 'Opening' }, next: { title: 'Keynote', start: '2026-11-24T10:00:00+01:00' } },

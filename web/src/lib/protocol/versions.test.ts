@@ -45,6 +45,8 @@ const SESSION: Schema['SessionCrewView'] = {
   record_answer: null,
   stream_answer: null,
   guid: '',
+  chat: 'closed',
+  questions: null,
   external_id: '',
   portrait_sources: { Ada: 'https://p.example/ada.jpg' },
 }

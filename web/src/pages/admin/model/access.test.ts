@@ -32,7 +32,7 @@ const me = (scope: Partial<Me> = {}): Me => ({
 
 describe('what is seen', () => {
   it('is everything for whoever holds the whole instance, and the same for a venue’s organiser', () => {
-    expect(viewsOf(me())).toHaveLength(11)
+    expect(viewsOf(me())).toHaveLength(12)
     expect(viewsOf(me({ venue: 'v' }))).toEqual(viewsOf(me()))
   })
 

@@ -22,6 +22,7 @@ export function viewsOf(me: Me): View[] {
     sessions: true,
     events: ofEvent && may(me, 'event.change'),
     imports: ofEvent && may(me, 'schedule.import'),
+    templates: ofVenue && may(me, 'venue.change'),
     rooms: (ofVenue || me.room !== null) && may(me, 'room.change'),
     venues: ofVenue && may(me, 'venue.change'),
     grants: may(me, 'grant.read'),

@@ -9,6 +9,7 @@ import type { Names } from './audit'
 import type { GrantCard } from './grants'
 import { type AdminEvent, type AdminRoom, readAdminEvent, readRoom } from './places'
 import { type Route, routePath, type View } from './route'
+import { readTemplate, type Template } from './templates'
 
 export interface Toast {
   id: number
@@ -25,6 +26,7 @@ export class AdminSession {
   venues = $state.raw<readonly Venue[]>([])
   rooms = $state.raw<readonly AdminRoom[]>([])
   events = $state.raw<readonly AdminEvent[]>([])
+  templates = $state.raw<readonly NonNullable<Template>[]>([])
   loaded = $state(false)
   toasts = $state.raw<readonly Toast[]>([])
   /** Links that were made and are shown this once: kept while the page is open, in no storage. */
@@ -64,6 +66,7 @@ export class AdminSession {
     )
     const needed = [me.venue, ...this.rooms.map(({ venue }) => venue), ...this.events.map(({ venue }) => venue)]
     this.venues = isWhole(me) ? venues : venues.filter(({ id }) => needed.includes(id))
+    if (may(me, 'session.create')) this.templates = await this.api.all('/templates', readTemplate)
     this.loaded = true
   }
 

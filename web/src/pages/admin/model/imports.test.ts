@@ -39,6 +39,8 @@ describe('what was left out of an import', () => {
   it('says why', () => {
     expect(whyWaiting({ room: null, blocked: true })).toBe('no_room')
     expect(whyWaiting({ room: 'a', blocked: true })).toBe('blocked')
+    expect(whyWaiting({ room: readItem({ key: 'k', room: '' }, 'added')!.room, blocked: true })).toBe('blocked')
+    expect(readItem({ key: 'k', room: null }, 'added')?.room).toBeNull()
     expect(whyWaiting({ room: 'a', blocked: false })).toBe('needs_yes')
   })
 })

@@ -35,7 +35,8 @@ export interface FieldChange {
 const readToldItem = shape<Schema['ImportItem']>()(({ field, needed }) => ({
   key: needed('key', readTextOrNull),
   title: field('title', readText),
-  room: field('room', readTextOrNull),
+  /** Null: one that is not here; '': it takes place in none. */
+  room: field('room', (value) => (typeof value === 'string' ? value : null)),
   roomName: field('room_name', readText),
   start_ms: field('start', readTime),
   session: field('session', readTextOrNull),

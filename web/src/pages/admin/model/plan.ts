@@ -39,6 +39,8 @@ export function sessionForm(session: Session | null, zone: string, proposal: Pro
     do_not_record: (session?.doNotRecord ?? '') as string,
     do_not_stream: (session?.doNotStream ?? '') as string,
     replay: (session?.replay ?? '') as string,
+    chat: session?.crew?.chat ?? '',
+    questions: session?.crew?.questions ?? '',
   }
 }
 export type SessionForm = ReturnType<typeof sessionForm>
@@ -57,6 +59,8 @@ export function sessionBody(
   const { start, end, event, speakers, portraits, tags, capacity, ...rest } = values
   const body: Record<string, unknown> = { ...rest }
   for (const name of BY_KIND) if (body[name] === '') delete body[name]
+  // Of a new one nothing is said; an old one keeps its audience's modes.
+  for (const name of ['chat', 'questions']) if (body[name] === '') body[name] = null
   if (chosen !== undefined) body['room'] = room || null
   // Only what has a room has others, and only what has none has a venue of its own.
   if (room !== '' && also_in !== undefined) body['also_in'] = linesOf(also_in)

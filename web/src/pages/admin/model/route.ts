@@ -4,6 +4,7 @@ export const VIEWS = [
   'sessions',
   'events',
   'imports',
+  'templates',
   'rooms',
   'venues',
   'grants',

@@ -10,12 +10,14 @@ import Recordings from './Recordings.svelte'
 import Retention from './Retention.svelte'
 import Rooms from './Rooms.svelte'
 import Sessions from './Sessions.svelte'
+import Templates from './Templates.svelte'
 import Venues from './Venues.svelte'
 
 export const VIEW_COMPONENTS: Record<View, Component<ViewProps> | Component> = {
   sessions: Sessions,
   events: Events,
   imports: Imports,
+  templates: Templates,
   rooms: Rooms,
   venues: Venues,
   grants: Grants,

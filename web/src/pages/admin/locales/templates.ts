@@ -1,0 +1,53 @@
+import { type Translation, translator } from '$lib/i18n'
+
+export const en = {
+  lead: 'What a new session of a kind begins with, unless its form says otherwise. Imports take it where you ask them to.',
+  venue: 'Where',
+  everywhere: 'Everywhere',
+  set: 'set',
+  usual: 'As usual for this kind',
+  unchanged: 'As it is',
+  minutes: 'Length, minutes',
+  chat: 'Chat, from the beginning on',
+  'chat.open': 'Open',
+  'chat.slow': 'Slow',
+  'chat.review': 'Reviewed first',
+  'chat.read_only': 'The crew and speakers only',
+  'chat.questions_only': 'Questions only',
+  'chat.closed': 'Closed',
+  questions: 'Questions, from the beginning on',
+  'questions.open': 'Open',
+  'questions.review': 'Reviewed first',
+  'questions.closed': 'Closed',
+  saved: 'New sessions of the kind “{kind}” begin with this.',
+  remove: 'Back to the usual',
+  removed: 'New sessions of the kind “{kind}” begin as usual.',
+  import: 'New sessions take the templates of their kinds',
+} as const
+
+export const fr: Translation<typeof en> = {
+  lead: 'Les réglages d’une nouvelle session, selon sa forme, sauf avis contraire. Les imports les suivent si vous le demandez.',
+  venue: 'Où',
+  everywhere: 'Partout',
+  set: 'défini',
+  usual: 'Comme d’habitude pour cette forme',
+  unchanged: 'Inchangé',
+  minutes: 'Durée, minutes',
+  chat: 'Discussion, dès le début',
+  'chat.open': 'Ouverte',
+  'chat.slow': 'Lente',
+  'chat.review': 'Relue d’abord',
+  'chat.read_only': 'Équipe et intervenants seulement',
+  'chat.questions_only': 'Questions seulement',
+  'chat.closed': 'Fermée',
+  questions: 'Questions, dès le début',
+  'questions.open': 'Ouvertes',
+  'questions.review': 'Relues d’abord',
+  'questions.closed': 'Fermées',
+  saved: 'Les nouvelles sessions « {kind} » commencent ainsi.',
+  remove: 'Revenir à l’habitude',
+  removed: 'Les nouvelles sessions « {kind} » commencent comme d’habitude.',
+  import: 'Les nouvelles sessions suivent le modèle de leur forme',
+}
+
+export const t = translator({ en, fr })
