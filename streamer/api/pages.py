@@ -35,6 +35,8 @@ a key."""
 BRANDED = frozenset({"embed", "stage"})
 """Pages of a room that look as its venue or event does. The crew's tools look the same everywhere."""
 
+_WORKER = "service-worker.js"
+_HASHED = "public, max-age=31536000, immutable"
 SECURITY_TXT_LASTS = timedelta(days=180)
 
 _TEXTS = {
@@ -203,7 +205,7 @@ async def asset(request: web.Request) -> web.Response:
         raise NotFound("There is no such file.")
     headers = {
         hdrs.ETAG: file.etag,
-        hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable" if hashed else "public, max-age=3600",
+        hdrs.CACHE_CONTROL: _HASHED if hashed else "no-cache" if name == _WORKER else "public, max-age=3600",
         hdrs.VARY: "Accept-Encoding",
         hdrs.CONTENT_TYPE: file.content_type + ("; charset=utf-8" if file.gzipped is not None else ""),
     }
@@ -350,4 +352,4 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get(f"{PREFIX}/docs", docs)
     app.router.add_get("/.well-known/security.txt", security_txt)
     app.router.add_get("/assets/{path:.+}", asset)
-    app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest|icons/[a-z0-9-]+[.]png}", asset)
+    app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest|service-worker[.]js|icons/[a-z0-9-]+[.]png}", asset)

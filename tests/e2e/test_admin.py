@@ -201,6 +201,47 @@ async def test_links_are_cards_that_open_what_they_say(browser: Browser, server:
         assert (await told.json())["room"] == "hall"
 
 
+PUSH = """
+Notification.requestPermission = async () => 'granted'
+PushManager.prototype.getSubscription = async () => null
+PushManager.prototype.subscribe = async (options) => ({
+  toJSON: () => ({
+    endpoint: 'https://push.invalid/' + options.applicationServerKey.length,
+    keys: {
+      p256dh: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4',
+      auth: 'BTBZMqHH6r4Tts7J_aSIgg',
+    },
+  }),
+})
+"""
+"""There is no push service here: all else of *ring this phone* is the browser's own."""
+
+
+async def test_a_technician_has_their_phone_rung_and_is_on_duty(browser: Browser, server: Running) -> None:
+    address = (await link(server, "technician", venue="asso")).replace("/studio/hall", "/studio")
+    options: dict[str, Any] = {"width": 320, "height": 640, "script": PUSH, "permissions": ("notifications",)}
+    async with opened(browser, address, **options) as seen:
+        await seen.page.get_by_role("button", name="My phone, duty").click()
+        dialog = seen.page.get_by_role("dialog")
+        await dialog.get_by_text("No way yet").wait_for()
+        # What is wrong with an address is said where it is typed.
+        await dialog.get_by_role("button", name="Another way").click()
+        await dialog.get_by_label("Address of the receiver").fill("http://10.1.2.3/hook")
+        await dialog.get_by_role("button", name="Add").click()
+        await expect(dialog.get_by_role("alert")).to_contain_text("private network")
+        await dialog.get_by_role("button", name="Cancel").click()
+        await dialog.get_by_role("button", name="Ring this phone").click()
+        await expect(dialog.get_by_role("listitem").filter(has_text="This app or browser")).to_be_visible()
+        await expect(dialog.get_by_role("alert")).to_contain_text("cannot be reached")
+        await dialog.get_by_role("button", name="I am on duty: Maison asso").click()
+        await expect(dialog.get_by_text("Nora (you)")).to_be_visible()
+        assert await seen.accessibility() == []
+        assert await seen.overflow_px() == 0
+        assert (
+            await seen.page.evaluate("navigator.serviceWorker.ready.then((one) => new URL(one.scope).pathname)") == "/"
+        )
+
+
 async def test_whoever_is_logged_out_while_writing_goes_on_after_a_login(browser: Browser, server: Running) -> None:
     address = await link(server, venue="asso")
     async with opened(browser, address) as seen:
