@@ -352,4 +352,5 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get(f"{PREFIX}/docs", docs)
     app.router.add_get("/.well-known/security.txt", security_txt)
     app.router.add_get("/assets/{path:.+}", asset)
-    app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest|service-worker[.]js|icons/[a-z0-9-]+[.]png}", asset)
+    root = "favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest|service-worker[.]js|icons/[a-z0-9-]+[.]png"
+    app.router.add_get(f"/{{path:{root}}}", asset)

@@ -26,6 +26,8 @@ RETRIES_S = (5, 30, 120, 600, 3600, 4 * 3600, 10 * 3600)
 """The waits after each failure, seconds; after the last one the message is given up."""
 RETRIES_OF_PEOPLE = 4
 """A phone is told of an alarm for a quarter of an hour: later it would be wrong. A program gets it in any case."""
+LATE_MS = 15 * 60_000
+"""A message to a person that is older is not sent any more."""
 STORE_S = 2.0
 """The wait for the database before messages go out without it."""
 LONGEST_REST_S = 60.0
@@ -150,6 +152,11 @@ class Outbox:
         hook = await self._hook(message.hook)
         if hook is None:
             self._waiting.pop(message.id, None)
+            return
+        if hook.kind is not HookKind.WEBHOOK and self._clock() - message.created_ms > LATE_MS:
+            # The process was away for long, or the database was put back: it would ring for a trouble of the past.
+            self._waiting.pop(message.id, None)
+            await self._note(Attempt(replace(message, due_ms=None, error="over"), at_ms=self._clock()))
             return
         failed = await self._attempt(hook, message)
         now_ms = self._clock()

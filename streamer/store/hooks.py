@@ -189,6 +189,6 @@ class HookMessages:
         elif message.sent_ms is not None:
             now = {"sent_ms": message.sent_ms, "failed_ms": None, "error": ""}
             await self._connection.execute(update(hooks).where(which).values(now))
-        elif message.error:
+        elif message.error and message.error != "over":
             since = func.coalesce(hooks.c.failed_ms, attempt.at_ms)
             await self._connection.execute(update(hooks).where(which).values(failed_ms=since, error=message.error))

@@ -19,7 +19,7 @@ from aiohttp import web
 from streamer.api.context import SERVICES, Services
 from streamer.conference import duty
 from streamer.settings import Settings, load_settings
-from streamer.store.hooks import HookMessages
+from streamer.store.hooks import HookMessage, HookMessages
 from tests.fakes.receivers import Browser, HttpReceiver, Received, http_receiver, vapid_claims
 from tests.fakes.waiting import until, until_answered
 from tests.unit.api.conftest import ADMIN, Api, Client
@@ -350,6 +350,28 @@ async def test_bad_receivers_delay_no_alarm_and_lose_none(
 
             await until_answered(gone)
     assert len(receiver.got) == 1
+
+
+async def test_a_message_of_long_ago_rings_nobody_and_reaches_programs_all_the_same(
+    hall: Api, services: Services, receiver: HttpReceiver
+) -> None:
+    """A database that is put back from a backup still has what waited then."""
+    made = [
+        await webhook(hall, receiver),
+        await hall("POST", "/hooks", {"kind": "ntfy", "url": receiver.url("/topic-of-ann")}),
+    ]
+    old_ms = round(time.time() * 1000) - 3_600_000
+    facts = {"room": "salle", "room_name": "La Salle", "cause": "Black", "kind": "picture_black"}
+    async with services.database.write() as connection:
+        messages = [HookMessage(f"m{n}", one["id"], "began", "a", facts, old_ms, old_ms) for n, one in enumerate(made)]
+        await HookMessages(connection).add(messages)
+    await services.notifier.outbox.start()
+    async with notifying(services):
+        await until(lambda: services.notifier.outbox.waiting == 0)
+    assert [one.path for one in receiver.got] == ["/hook"]
+    log = (await hall("GET", f"/hooks/{made[1]['id']}/messages"))["items"]
+    assert [(one["sent"], one["next"], one["problem"]["code"]) for one in log] == [(None, None, "over")]
+    assert (await hall("GET", f"/hooks/{made[1]['id']}"))["problem"] is None
 
 
 # --- duty -------------------------------------------------------------------------------------------

@@ -200,10 +200,18 @@ def test_a_contact_is_an_address_that_a_program_can_follow(contact: str) -> None
 async def test_the_page_can_be_installed_and_nothing_of_it_is_kept(client: Client, settings: Settings) -> None:
     public = Path(__file__).parents[3] / "web" / "public"
     assert settings.web_dist is not None
-    for name in ("site.webmanifest", *(f"icons/{icon.name}" for icon in (public / "icons").iterdir())):
+    for name in (
+        "site.webmanifest",
+        "service-worker.js",
+        *(f"icons/{icon.name}" for icon in (public / "icons").iterdir()),
+    ):
         target = settings.web_dist / name
         target.parent.mkdir(exist_ok=True)
         target.write_bytes((public / name).read_bytes())
+    async with client.get("/service-worker.js") as response:
+        # A browser asks each time whether it has changed.
+        assert (response.status, response.headers["Cache-Control"]) == (200, "no-cache")
+        assert response.content_type == "application/javascript"
     async with client.get("/site.webmanifest") as response:
         assert response.content_type == "application/manifest+json"
         manifest = await response.json(content_type=None)
@@ -213,6 +221,7 @@ async def test_the_page_can_be_installed_and_nothing_of_it_is_kept(client: Clien
             assert response.status == 200
             with Image.open(io.BytesIO(await response.read())) as picture:
                 assert f"{picture.width}x{picture.height}" == icon["sizes"]
-    # No service worker could serve a page of yesterday.
-    sources = [*(public.parent / "src").rglob("*.ts"), *(public.parent / "src").rglob("*.svelte")]
-    assert not [path for path in sources if "serviceWorker" in path.read_text("utf-8")]
+    # The service worker hears of no request, so it can serve no page of yesterday.
+    listened = re.findall(r"addEventListener\('(\w+)'", (public / "service-worker.js").read_text("utf-8"))
+    assert "push" in listened
+    assert "fetch" not in listened
