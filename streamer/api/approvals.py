@@ -139,7 +139,7 @@ async def withdraw(call: Call) -> None:
         await record(connection, holder, "recording.withdraw_approval", target, "recording", entry.session.id)
 
 
-async def answer(call: Call) -> ApprovalView:
+async def answer_approval(call: Call) -> ApprovalView:
     """Approve the cut, or ask for a change. Only the link that was made for it answers."""
     body, services = call.body(ApprovalAnswer), call.services
     entry, approval, grant, target = await _asked(call)
@@ -283,7 +283,7 @@ ROUTES = (
     Route(
         "POST",
         "/recordings/{id}/approval/answer",
-        answer,
+        answer_approval,
         "The speaker approves the cut or asks for a change",
         "recordings",
         action=Action.RECORDING_APPROVE,

@@ -224,7 +224,7 @@ async def test_a_technician_has_their_phone_rung_and_is_on_duty(browser: Browser
         await seen.page.get_by_role("button", name="My phone, duty").click()
         dialog = seen.page.get_by_role("dialog")
         await dialog.get_by_text("No way yet").wait_for()
-        # What is wrong with an address is said where it is typed.
+        # A wrong address is refused where it is typed.
         await dialog.get_by_role("button", name="Another way").click()
         await dialog.get_by_label("Address of the receiver").fill("http://10.1.2.3/hook")
         await dialog.get_by_role("button", name="Add").click()

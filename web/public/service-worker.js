@@ -39,7 +39,7 @@ self.addEventListener('notificationclick', (event) => {
 
 async function taken(take, link) {
   const answer = await fetch(take, { method: 'POST', credentials: 'omit' }).catch(() => null)
-  // What did not work is shown: somebody must know that they do not have it.
+  // A failure is shown: somebody must know that they do not have it.
   if (!answer?.ok) await open(link)
 }
 

@@ -76,7 +76,7 @@ export const readDuty = shape<Schema['DutyView']>()(({ field, needed }) => ({
   alarms: field('alarms', readAlarms),
 }))
 
-/** What the form for another way asks for. */
+/** The values of the form for another way. */
 export type HookForm = {
   kind: 'webhook' | 'ntfy' | 'mail'
   address: string
