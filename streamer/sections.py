@@ -1,6 +1,8 @@
-"""The base of the settings' sections, and the section of alarms. See :mod:`streamer.settings`."""
+"""The base of the settings' sections, and the sections of alarms and of messages about them. See :mod:`streamer.settings`."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -75,3 +77,25 @@ class AlarmSettings(Section):
             if value != type(self).model_fields[name].default:
                 rules[name.removesuffix("_s")] = value
         return rules
+
+
+class NotifySettings(Section):
+    smtp_host: str = ""
+    """The mail server for alarms by mail. Empty: none is sent."""
+    smtp_port: int = Field(587, ge=1, le=65535)
+    """The mail server's TCP port. 587 is usual for STARTTLS, 465 for TLS."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """The way to the mail server: starttls, tls, or none for a server on this machine."""
+    smtp_user: str = ""
+    """The user name for the mail server. Empty: it wants none."""
+    smtp_password: str = ""
+    """The password for the mail server."""
+    mail_from: str = ""
+    """The sender of mails, such as streamer@example.org. Empty: streamer at the host of server.public_url."""
+    apprise_urls: tuple[str, ...] = ()
+    """Addresses for Apprise, if it is installed. They are told every alarm. Rules for addresses do not hold for them:
+    Apprise resolves names and follows redirects by itself."""
+    send_timeout_s: float = Field(5.0, gt=0, le=30)
+    """The time for one message to one hook, seconds. Higher waits for slow receivers; lower frees places sooner."""
+    max_hooks: int = Field(200, ge=1, le=2000)
+    """The ways to reach people in all; one person has 20 at most. Higher takes more memory and connections."""

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streamer.problems import UNKNOWN, Problems
-from streamer.sections import AlarmSettings, Section
+from streamer.sections import AlarmSettings, NotifySettings, Section
 
 
 def is_http_url(text: str) -> bool:
@@ -287,28 +287,6 @@ class ScheduleSettings(Section):
     poll_s: float = Field(300.0, ge=10, le=86_400)
     """The time from one look at an event's schedule to the next, seconds. Higher asks its site less often; lower sees
     changes sooner."""
-
-
-class NotifySettings(Section):
-    smtp_host: str = ""
-    """The mail server for alarms by mail. Empty: none is sent."""
-    smtp_port: int = Field(587, ge=1, le=65535)
-    """The mail server's TCP port. 587 is usual for STARTTLS, 465 for TLS."""
-    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
-    """The way to the mail server: starttls, tls, or none for a server on this machine."""
-    smtp_user: str = ""
-    """The user name for the mail server. Empty: it wants none."""
-    smtp_password: str = ""
-    """The password for the mail server."""
-    mail_from: str = ""
-    """The sender of mails, such as streamer@example.org. Empty: streamer at the host of server.public_url."""
-    apprise_urls: tuple[str, ...] = ()
-    """Addresses for Apprise, if it is installed. They are told every alarm. Rules for addresses do not hold for them:
-    Apprise resolves names and follows redirects by itself."""
-    send_timeout_s: float = Field(5.0, gt=0, le=30)
-    """The time for one message to one hook, seconds. Higher waits for slow receivers; lower frees places sooner."""
-    max_hooks: int = Field(200, ge=1, le=2000)
-    """The ways to reach people in all; one person has 20 at most. Higher takes more memory and connections."""
 
 
 class RealtimeSettings(Section):

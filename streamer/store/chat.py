@@ -8,9 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.participation import Message, MessageState
+from streamer.store.audience_tables import chat_messages as table
 from streamer.store.bulk import batches, put_rows
 from streamer.store.mapping import RowMapping
-from streamer.store.tables import chat_messages as table
 
 _MAPPING = RowMapping(Message, table)
 _WAITING = [MessageState.HELD.value, MessageState.DELAYED.value]

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.hall_codes import HALL, HallCode
 from streamer.errors import NotFound
+from streamer.store.audience_tables import hall_codes
 from streamer.store.mapping import RowMapping
-from streamer.store.tables import hall_codes
 from streamer.store.writing import add_rows
 
 _MAPPING = RowMapping(HallCode, hall_codes)

@@ -9,9 +9,9 @@ from sqlalchemy import Select, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.participation import AddressHold, CrewMessage, ModerationAction, Report, Sanction
+from streamer.store.audience_tables import address_holds, crew_lines, moderation_actions, reports, sanctions
 from streamer.store.bulk import put_rows
 from streamer.store.mapping import RowMapping
-from streamer.store.tables import address_holds, crew_lines, moderation_actions, reports, sanctions
 
 _SANCTIONS = RowMapping(Sanction, sanctions)
 _HOLDS = RowMapping(AddressHold, address_holds)

@@ -8,9 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.participation import Mode, Notice
+from streamer.store.audience_tables import notices, room_modes
 from streamer.store.bulk import put_rows
 from streamer.store.mapping import RowMapping
-from streamer.store.tables import notices, room_modes
 
 _MODES = RowMapping(Mode, room_modes)
 _NOTICES = RowMapping(Notice, notices)

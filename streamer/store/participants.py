@@ -9,10 +9,7 @@ from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.participation import PUBLIC_QUESTIONS, Person
-from streamer.store.bulk import put_rows
-from streamer.store.mapping import RowMapping
-from streamer.store.people import LIST
-from streamer.store.tables import (
+from streamer.store.audience_tables import (
     address_holds,
     chat_messages,
     moderation_actions,
@@ -24,6 +21,9 @@ from streamer.store.tables import (
     sanctions,
     watch_minutes,
 )
+from streamer.store.bulk import put_rows
+from streamer.store.mapping import RowMapping
+from streamer.store.people import LIST
 
 NOTE = "participant.note"
 """The kind of a moderator's note in the action log."""

@@ -14,6 +14,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Delete, Table, Update, and_, delete, exists, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.store import audience_tables
 from streamer.store import tables as t
 from streamer.store.recordings import RecordingState
 
@@ -158,45 +159,49 @@ def _grants(moment: Moment) -> Sequence[Statement]:
 
 
 def _sanctions(moment: Moment) -> Sequence[Statement]:
-    over = and_(t.sanctions.c.banned.is_(False), t.sanctions.c.muted_until_ms <= moment.now_ms)
-    return [delete(t.sanctions).where(or_(over, t.sanctions.c.since_ms < moment.audience_ms))]
+    over = and_(
+        audience_tables.sanctions.c.banned.is_(False), audience_tables.sanctions.c.muted_until_ms <= moment.now_ms
+    )
+    return [
+        delete(audience_tables.sanctions).where(or_(over, audience_tables.sanctions.c.since_ms < moment.audience_ms))
+    ]
 
 
 LIST: tuple[TablePolicy, ...] = (
     TablePolicy(
-        t.participants,
+        audience_tables.participants,
         "id name place",
         "created_ms seen_ms",
         "Participants: name, place",
         Until.KEEP_DAYS,
-        _audience(t.participants, "seen_ms"),
+        _audience(audience_tables.participants, "seen_ms"),
         whose="id",
         erased=ErasureOutcome.GONE,
     ),
     TablePolicy(
-        t.chat_messages,
+        audience_tables.chat_messages,
         "participant_id name role text reason reply_to_id",
         "id room_id scope session_id at_ms media_at_ms state until_ms",
         "Messages",
         Until.KEEP_DAYS,
-        _audience(t.chat_messages),
+        _audience(audience_tables.chat_messages),
         whose="participant_id",
         untold="reason",
         erased=ErasureOutcome.GONE,
     ),
     TablePolicy(
-        t.questions,
+        audience_tables.questions,
         "participant_id name role place text original reason",
         "id room_id scope session_id at_ms media_at_ms anonymous state merged_into_id staged_ms answered_ms withdrawn",
         "Questions; one that was on stage stays, without its asker",
         Until.KEEP_DAYS,
-        _audience(t.questions),
+        _audience(audience_tables.questions),
         whose="participant_id",
         untold="reason",
         erased=ErasureOutcome.GONE,
     ),
     TablePolicy(
-        t.question_votes,
+        audience_tables.question_votes,
         "participant_id",
         "question_id",
         "Votes, with their question",
@@ -205,7 +210,7 @@ LIST: tuple[TablePolicy, ...] = (
         erased=ErasureOutcome.GONE,
     ),
     TablePolicy(
-        t.poll_votes,
+        audience_tables.poll_votes,
         "participant_id options",
         "poll_id",
         "Votes, with their poll",
@@ -214,17 +219,17 @@ LIST: tuple[TablePolicy, ...] = (
         erased=ErasureOutcome.GONE,
     ),
     TablePolicy(
-        t.reports,
+        audience_tables.reports,
         "participant_id reason item_id",
         "id room_id scope kind at_ms resolved_ms",
         "Reports: by whom, about what, why",
         Until.KEEP_DAYS,
-        _audience(t.reports),
+        _audience(audience_tables.reports),
         whose="participant_id",
         erased=ErasureOutcome.GONE,
     ),
     TablePolicy(
-        t.sanctions,
+        audience_tables.sanctions,
         "participant_id reason name",
         "scope room_id muted_until_ms banned since_ms",
         "Mutes and bans, which end then",
@@ -235,55 +240,55 @@ LIST: tuple[TablePolicy, ...] = (
         erased=ErasureOutcome.NAMELESS,
     ),
     TablePolicy(
-        t.address_holds,
+        audience_tables.address_holds,
         "participant_id prefix",
         "scope room_id since_ms until_ms",
         "After a ban: the network that it came from (IPv4: 24 bits, IPv6: 56)",
         Until.OVER,
-        _now(t.address_holds, "until_ms"),
+        _now(audience_tables.address_holds, "until_ms"),
         whose="participant_id",
         erased=ErasureOutcome.NAMELESS,
     ),
     TablePolicy(
-        t.moderation_actions,
+        audience_tables.moderation_actions,
         "who label target participant_id reason changes undone_by",
         "id room_id scope session_id at_ms kind undone_ms",
         "What moderators did, about whom, why, and their notes",
         Until.KEEP_DAYS,
-        _audience(t.moderation_actions),
+        _audience(audience_tables.moderation_actions),
         whose="participant_id",
         untold="who label target reason changes undone_by",
         erased=ErasureOutcome.NAMELESS,
     ),
     TablePolicy(
-        t.polls,
+        audience_tables.polls,
         "question options",
         "id room_id scope session_id kind at_ms media_at_ms closed_ms results_at_end removed prepared",
         "Polls, as moderators worded them",
         Until.KEEP_DAYS,
-        _audience(t.polls),
+        _audience(audience_tables.polls),
     ),
     TablePolicy(
-        t.crew_lines,
+        audience_tables.crew_lines,
         "who label text",
         "id room_id scope to at_ms removed",
         "The crew's line",
         Until.KEEP_DAYS,
-        _audience(t.crew_lines),
+        _audience(audience_tables.crew_lines),
     ),
     TablePolicy(
-        t.notices,
+        audience_tables.notices,
         "text",
         "id room_id scope at_ms until_ms removed",
         "Notices to the room",
         Until.KEEP_DAYS,
-        _audience(t.notices),
+        _audience(audience_tables.notices),
     ),
     TablePolicy(
-        t.watch_minutes,
+        audience_tables.watch_minutes,
         "",
         "session_id minute_ms viewers",
-        ends=_audience(t.watch_minutes, "minute_ms"),
+        ends=_audience(audience_tables.watch_minutes, "minute_ms"),
     ),
     TablePolicy(
         t.captions,
@@ -420,7 +425,7 @@ LIST: tuple[TablePolicy, ...] = (
         Until.OVER,
     ),
     TablePolicy(
-        t.room_modes,
+        audience_tables.room_modes,
         "words",
         "scope room_id chat slow_seconds questions anonymous order hold_seconds shield networks word_lists",
         "Words that moderators block, which may be names",
@@ -453,7 +458,7 @@ LIST: tuple[TablePolicy, ...] = (
         "id venue_id kind visibility do_not_record do_not_stream replay minutes chat questions",
     ),
     TablePolicy(t.editions, "", "id session_id start_ms end_ms skips created_ms replaced_ms"),
-    TablePolicy(t.hall_codes, "", "code room_id place created_ms"),
+    TablePolicy(audience_tables.hall_codes, "", "code room_id place created_ms"),
     TablePolicy(t.secrets, "", "name value"),
     TablePolicy(t.revisions, "", "id value"),
     TablePolicy(t.directors, "", "id epoch holder sign since_ms host pid folder"),

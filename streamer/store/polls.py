@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.participation import Poll
 from streamer.conference.visibility import Caller
+from streamer.store.audience_tables import poll_votes
+from streamer.store.audience_tables import polls as table
 from streamer.store.bulk import batches, put_rows, remove_keys
 from streamer.store.mapping import RowMapping, to_json
 from streamer.store.paging import Page, after_pair, page_of, pair_place
-from streamer.store.tables import poll_votes, sessions
-from streamer.store.tables import polls as table
+from streamer.store.tables import sessions
 from streamer.store.visibility import said_in, said_told
 
 _MAPPING = RowMapping(Poll, table)

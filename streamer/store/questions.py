@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer.conference.grants import Action
 from streamer.conference.participation import Question
 from streamer.conference.visibility import Caller
+from streamer.store.audience_tables import question_votes
+from streamer.store.audience_tables import questions as table
 from streamer.store.bulk import batches, put_rows, remove_keys
 from streamer.store.mapping import RowMapping
 from streamer.store.paging import Page, after_pair, page_of, pair_place
-from streamer.store.tables import question_votes, sessions
-from streamer.store.tables import questions as table
+from streamer.store.tables import sessions
 from streamer.store.visibility import question_is_public, said_for_crew, said_in, said_told
 
 _MAPPING = RowMapping(Question, table)

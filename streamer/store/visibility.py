@@ -15,7 +15,8 @@ from streamer.conference.grants import IN_THE_ROOM, Action, Grant, ReachingGrant
 from streamer.conference.participation import CLOSED_PREFIX, PUBLIC_QUESTIONS
 from streamer.conference.sessions import Visibility
 from streamer.conference.visibility import Caller
-from streamer.store.tables import editions, questions, recordings, rooms, sessions
+from streamer.store.audience_tables import questions
+from streamer.store.tables import editions, recordings, rooms, sessions
 
 Clause = ColumnElement[bool]
 

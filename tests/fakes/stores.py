@@ -15,8 +15,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import URL, create_engine
 
+from streamer.store.audience_tables import metadata
 from streamer.store.database import Database, database_url, upgrade
-from streamer.store.tables import metadata
 from tests.fakes.postgres import Postgres, binaries, running_postgres
 
 _SEEDED = ("revisions", "directors", "secrets")

@@ -16,8 +16,8 @@ from streamer.api.first_admin_link import LASTS_S
 from streamer.cli.granting import make_grant, set_password
 from streamer.conference.grants import Role
 from streamer.settings import Settings
+from streamer.store.audience_tables import metadata
 from streamer.store.database import Database
-from streamer.store.tables import metadata
 from tests.unit.api.conftest import Api, Client
 
 Serve = Callable[[Settings], Awaitable[Client]]

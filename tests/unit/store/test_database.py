@@ -20,13 +20,13 @@ from streamer.conference.grants import Grant, Role, new_token
 from streamer.conference.rooms import Between, Room, StartRule, Venue
 from streamer.errors import Conflict, Unprocessable
 from streamer.store import revision
+from streamer.store.audience_tables import metadata
 from streamer.store.database import MIGRATIONS, Database, StoreUnavailable, database_url, revisions, upgrade
 from streamer.store.grants import Grants, OpenConnection, WebRtcConnections
 from streamer.store.marks import Marks
 from streamer.store.room_states import RoomStates
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
-from streamer.store.tables import metadata
 from streamer.store.venues import Venues
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import BigInteger, Boolean, Float, Integer, LargeBinary, Table, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.settings import ArchiveSettings, AudienceSettings
+from streamer.store.audience_tables import metadata
 from streamer.store.database import Database
 from streamer.store.participants import Participants
 from streamer.store.people import LIST, UNDO_DAYS, ErasureOutcome, Periods, TablePolicy, Until, for_people, sweep
-from streamer.store.tables import metadata
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW_MS = 1_800_000_000_000
