@@ -1,4 +1,4 @@
-"""The base of the settings' sections, and the sections of alarms and of messages about them. See :mod:`streamer.settings`."""
+"""The base of the settings' sections, and the sections of alarms and messages. See :mod:`streamer.settings`."""
 
 from __future__ import annotations
 
