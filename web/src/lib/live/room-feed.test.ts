@@ -113,3 +113,15 @@ it('does not take another room’s events for its own', () => {
   ).toBe(false)
   expect(feed.status(base)?.state).toBe('live')
 })
+
+it('keeps what another room carries for this one, and asks where it is another one', () => {
+  const elsewhere = { room: 'a', room_name: 'Salle A', session: session('both', 'Opening', { room: 'a' }) }
+  const known = readStatus({ id: 'turing', name: 'T', state: 'off', elsewhere }, null)!
+  const told = (id: string | null) => {
+    feed.events([event('broadcast.changed', broadcast({ session: null, next: null, elsewhere: id }))])
+    return feed.status(known)
+  }
+  expect(told('both')?.elsewhere).toMatchObject({ room: 'a', roomName: 'Salle A', session: { id: 'both' } })
+  expect(told(null)?.elsewhere).toBeNull()
+  expect(told('other')).toBeNull()
+})

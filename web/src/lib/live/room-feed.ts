@@ -54,6 +54,10 @@ export class RoomFeed {
       if (session === undefined) return null
       told[name] = session
     }
-    return readStatus(told, base.clockOffset_ms)
+    // Another room's session is told by its id alone.
+    const elsewhere = readTextOrNull(broadcast['elsewhere'])
+    if (elsewhere !== null && elsewhere !== base.elsewhere?.session.id) return null
+    const status = readStatus(told, base.clockOffset_ms)
+    return status && { ...status, elsewhere: elsewhere === null ? null : base.elsewhere }
   }
 }
