@@ -144,8 +144,8 @@ class VoicedLevel:
         self.loud.reset()
 
 
-STILL_SHARE = 0.75
-"""A still that is encoded again differs a little with each key frame."""
+STILL_SHARE = 0.4
+"""A still that is encoded again differs a little for a second after each key frame; a living camera nearly always."""
 
 
 @dataclass(slots=True)

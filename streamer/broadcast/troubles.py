@@ -43,7 +43,7 @@ ON_TIMES_S: dict[str, float] = {
 }
 """Code -> on-time, seconds. For ``sound_clipping`` and ``sound_dropouts`` the window of :data:`EVENTS` events, for
 ``sound_quiet`` and ``sound_loud`` of voiced sound."""
-LEAKS = {"sound_hum": 0.15, "sound_howl": 1.0, "sound_one_channel": 2.0, "sound_polarity": 2.0}
+LEAKS = {"sound_hum": 0.5, "sound_howl": 1.0, "sound_one_channel": 2.0, "sound_polarity": 2.0}
 """Causes that words hide now and then: good time takes away this many times as much bad time, not all of it."""
 CARRIES_MS = {"sound_one_channel": 3000.0, "sound_polarity": 3000.0}
 """Pauses of which nobody can tell, ms."""
@@ -226,7 +226,8 @@ class SourceJudge:
                 self._picture_bad[code] = bad
             self._note(code, at_ms, bad, held_ms, brightness=measure.mean)
         frozen = self._conditions["picture_frozen"]
-        since_ms = self._stills.note(at_ms, measure.still, frozen.on_ms)
+        # In the dark nothing is seen to move.
+        since_ms = self._stills.note(at_ms, None if dark else measure.still, frozen.on_ms)
         if not camera or since_ms is None:
             frozen.note(at_ms, False, step_ms)
         else:

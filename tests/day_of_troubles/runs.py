@@ -136,8 +136,8 @@ def clean_sound(kind: str, seed: int, seconds: float) -> Stereo:
     if kind == "applause":
         sound[:, begin : begin + length] = noise + rec.applause(rng, length / rec.RATE)
     else:
-        # A voice from the hall, far from the microphone, after a pause.
-        far = rec.at_level(rec.reverberant(rec.speech(rng, length / rec.RATE), rng, wet=0.9), -36.0)
+        # A voice from the hall, after a pause; softer than -30 LUFS it would be quiet indeed.
+        far = rec.at_level(rec.reverberant(rec.speech(rng, length / rec.RATE), rng, wet=0.9), -28.0)
         sound[:, begin : begin + length] = noise + far[:length]
     return sound
 

@@ -299,7 +299,7 @@ def test_a_frozen_camera_is_found_through_the_noise_of_key_frames_and_an_empty_s
     still, noise = replace(HALL, still=True), replace(HALL, still=None)
     frozen = Timeline(SourceJudge(kind="camera")).pictures(5, HALL).pictures(11, *[still] * 7, noise)
     assert frozen.told == {"picture_frozen": pytest.approx(15.0, abs=0.3)}
-    empty = Timeline(SourceJudge(kind="camera")).pictures(120, still, noise)
+    empty = Timeline(SourceJudge(kind="camera")).pictures(120, still, noise, noise, noise)
     assert empty.told == {}
     nodding = Timeline(SourceJudge(kind="camera")).pictures(120, *[still] * 30, HALL)
     assert nodding.told == {}
