@@ -367,7 +367,12 @@ async def test_a_message_of_long_ago_rings_nobody_and_reaches_programs_all_the_s
         await HookMessages(connection).add(messages)
     await services.notifier.outbox.start()
     async with notifying(services):
-        await until(lambda: services.notifier.outbox.waiting == 0)
+
+        async def settled() -> bool:
+            log = [(await hall("GET", f"/hooks/{one['id']}/messages"))["items"][0] for one in made]
+            return bool(receiver.got) and all(one["next"] is None for one in log)
+
+        await until_answered(settled)
     assert [one.path for one in receiver.got] == ["/hook"]
     log = (await hall("GET", f"/hooks/{made[1]['id']}/messages"))["items"]
     assert [(one["sent"], one["next"], one["problem"]["code"]) for one in log] == [(None, None, "over")]
