@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Section(BaseModel):
@@ -97,5 +98,16 @@ class NotifySettings(Section):
     Apprise resolves names and follows redirects by itself."""
     send_timeout_s: float = Field(5.0, gt=0, le=30)
     """The time for one message to one hook, seconds. Higher waits for slow receivers; lower frees places sooner."""
+    heartbeat_url: str = ""
+    """An address that the server asks for every minute while it is ready, so that a service that misses it tells of the
+    server's death. The rules for addresses are those of schedules.allow_networks. Empty: none is asked for."""
     max_hooks: int = Field(200, ge=1, le=2000)
     """The ways to reach people in all; one person has 20 at most. Higher takes more memory and connections."""
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password):
+            raise ValueError("The address does not begin with http:// or https://, or contains a password")
+        return value

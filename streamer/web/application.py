@@ -72,9 +72,11 @@ from streamer.store.sessions import Sessions
 from streamer.supervision import TASKS, Work, start_kept
 from streamer.web.access import RestAccess, RestViews
 from streamer.web.connections import ConnectionStats
+from streamer.web.heartbeat import Heartbeat
 from streamer.web.viewers import count_viewers, viewers_now
 
 CONNECTIONS = web.AppKey("connections", ConnectionStats)
+HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
 LAPSES = web.AppKey("lapses", LapseWatch)
 REALTIME = web.AppKey("realtime", Realtime)
 
@@ -140,6 +142,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     run(partial(count_viewers, services, app[delivery.LIVE].viewers), "viewers")
     run(app[LAPSES].run, "lapsed grants")
     run(services.schedules.run, "schedule poller")
+    run(app[HEARTBEAT].run, "heartbeat")
     run(services.portraits.run, "portraits")
     run(services.notifier.run, "notifier")
 
@@ -177,6 +180,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         return look_at_disk()
 
     checks = {"database": database.ping, "media_host": media_host, "disk": disk}
+    app[HEARTBEAT] = Heartbeat(settings, checks)
     health.add_routes(app, metrics, checks, guard=MetricsAccess(services))
     return app
 

@@ -122,6 +122,7 @@ async def test_keys_select_a_room_and_act_on_the_one_that_is_named(browser: Brow
 @pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
 async def test_the_wall_fits_from_a_phone_to_a_television(browser: Browser, wall: Running, language: str) -> None:
     async with opened(browser, await link(wall), language=language) as seen:
+        await seen.page.set_viewport_size({"width": 1920, "height": 1080})
         await seen.page.locator(ROW.format("wall-a")).locator("img").first.wait_for()
         await seen.page.keyboard.press("1")
         for width, height in (390, 844), (320, 640), (1920, 1080), (3840, 2160):

@@ -40,6 +40,7 @@ WEB = (
     "audience tick",
     "director",
     "erasures",
+    "heartbeat",
     "lapsed grants",
     "media host link",
     "notifier",

@@ -116,6 +116,17 @@ export class CrewChannel {
     return false
   }
 
+  /** Says something ready; what is being written stays. Never rejects. */
+  async answer(text: string): Promise<boolean> {
+    this.problem = ''
+    const answer = await this.ports.send('crew.say', { text, to: 'crew' })
+    if (answer.ok) {
+      this.own = new Map(this.own).set(readText(answer.data['id']), readTextOrNull(answer.data['action']))
+      this.seen()
+    } else this.problem = answer.error.code
+    return answer.ok
+  }
+
   async takeBack(id: string): Promise<boolean> {
     const action = this.own.get(id)
     if (!action) return false

@@ -218,6 +218,16 @@ export class Overview {
     await this.turn()
   }
 
+  /** Says something on a room's crew line. Why it was not said is in `untapped`. */
+  async say(room: string, text: string): Promise<void> {
+    const key = `say/${room}/${text}`
+    if (this.pending.includes(key)) return
+    this.pending = [...this.pending, key]
+    const answer = await this.socket.send('crew.say', { room, text, to: 'crew' })
+    this.untapped = answer.ok ? '' : answer.error.code
+    this.pending = this.pending.filter((other) => other !== key)
+  }
+
   private async enter(): Promise<void> {
     const result = await this.api.get<Schema['MeView']>('/api/v1/me')
     if (!result.ok && result.status !== 401 && result.status !== 403) return
