@@ -96,6 +96,8 @@ class DutyList(BaseModel):
     """In the order in which people are rung."""
 
     items: list[DutyView]
+    cursor: None = None
+    """The list is short: it has no second page."""
 
 
 def _rooms(services: Services, grant: Grant, venue: str | None) -> list[Room]:

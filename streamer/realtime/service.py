@@ -138,6 +138,7 @@ class Realtime:
         self._closed = True
         self.feed.close()
         self._stop_pulses()
+        self._stop_pulses = lambda: None
         self._audience_feed.close()
         for task in self._tasks:
             task.cancel()

@@ -171,7 +171,7 @@ async def test_who_hears_nothing_is_helped_before_the_technician_is_called(
     await ada.page.get_by_role("button", name="Still no sound").click()
     await ada.text("Thank you, the technician has been told")
     told = await moderator.told("trouble")
-    assert told["data"] == {"kind": "no_sound", "people": 1, "alarm": False}
+    assert told["data"] == {"kind": "no_sound", "people": 1, "alarm": False, "viewers": 2}
     await ada.page.keyboard.press("Escape")
 
 

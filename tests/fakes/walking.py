@@ -18,7 +18,7 @@ _ADDRESS = re.compile(r"""(?:https?://streamer\.test)?/[A-Za-z0-9_~./?&=%@:+-]*[
 _BASE64 = re.compile(r"[A-Za-z0-9_+/-]{16,}")
 OPEN = "wagtail"
 """A word in all public texts, which proves that a walk has found something."""
-MOST = 600
+MOST = 1_000
 """Addresses: more than there are, so that a walk that turns in circles ends."""
 
 

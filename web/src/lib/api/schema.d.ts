@@ -519,6 +519,11 @@ export interface components {
         DutyList: {
             /** Items */
             items: components["schemas"]["DutyView"][];
+            /**
+             * Cursor
+             * @default null
+             */
+            cursor?: null;
         };
         /**
          * DutyOffer
