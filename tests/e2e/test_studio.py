@@ -377,7 +377,7 @@ async def test_a_hold_for_the_venue_is_read_on_the_page_and_on_the_slate_within_
                 first = decoding.pictures(await follower.run_bytes(name, msn, msn))[0]
                 said[known[msn].pdt_ms or 0] = first.luma.astype(int)
             words_shown = [at for at, luma in said.items() if np.abs(luma - said[max(said)]).mean() < 1]
-            # What goes off air is cut at the last finished part.
+            # Going off air cuts at the last finished part.
             assert -PART_MS < min(words_shown) - held_ms < 2000
         await crew.page.get_by_role("button", name="Resume all rooms of Brest").click()
         await server.wait_state("etage", "live")

@@ -125,6 +125,8 @@ async def test_lowest_latency_plays_over_webrtc_and_falls_back_when_it_is_full(
         await until_answered(quick, limit_s=60, what=lambda: f"latencies {measured[-20:]}")
         assert not any(PART.search(request.url) for request in first.requests[asked:])
         async with watching(browser, server, "?latency=lowest") as second:
+            # Its first attempt is over.
+            await second.wait_moving()
             answers: list[int] = []
             second.page.on("response", lambda answer: answers.append(answer.status) if "/whep/" in answer.url else None)
             await second.page.reload()

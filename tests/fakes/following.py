@@ -77,7 +77,7 @@ def _stuttered(follower: HlsFollower, text: str) -> bool:
         return False
     segment = follower.segment(match["name"], int(match["msn"]))
     begin = segment.pdt_ms or 0
-    return _skipped(begin, begin + float(segment.known_duration) * 1000)
+    return skipped(begin, begin + float(segment.known_duration) * 1000)
 
 
 def breaks(follower: HlsFollower, name: str) -> list[int]:
@@ -85,11 +85,12 @@ def breaks(follower: HlsFollower, name: str) -> list[int]:
     return [
         msn
         for msn, segment in follower.tracks[name].reader.known.items()
-        if msn > 1 and segment.discontinuity and not _skipped((segment.pdt_ms or 0) - SEEN_MS, segment.pdt_ms or 0)
+        if msn > 1 and segment.discontinuity and not skipped((segment.pdt_ms or 0) - SEEN_MS, segment.pdt_ms or 0)
     ]
 
 
-def _skipped(begin_ms: float, end_ms: float) -> bool:
+def skipped(begin_ms: float, end_ms: float) -> bool:
+    """Whether a camera of ours skipped frames about then, because the machine was busy. UTC ms."""
     return any(begin_ms - NEAR_MS <= at <= end_ms + NEAR_MS for at in STUTTERS)
 
 
@@ -118,6 +119,6 @@ def holes_ms(follower: HlsFollower, name: str, first: int = 0) -> list[float]:
         assert after is not None, f"{name}: no segment {msn + 1}"
         assert before.pdt_ms is not None
         assert after.pdt_ms is not None
-        if not _skipped(before.pdt_ms, after.pdt_ms):
+        if not skipped(before.pdt_ms, after.pdt_ms):
             out.append(after.pdt_ms - before.pdt_ms - float(before.known_duration) * 1000)
     return [hole for hole in out if abs(hole) > 2]
