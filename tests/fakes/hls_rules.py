@@ -16,6 +16,7 @@ PDT_TOLERANCE_MS = 2
 """Milliseconds and five decimals are both rounded."""
 ALIGNMENT_MS = 60
 """Sound is cut at the AAC frame nearest to where the picture is (21.3 ms each)."""
+JUMPS = "media time jumps without a discontinuity"
 
 
 def check_playlist(p: MediaPlaylist, *, others: Iterable[str] = ()) -> list[str]:
@@ -104,7 +105,7 @@ def check_replay(p: MediaPlaylist) -> list[str]:
             if s.discontinuity:
                 rule(s.pdt_ms >= expected - ALIGNMENT_MS, f"{name}: media time jumps back")
             else:
-                rule(abs(s.pdt_ms - expected) <= PDT_TOLERANCE_MS, f"{name}: media time jumps without a discontinuity")
+                rule(abs(s.pdt_ms - expected) <= PDT_TOLERANCE_MS, f"{name}: {JUMPS}")
     return bad
 
 
