@@ -9,17 +9,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import structlog
-
 from streamer.control.media_plane import Change, MediaPlane, RoomLink
 from streamer.director.director import Director
 from streamer.realtime.hub import STUDIO, Hub
 from streamer.realtime.messages import EVERY_ROOM, Pulse
-from streamer.supervision import TASKS
 
 PULSE_S = 1.0
-
-log = structlog.get_logger(__name__)
 
 
 class Pulses:
@@ -49,11 +44,7 @@ class Pulses:
         """Runs until it is cancelled."""
         while True:
             await asyncio.sleep(PULSE_S)
-            try:
-                self.beat()
-            except Exception:
-                TASKS.note("realtime pulse")
-                log.exception("realtime_pulse_failed")
+            self.beat()
 
     def beat(self) -> None:
         """Tell each room's pulse to those who follow all rooms."""
