@@ -6,8 +6,11 @@ Order of precedence: command line, environment (``STREAMER_``, sections by ``__`
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -479,10 +482,32 @@ def merged_settings(from_file: dict[str, Any], title: str, overrides: dict[str, 
     env: dict[str, Any] = {}
     with problems.collected():
         env = Settings().model_dump(exclude_unset=True)
+    for path, value in _unread(os.environ):
+        problems.add(path, UNKNOWN, "There is no such setting", value)
     with problems.collected():
         settings = Settings.model_validate(_merge(_merge(known, env), overrides))
     problems.tell(title)
     return settings
+
+
+def _unread(environment: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Variables that were meant as settings and are none: they would be ignored. Others that begin with ``STREAMER_``
+    are somebody else's (Kubernetes makes some for a service of this name)."""
+    top = [name for name, field in Settings.model_fields.items() if not isinstance(field.default, Section)]
+    flat = {f"{name}_{key}" for name, section in Settings.model_fields.items() for key in _keys(section.default)}
+    for variable, value in environment.items():
+        name = variable.lower().removeprefix("streamer_")
+        if name == variable.lower() or value.startswith(("tcp://", "udp://")):
+            continue
+        section, *rest = name.split("__")
+        if (rest and section not in Settings.model_fields) or name in flat:
+            yield (section, *rest), value
+        elif name not in Settings.model_fields and get_close_matches(name, top, 1, cutoff=0.85):
+            yield (name,), value
+
+
+def _keys(default: Any) -> Iterable[str]:
+    return type(default).model_fields if isinstance(default, Section) else ()
 
 
 def _merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:

@@ -91,9 +91,10 @@ def _told(error: ValidationError, file: Path | None, lines: Mapping[SettingPath,
     for item in error.errors(include_url=False, include_context=False):
         path = item["loc"]
         name = ".".join(str(step) for step in path)
-        variable = "STREAMER_" + "__".join(str(step) for step in path[:2]).upper()
+        variables = ("STREAMER_" + "__".join(str(step) for step in path[:size]).upper() for size in (None, 2))
+        variable = next((one for one in variables if one in os.environ), "")
         line = next((lines[path[:size]] for size in range(len(path), 0, -1) if path[:size] in lines), 0)
-        if variable in os.environ:
+        if variable:
             line, where = 0, f"{variable}: " if variable != "STREAMER_ADMIN_TOKEN" else ""
         else:
             where = f"{file}:{line}: " if line else ""
@@ -112,9 +113,10 @@ def meant(path: SettingPath, *, section: bool) -> str:
     *above, last = (str(step) for step in path)
     if section:
         return "".join(get_close_matches(last, _IN_SECTIONS, 1))
-    near = get_close_matches(last, _IN_SECTIONS.get(above[0], ()), 1, cutoff=0.65) if above else []
-    if near:
-        return f"{above[0]}.{near[0]}"
+    for name in get_close_matches(above[0], _IN_SECTIONS, 1) if above else ():
+        if near := get_close_matches(last, _IN_SECTIONS[name], 1, cutoff=0.65):
+            return f"{name}.{near[0]}"
     others = {field: f"{name}.{field}" for name, fields in _IN_SECTIONS.items() for field in fields}
+    others |= {f"{name}_{field}": f"{name}.{field}" for name, fields in _IN_SECTIONS.items() for field in fields}
     others |= {name: name for name in Settings.model_fields if name not in _IN_SECTIONS}
     return others.get(last) or "".join(others[name] for name in get_close_matches(last, others, 1, cutoff=0.75))

@@ -137,6 +137,19 @@ async def test_an_event_of_no_venue_is_planned_in_the_rooms_that_it_has(town: To
     assert await town.sessions() == []
 
 
+async def test_new_sessions_take_the_organisers_defaults_where_the_schedule_says_nothing(town: Town) -> None:
+    everywhere = {"kind": "conference", "replay": "after_review", "do_not_record": "ask"}
+    await town.api("POST", "/templates", everywhere)
+    await town.api("POST", "/templates", {"kind": "conference", "venue": "nantes", "chat": "review"})
+    await town.api("PATCH", "/events/fair", {"source_url": town.url})
+    said = frab(Talk("Said", "Loire", "", 2)).replace("<persons/>", "<persons/><do_not_record>false</do_not_record>")
+    (silent,) = (line for line in frab(Talk("Silent", "Loire")).split("<room ")[1:])
+    await town.poll(said.replace("</event>", "</event>" + silent[silent.index("<event") : silent.rindex("</room>")], 1))
+    made = {one["title"]: one for one in (await town.api("GET", "/sessions"))["items"]}
+    told = [(title, one["do_not_record"], one["replay"], one["chat"]) for title, one in sorted(made.items())]
+    assert told == [("Said", "no", "after_review", "review"), ("Silent", "ask", "after_review", "review")]
+
+
 async def test_who_set_the_address_is_asked_each_time(town: Town) -> None:
     """The administrator's address plants in Paris; a technician of the session publishes there. An organiser's does
     neither, whoever presses the button."""

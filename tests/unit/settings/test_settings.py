@@ -142,6 +142,23 @@ def test_all_mistakes_are_told_at_once_with_line_and_what_was_meant(
     ]
 
 
+def test_a_variable_that_would_be_ignored_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("MDIA__RUNGS", "SERVER_PORT", "ADMIN_TOKN", "NOTHING__LIKE__IT"):
+        monkeypatch.setenv(f"STREAMER_{variable}", "a-value-that-is-secret")
+    # Other programs' own: our command line's, and those of a Kubernetes service of this name.
+    for variable in ("PUBLISH_TOKEN", "FIXTURES", "SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_8080_TCP_ADDR"):
+        monkeypatch.setenv(f"STREAMER_{variable}", "1")
+    monkeypatch.setenv("STREAMER_HLS_PART_S", "tcp://10.0.0.1:80")
+    with pytest.raises(ValidationError):
+        load_settings()
+    assert sorted(mistakes(None, {})) == [
+        "STREAMER_ADMIN_TOKN: admin_tokn: there is no such setting; did you mean admin_token?",
+        "STREAMER_MDIA__RUNGS: mdia.rungs: there is no such setting; did you mean media.rungs?",
+        "STREAMER_NOTHING__LIKE__IT: nothing.like.it: there is no such setting",
+        "STREAMER_SERVER_PORT: server_port: there is no such setting; did you mean server.port?",
+    ]
+
+
 def test_a_file_that_is_cut_off_or_no_text_is_told(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text('[server]\nhost = "127.0.0.1\n\nport = [1,\n')
