@@ -378,7 +378,8 @@ class Archivist:
         gone = union((*forbidden(session, entry.others), *going))
         span = with_handles(Span(session.started_ms, end_ms), gone)
         link = self._plane.rooms.get(session.room)
-        mirrored = glance(link.view, PROGRAMME_OUTPUT, span) if link is not None else None
+        seen = glance(link.view, PROGRAMME_OUTPUT, span) if link is not None else None
+        mirrored = await asyncio.to_thread(seen) if seen is not None else None
         fresh = [mirrored] if mirrored is not None else []
         begins_ms = min((reel.begin_ms for reel in (*fresh, *before.reels)), default=FOREVER_MS)
         another = mirrored is not None and mirrored.broadcast.id not in {r.broadcast.id for r in before.reels}

@@ -7,12 +7,13 @@ out. A cut through it is an edition (:mod:`.editions`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Chunk, InitSection, Part, Segment
-from streamer.broadcast.view import BroadcastView, RenditionView
+from streamer.broadcast.segment_table import unpacked
+from streamer.broadcast.view import BroadcastView
 
 HANDLE_MS = 5 * 60 * 1000
 """The time that is kept before the start and after the end, so that a cut can be moved."""
@@ -91,27 +92,34 @@ def chunks_of(reels: Iterable[Reel]) -> Iterable[Chunk]:
                     yield part.chunk
 
 
-def glance(view: BroadcastView, output: str, span: Span, *, numbers: range | None = None) -> Reel | None:
-    """A copy of the segments that ``output`` lists in ``span`` now; None if it lists none. It is quick, because it runs
-    on the loop that owns the mirror: complete segments are shared, because they never change in place.
+def glance(view: BroadcastView, output: str, span: Span, *, numbers: range | None = None) -> Callable[[], Reel | None]:
+    """Look at the segments that ``output`` lists in ``span`` now. Quick: it runs on the loop that owns the mirror. The
+    function that it returns makes the copy, in a thread where there may be hours of it; None if nothing is listed.
 
     ``numbers``: only these segments.
     """
     broadcast, found = view.broadcast, view.outputs.get(output)
     if broadcast is None or found is None:
-        return None
+        return lambda: None
     begin, end = ((ms - broadcast.epoch_ms) * TICKS_PER_MS for ms in (span.from_ms, span.to_ms))
-    tracks: dict[str, tuple[Segment, ...]] = {}
-    for name, track in found.tracks.items():
-        tracks[name] = tuple(
-            segment if segment.complete else msgspec.structs.replace(segment, parts=list(segment.parts))
-            for segment in _numbered(track, numbers)
-            if segment.start < end and segment.start + segment.duration > begin and (segment.parts or segment.gap)
-        )
-    if not any(tracks.values()):
-        return None
-    needed = {segment.init for segments in tracks.values() for segment in segments}
-    return Reel(broadcast, tuple(init for number, init in view.inits.items() if number in needed), tracks)
+    listed = {name: track.segments.copied(numbers) for name, track in found.tracks.items()}
+    inits = dict(view.inits)
+
+    def read() -> Reel | None:
+        tracks = {
+            name: tuple(
+                segment
+                for segment in unpacked(segments)
+                if segment.start < end and segment.start + segment.duration > begin and (segment.parts or segment.gap)
+            )
+            for name, segments in listed.items()
+        }
+        if not any(tracks.values()):
+            return None
+        needed = {segment.init for segments in tracks.values() for segment in segments}
+        return Reel(broadcast, tuple(init for number, init in inits.items() if number in needed), tracks)
+
+    return read
 
 
 def collect(
@@ -119,14 +127,8 @@ def collect(
 ) -> Reel | None:
     """As :func:`glance`, without the stretches ``gone`` and without bytes that are on no disk; None if nothing is
     left."""
-    reel = glance(view, output, span, numbers=numbers)
+    reel = glance(view, output, span, numbers=numbers)()
     return without(reel, gone) if reel is not None else None
-
-
-def _numbered(track: RenditionView, numbers: range | None) -> Iterable[Segment]:
-    if numbers is None:
-        return track.segments.values()
-    return (segment for n in numbers if (segment := track.get(n)) is not None)
 
 
 def without(reel: Reel, gone: Sequence[Span]) -> Reel | None:

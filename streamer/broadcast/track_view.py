@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import msgspec
 
 from streamer.broadcast.programme import Chunk, Part, Rendition, Segment
+from streamer.broadcast.segment_table import SegmentTable
 
 
 class OutOfStep(ValueError):
@@ -28,15 +28,17 @@ class RenditionView:
         "_merge_after",
         "_merge_from",
         "_newest_whole",
+        "_pack_after",
         "rendition",
         "segments",
         "version",
     )
 
-    def __init__(self, rendition: Rendition, *, merge_after_ticks: int) -> None:
+    def __init__(self, rendition: Rendition, *, pack_after_ticks: int, merge_after_ticks: int) -> None:
         self.rendition = rendition
-        self.segments: dict[int, Segment] = {}
+        self.segments = SegmentTable()
         self.version = 0
+        self._pack_after = pack_after_ticks
         self._merge_after = merge_after_ticks
         self._merge_from = 0
         self._last: Segment | None = None
@@ -47,7 +49,8 @@ class RenditionView:
     @property
     def first(self) -> Segment | None:
         """The oldest segment that is still listed."""
-        return next(iter(self.segments.values()), None)
+        msn = self.segments.first_msn
+        return None if msn is None else self.segments.get(msn)
 
     @property
     def last(self) -> Segment | None:
@@ -92,6 +95,7 @@ class RenditionView:
         return whole if whole is not None and whole.msn in self.segments else None
 
     def get(self, msn: int) -> Segment | None:
+        """The segment of that number. It must not be changed."""
         return self.segments.get(msn)
 
     def lists_init(self, interval: int, init: int) -> bool:
@@ -99,7 +103,7 @@ class RenditionView:
         return self._init_refs[(interval, init)] > 0
 
     def keeps_parts(self, segment: Segment) -> bool:
-        """Whether the segment is so young that its parts are not merged yet (see ``MERGE_AFTER_TARGETS``)."""
+        """Whether the segment is so young that its parts are not merged yet (see ``YOUNG_TARGETS``)."""
         return segment.start + segment.duration > self.end - self._merge_after
 
     def reached(self, msn: int, part: int | None = None) -> bool:
@@ -162,8 +166,7 @@ class RenditionView:
 
     def trim(self, first_msn: int, version: int) -> None:
         self._dropped_below = first_msn
-        for msn in list(self._before(first_msn)):
-            gone = self.segments.pop(msn)
+        for gone in self.segments.drop_before(first_msn):
             if not gone.gap:
                 self._drop_init(gone)
         self.version = version
@@ -176,7 +179,7 @@ class RenditionView:
                 continue
             # More parts of an open segment may be announced by number; none is kept.
             gap = msgspec.structs.replace(segment, parts=[], gap=True, gap_duration=max(1, segment.duration))
-            self.segments[msn] = gap
+            self.segments.replace(gap)
             self._drop_init(segment)
             if self._last is not None and self._last.msn == msn:
                 self._last = gap
@@ -190,14 +193,8 @@ class RenditionView:
         if not self._init_refs[key]:
             del self._init_refs[key]
 
-    def _before(self, first_msn: int) -> Iterator[int]:
-        for msn in self.segments:
-            if msn >= first_msn:
-                return
-            yield msn
-
     def _keep(self, segment: Segment) -> None:
-        self.segments[segment.msn] = segment
+        self.segments.add(segment)
         if segment.gap:
             return
         self._init_refs[(segment.interval, segment.init)] += 1
@@ -205,24 +202,34 @@ class RenditionView:
             self._newest_whole = segment
 
     def _merge_old(self) -> None:
-        first = self.first
+        first = self.segments.first_msn
         if first is None:
             return
-        msn = max(self._merge_from, first.msn)
+        msn = max(self._merge_from, first)
         while (segment := self.segments.get(msn)) is not None and segment.complete:
             if self.keeps_parts(segment):
                 break
             merged = _merge(segment.parts)
             if merged is not None:
-                self.segments[msn] = whole = msgspec.structs.replace(segment, parts=[merged])
-                if self._newest_whole is segment:
+                whole = msgspec.structs.replace(segment, parts=[merged])
+                self.segments.replace(whole)
+                if self._newest_whole is not None and self._newest_whole.msn == msn:
                     self._newest_whole = whole
             msn += 1
         self._merge_from = msn
+        self._pack_old()
 
-    def load(self, segments: list[Segment], first_msn: int, version: int) -> None:
-        """Take over a snapshot's segments, oldest first."""
+    def _pack_old(self) -> None:
+        oldest_end = self.end - self._pack_after
+        for segment in list(self.segments.young):
+            if not segment.complete or segment.start + segment.duration > oldest_end:
+                break
+            self.segments.pack()
+
+    def load(self, segments: list[Segment], first_msn: int, version: int) -> list[Segment]:
+        """Take over a snapshot's segments, oldest first. Returns those at a discontinuity."""
         self._dropped_below = first_msn
+        cuts: list[Segment] = []
         for segment in segments:
             kept = msgspec.structs.replace(segment, parts=list(segment.parts), complete=segment.complete or segment.gap)
             if self._last is not None and kept.msn != self._last.msn + 1:
@@ -230,18 +237,19 @@ class RenditionView:
             self._last = kept
             if kept.msn >= first_msn:
                 self._keep(kept)
+            if kept.discontinuity:
+                cuts.append(kept)
+        self._pack_old()
         self.version = version
+        return cuts
 
     def copy_segments(self) -> list[Segment]:
-        """For a snapshot: complete segments are shared, an open one is copied."""
-        out = list(self.segments.values())
+        """For a snapshot, as :meth:`SegmentTable.copied` gives them."""
+        out = self.segments.copied()
         last = self._last
-        if last is None:
-            return out
-        if not out or out[-1].msn != last.msn:
-            out.append(last)  # an open segment before the window: the reader needs it to follow the next event
-        if not last.complete:
-            out[-1] = msgspec.structs.replace(last, parts=list(last.parts))
+        if last is not None and last.msn not in self.segments:
+            # An open segment before the window: the reader needs it to follow the next event.
+            out.append(last if last.complete else msgspec.structs.replace(last, parts=list(last.parts)))
         return out
 
 

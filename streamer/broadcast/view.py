@@ -4,8 +4,8 @@ Pure: events in (:mod:`streamer.broadcast.media_events`), state out; no clock, n
 room process mirrors its own events to make the snapshot for a new data socket; a web process mirrors the events that it
 receives and renders playlists from them.
 
-Memory is bounded by the output's window: segments leave at ``Trimmed``, and the parts of a segment that left the live
-edge :data:`MERGE_AFTER_TARGETS` target durations ago become one part if they lie side by side on disk.
+Memory is bounded by the output's window: segments leave at ``Trimmed``. A segment that left the live edge
+:data:`YOUNG_TARGETS` target durations ago is kept as bytes, its parts as one if they lie side by side on disk.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ from streamer.broadcast.media_events import (
     Trimmed,
 )
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Chunk, InitSection, Interval, Segment
+from streamer.broadcast.segment_table import unpacked
 from streamer.broadcast.track_view import OutOfStep, RenditionView
 
 __all__ = ["BroadcastView", "OutOfStep", "OutputView", "RenditionView", "Still"]
 
-MERGE_AFTER_TARGETS = 8
+YOUNG_TARGETS = 8
 """A playlist lists the parts of the last three target durations. A slow client may still ask for a part that it saw a
 while ago, so parts stay separate for some time after that."""
 PROGRAMME_MERGE_S = 2700
@@ -79,9 +80,12 @@ class OutputView:
         """The output, or the whole broadcast, has ended (EXT-X-ENDLIST)."""
         self.version = 0
         """Version of the newest change in any rendition."""
-        merge_after_s = MERGE_AFTER_TARGETS * broadcast.target_duration_s
-        merge_after = (PROGRAMME_MERGE_S if name == PROGRAMME_OUTPUT else merge_after_s) * TICKS_PER_S
-        self.tracks = {r.name: RenditionView(r, merge_after_ticks=merge_after) for r in broadcast.renditions}
+        young = YOUNG_TARGETS * broadcast.target_duration_s * TICKS_PER_S
+        merge_after = PROGRAMME_MERGE_S * TICKS_PER_S if name == PROGRAMME_OUTPUT else young
+        self.tracks = {
+            r.name: RenditionView(r, pack_after_ticks=young, merge_after_ticks=merge_after)
+            for r in broadcast.renditions
+        }
         self._discontinuities: list[int] = []
 
     @property
@@ -235,6 +239,14 @@ class BroadcastView:
 
     def snapshot(self) -> Snapshot:
         """The whole state as one message; ``seq`` is that of the last event it contains."""
+        packed = self.packed_snapshot()
+        for tracks in packed.outputs.values():
+            for name, segments in tracks.items():
+                tracks[name] = list(unpacked(segments))
+        return packed
+
+    def packed_snapshot(self) -> Snapshot:
+        """The same, for whoever encodes it: old segments are in it as bytes already. Quick, on the loop."""
         return Snapshot(
             seq=self.seq,
             broadcast=self.broadcast,
@@ -320,8 +332,7 @@ class BroadcastView:
                     track = output.tracks.get(rendition)
                     if track is None:
                         raise OutOfStep(f"snapshot has segments of {rendition}, which is no rendition")
-                    track.load(segments, output.first_msn, version)
-                    for segment in segments:
+                    for segment in track.load(segments, output.first_msn, version):
                         output.note_discontinuity(segment)
                 output.closed = snapshot.closed or name in snapshot.closed_outputs
                 if still := snapshot.stills.get(name):

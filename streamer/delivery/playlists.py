@@ -262,8 +262,7 @@ def live_window_start(output: OutputView, track: RenditionView, window_ticks: in
     msn = track.last_complete_msn
     total = 0
     while msn > first.msn:
-        segment = track.get(msn)
-        total += segment.duration if segment else 0
+        total += track.segments.duration(msn)
         if total >= window_ticks:
             return msn
         msn -= 1

@@ -9,8 +9,10 @@ playlist shares the finished one.
 from __future__ import annotations
 
 import zlib
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Segment
 from streamer.broadcast.view import OutputView, RenditionView
@@ -53,14 +55,29 @@ def deflate(data: bytes, *, last: bool = False) -> bytes:
 
 @dataclass(slots=True)
 class _Block:
-    """The lines of the segments from ``n * BLOCK`` on, as far as they are settled."""
+    """The lines of :data:`BLOCK` segments at most, as far as they are settled."""
 
-    lines: dict[int, bytes] = field(default_factory=dict)
+    first: int
+    """The number of the first segment."""
     text: bytes = b""
+    ends: array[int] = field(default_factory=partial(array, "I"))
+    """The place in the text at which each segment's lines end."""
     packed: bytes = b""
+    """Of a whole block."""
+
+    def add(self, msn: int, lines: str) -> None:
+        while self.first + len(self.ends) < msn:
+            self.ends.append(len(self.text))  # it left the window before it was settled
+        self.text += lines.encode()
+        self.ends.append(len(self.text))
 
     def joined(self, first: int, end: int) -> bytes:
-        return b"".join(line for msn, line in self.lines.items() if first <= msn < end)
+        """The lines of the segments from ``first`` to below ``end``."""
+        return self.text[self._place(first) : self._place(end)]
+
+    def _place(self, msn: int) -> int:
+        number = min(msn - self.first, len(self.ends))
+        return self.ends[number - 1] if number > 0 else 0
 
 
 class TrackRenderer:
@@ -160,12 +177,13 @@ class TrackRenderer:
         begin = max(self._settled_to, first)
         for msn in range(begin, boundary):
             segment = self._track.segments[msn]
-            block = self._blocks.setdefault(msn // BLOCK, _Block())
-            block.lines[msn] = text.segment(segment, self._settled_last, parts=False).encode()
+            block = self._blocks.get(msn // BLOCK)
+            if block is None:
+                block = self._blocks[msn // BLOCK] = _Block(msn)
+            block.add(msn, text.segment(segment, self._settled_last, parts=False))
             if not segment.gap:
                 self._settled_last = segment
-            if len(block.lines) == BLOCK:
-                block.text = block.joined(0, msn + 1)
+            if len(block.ends) == BLOCK:
                 block.packed = deflate(block.text)
         self._settled_to = max(boundary, begin)
         for n in [n for n in self._blocks if (n + 1) * BLOCK <= first]:
@@ -210,8 +228,8 @@ class TrackRenderer:
     def _opening_map(self, text: TrackText, start: int, tail: str) -> str:
         """The init section of a playlist's first segment. The segment's own lines name it only if it changed."""
         block = self._blocks.get(start // BLOCK)
-        line = block.lines.get(start) if block is not None else None
-        own = line.decode() if line is not None else tail
+        line = block.joined(start, start + 1) if block is not None else b""
+        own = line.decode() if line else tail
         if "#EXT-X-MAP" in own.partition("#EXT-X-PROGRAM-DATE-TIME")[0]:
             return ""
         msn = start

@@ -18,6 +18,7 @@ from pathlib import Path
 from streamer.broadcast.chunks import ChunkSet
 from streamer.broadcast.media_events import MediaEvent, OutputGone, PartMade, Snapshot, Trimmed
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Chunk
+from streamer.broadcast.segment_table import unpacked
 from streamer.formats.index import encode_event
 from streamer.media.disk import QUEUE_BYTES, DiskWriter, JobQueue, NewIndex, Punch, PutPart, PutRecord, Remove
 from streamer.media.ring import Ring
@@ -79,8 +80,8 @@ def _resolve(job: asyncio.Future[int], size: int) -> None:
 class Recorder:
     """Keeps the parts of one broadcast: the newest in ``ring``, all of them in ``room_dir``.
 
-    ``snapshot`` gives the first state of the index, usually ``BroadcastView.snapshot``. ``next_files`` (by stream) and
-    ``next_index`` come from a recovery.
+    ``snapshot`` gives the first state of the index, usually ``BroadcastView.packed_snapshot``. ``next_files`` (by
+    stream) and ``next_index`` come from a recovery.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class Recorder:
         for output, tracks in first.outputs.items():
             self._first_msn[output] = first.window_start.get(output, 0)
             for segments in tracks.values():
-                for segment in segments:
+                for segment in unpacked(segments):
                     for part in segment.parts:
                         self._note_use(part.chunk.file, output, segment.msn)
         self._thread.start()

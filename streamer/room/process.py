@@ -306,7 +306,7 @@ class RoomService:
         self.recorder = Recorder(
             self.settings.room_dir(self.config.id),
             broadcast,
-            self.view.snapshot,
+            self.view.packed_snapshot,
             ring_s=self.settings.hls.ring_s,
             next_files=recovered.next_files if recovered else None,
             next_index=recovered.next_index if recovered else 0,
@@ -459,7 +459,7 @@ class RoomService:
 
     def _snapshot(self) -> tuple[Snapshot, list[PartBytes]]:
         held = self.recorder.ring.items() if self.recorder is not None else ()
-        return self.view.snapshot(), [PartBytes(file=c.file, offset=c.offset, data=data) for c, data in held]
+        return self.view.packed_snapshot(), [PartBytes(file=c.file, offset=c.offset, data=data) for c, data in held]
 
 
 def now_ms() -> int:

@@ -39,9 +39,9 @@ FAULTS = (
         "The byte after a run counts as one of it.",
     ),
     Fault(
-        "streamer/broadcast/track_view.py",
-        "if msn >= first_msn:",
-        "if msn > first_msn:",
+        "streamer/broadcast/segment_table.py",
+        "while (msn := next(iter(self._young), first_msn)) < first_msn:",
+        "while (msn := next(iter(self._young), first_msn + 1)) <= first_msn:",
         "tests/unit/broadcast/test_view.py::test_trimming_drops_segments_intervals_and_init_references",
         "A window that is trimmed loses one segment too many.",
     ),

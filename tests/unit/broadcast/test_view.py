@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 from streamer.broadcast.media_events import (
     PROGRAMME_OUTPUT,
     Forgotten,
+    IntervalOpened,
     MediaEvent,
+    Opened,
     OutputClosed,
     OutputGone,
     PartMade,
@@ -23,9 +27,9 @@ from streamer.broadcast.media_events import (
     StillMade,
     Trimmed,
 )
-from streamer.broadcast.programme import Segment
+from streamer.broadcast.programme import Broadcast, Chunk, Interval, Part, Segment
 from streamer.broadcast.view import BroadcastView, OutOfStep
-from tests.fakes.broadcast import EPOCH_MS, FakeBroadcast
+from tests.fakes.broadcast import EPOCH_MS, RENDITIONS, FakeBroadcast
 
 
 def make(**options: Any) -> tuple[BroadcastView, FakeBroadcast, list[MediaEvent]]:
@@ -392,3 +396,52 @@ def test_an_output_is_over_while_the_broadcast_goes_on() -> None:
     assert not view.outputs["~key"].closed, "opened again under its address"
     view.apply(OutputGone(output="~key"))
     assert "~key" not in view.outputs
+
+
+def long_day(outputs: tuple[str, ...], segments: int, window: int) -> Iterator[BroadcastView]:
+    """A rendition on disk, segment by segment, as a web process hears of it."""
+    view, rendition = BroadcastView(), RENDITIONS[0]
+    view.apply(Opened(broadcast=Broadcast("b4f0c1", "salle", EPOCH_MS, (rendition,))))
+    for output in outputs:
+        view.apply(IntervalOpened(output=output, interval=Interval(0, "k0", True, 0)))
+
+    def hear(event: MediaEvent) -> None:
+        view.apply(msgspec.msgpack.decode(msgspec.msgpack.encode(event), type=MediaEvent))
+
+    for msn in range(segments):
+        chunks = [Chunk(f"b4f0c1/v720-{msn // 300:04d}.m4s", msn * 240_000 + n * 40_000, 40_000) for n in range(6)]
+        for output in outputs:
+            hear(SegmentOpened(output=output, rendition="v720", segment=Segment(msn, msn * 180_000, 1, False, 0)))
+            for n, chunk in enumerate(chunks):
+                part = Part(msn * 180_000 + n * 30_000, 30_000, n == 0, chunk)
+                hear(PartMade(output=output, rendition="v720", msn=msn, index=n, part=part, data=b""))
+            hear(SegmentDone(output=output, rendition="v720", msn=msn))
+            hear(Trimmed(output=output, first_msn=max(0, msn - window), discontinuity_sequence=0))
+        yield view
+
+
+def test_a_room_for_ten_hours_keeps_few_bytes_of_each_segment() -> None:
+    """At six renditions two hours of the public output and 35 minutes of the programme are under 10 MB."""
+    sizes = []
+    tracemalloc.start()
+    try:
+        for msn, _ in enumerate(long_day(("public", PROGRAMME_OUTPUT), 170, 100)):
+            if msn in (30, 90, 120, 169):
+                sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    early, full, whole, later = sizes
+    assert (full - early) / 60 < 150 + 500, "bytes a segment of one rendition: public, and programme with all its parts"
+    assert later - whole < 5000, "it goes on growing behind its window"
+
+
+def test_old_segments_read_as_they_were_made() -> None:
+    *_, view = long_day(("public",), 60, 100)
+    track = view.outputs["public"].tracks["v720"]
+    assert [segment.msn for segment in track.segments.values()] == list(track.segments) == list(range(60))
+    assert len(list(track.segments.young)) < 20
+    old = track.get(7)
+    whole = Part(7 * 180_000, 180_000, True, Chunk("b4f0c1/v720-0000.m4s", 1_680_000, 240_000))
+    assert old == Segment(7, whole.start, 1, False, 0, [whole], complete=True)
+    assert track.segments.duration(7) == 180_000
+    assert track.segments.duration(99) == 0
