@@ -17,6 +17,9 @@ from streamer.formats.types import Cut, Sample, TrackConfig
 MIN_PART_PERCENT = 85
 """RFC 8216bis, 4.4.3.7: each part lasts at least 85 % of the Part Target Duration, except independent ones and the last
 of a segment."""
+EARLY_TICKS = 8 * TICKS_PER_S // 100
+"""A picture may be shown this much before its time where a part would be too short otherwise: a frame of a slow camera.
+Sound is noticed as late from 125 ms on (ITU-R BT.1359)."""
 MAX_PENDING_CUTS = 32
 """Sound is encoded some hundred ms behind the picture that decides the cuts; more waiting cuts than this are a
 fault."""
@@ -117,6 +120,7 @@ class TrackPackager:
             return
         self._needs_sync = False
         self._tell_opened(sample.start)
+        sample = self._in_time(sample)
         self._close_full_parts(sample.start)
         self._pending.append(sample)
         self._last = sample.start
@@ -162,6 +166,15 @@ class TrackPackager:
             assert self._cut is not None
             assert self._config is not None
             self._listener.segment_opened(self.track, self._cut, start, self._config)
+
+    def _in_time(self, sample: Sample) -> Sample:
+        """The picture; a little earlier, at the running part's latest end, if the part would be too long with the
+        picture before it and too short without: a frame is missing there."""
+        if not self._pending or self._frame:
+            return sample
+        end = self._pending[0].start + self._target
+        short = self._pending[-1].start - self._pending[0].start < self._least
+        return replace(sample, start=end) if short and end < sample.start <= end + EARLY_TICKS else sample
 
     def _close_full_parts(self, start: int) -> None:
         """Finish the part before the sample at ``start`` if the sample would make it longer than the target."""

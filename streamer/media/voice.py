@@ -21,6 +21,8 @@ HEARD_CHUNKS = 8
 """The chunks in a row that are heard: 256 ms."""
 CYCLE_CHUNKS = 24
 SURE = 0.5
+SILENT = 10 ** (-70 / 20)
+"""A chunk that stays below this is a closed microphone's. The detector, the dearest of all meters, need not hear it."""
 VOICED_CHUNKS = 2
 """Chunks of those heard that must sound like a voice."""
 
@@ -64,7 +66,8 @@ class VoiceDetector:
 
     def _chunk(self, model: SpeechModel, chunk: NDArray[np.float32]) -> None:
         if self._count < HEARD_CHUNKS:
-            probability = model.process_samples(chunk.tolist())
+            silent = float(np.abs(chunk).max()) <= SILENT
+            probability = 0.0 if silent else model.process_samples(chunk.tolist())
             # The first one joins what is apart: it only fills the detector's memory.
             self._voiced += self._count > 0 and probability >= SURE
             if self._count == HEARD_CHUNKS - 1:

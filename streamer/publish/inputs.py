@@ -52,7 +52,8 @@ class Encoded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FeedOptions:
-    """The options of a feed. ``bitrate`` and ``audio_bitrate`` in bits per second; the sizes are the test card's."""
+    """The options of a feed. ``bitrate`` and ``audio_bitrate`` in bits per second; the sizes are the test card's.
+    ``packet_blocks``: the blocks of 20 ms in a packet of the test card's sound, 1 to 3. Fewer packets cost less."""
 
     codec: Literal["h264", "vp8"] = "h264"
     width: int = 1280
@@ -60,6 +61,7 @@ class FeedOptions:
     frame_rate: int = 30
     bitrate: int = 2_500_000
     audio_bitrate: int = 128_000
+    packet_blocks: int = 1
     audio: bool = True
     video: bool = True
     loop: bool = True
@@ -104,16 +106,16 @@ class VideoEncoder:
 
 
 class OpusEncoder:
-    """Stereo frames at 48 kHz to Opus packets of 20 ms. One thread."""
+    """Stereo frames at 48 kHz to Opus packets of 20 ms, or of more blocks. One thread."""
 
-    def __init__(self, bitrate: int) -> None:
+    def __init__(self, bitrate: int, blocks: int = 1) -> None:
         self._codec: Any = av.CodecContext.create("libopus", "w")
         self._codec.sample_rate = SAMPLE_RATE
         self._codec.layout = "stereo"
         self._codec.format = "s16"
         self._codec.bit_rate = bitrate
         self._codec.time_base = Fraction(1, SAMPLE_RATE)
-        self._codec.options = {"application": "audio", "frame_duration": "20"}
+        self._codec.options = {"application": "audio", "frame_duration": str(20 * blocks)}
 
     def encode(self, frame: av.AudioFrame) -> Iterator[tuple[bytes, int]]:
         """Packets, each with its time in samples on the frames' clock, without the encoder's lookahead."""
@@ -201,25 +203,28 @@ class TestCardFeed(Feed):
         options = self.options
         card = TestCard(options.width, options.height, options.label)
         encoder = VideoEncoder(options, card.width, card.height)
-        sound = OpusEncoder(options.audio_bitrate)
+        blocks = options.packet_blocks
+        packet_us = blocks * BLOCK_US
+        sound = OpusEncoder(options.audio_bitrate, blocks)
         start_us = time.time_ns() // 1000
         frame = start_us * options.frame_rate // 1_000_000 + 1
-        block = start_us // BLOCK_US + 1
+        packet = start_us // packet_us + 1
         while not self._stop.is_set():
             if not self.wanted.wait(0.5):
                 continue
             now_us = time.time_ns() // 1000
             if now_us - frame * 1_000_000 // options.frame_rate > LATE_US:
                 frame = now_us * options.frame_rate // 1_000_000
-            if now_us - block * BLOCK_US > LATE_US:
-                block = now_us // BLOCK_US
+            if now_us - packet * packet_us > LATE_US:
+                packet = now_us // packet_us
             frame_us = frame * 1_000_000 // options.frame_rate
             # Sound counts as captured when its last sample is.
-            if options.audio and (not options.video or (block + 1) * BLOCK_US <= frame_us):
-                self._sleep_until((block + 1) * BLOCK_US)
-                for data, pts in sound.encode(sound_frame(block * BLOCK_US, block * BLOCK)):
+            if options.audio and (not options.video or (packet + 1) * packet_us <= frame_us):
+                self._sleep_until((packet + 1) * packet_us)
+                heard = sound_frame(packet * packet_us, packet * blocks * BLOCK, blocks)
+                for data, pts in sound.encode(heard):
                     self._emit(Encoded("audio", data, pts * 1_000_000 // SAMPLE_RATE, True))
-                block += 1
+                packet += 1
             elif options.video:
                 self._sleep_until(frame_us)
                 if (self.options.width, self.options.height) != (card.width, card.height):

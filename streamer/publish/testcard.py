@@ -238,9 +238,10 @@ def beep_block(utc_us: int) -> NDArray[np.int16]:
     return np.repeat((mono * 32767).astype(np.int16), 2)
 
 
-def sound_frame(utc_us: int, pts: int) -> av.AudioFrame:
-    """The sound of :func:`beep_block` as a frame; ``pts`` in samples."""
-    frame = av.AudioFrame.from_ndarray(beep_block(utc_us).reshape(1, -1), format="s16", layout="stereo")
+def sound_frame(utc_us: int, pts: int, blocks: int = 1) -> av.AudioFrame:
+    """The sound of :func:`beep_block`, one or more of them, as a frame; ``pts`` in samples."""
+    samples = np.concatenate([beep_block(utc_us + number * BLOCK_US) for number in range(blocks)])
+    frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="stereo")
     frame.sample_rate = SAMPLE_RATE
     frame.pts = pts
     frame.time_base = Fraction(1, SAMPLE_RATE)

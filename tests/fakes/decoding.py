@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streamer.publish.testcard import decode_strip, is_flash
 
 TICKS = 90_000
+LOUD = 0.06
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def beeps(heard: Sound) -> list[int]:
     """Ticks where a beep begins: a millisecond that is loud after 300 ms of quiet."""
     step = 48
     mono = heard.mono[: len(heard.mono) // step * step].reshape(-1, step)
-    loud = np.abs(mono).max(axis=1) > 0.06
+    loud = np.abs(mono).max(axis=1) > LOUD
     out, quiet = [], 0
     for index, is_loud in enumerate(loud):
         if is_loud and quiet >= 300:
@@ -118,6 +119,18 @@ def frequency(heard: Sound, at: int, duration_s: float = 0.08) -> float:
     piece = heard.mono[begin : begin + int(duration_s * 48_000)]
     spectrum = np.abs(np.fft.rfft(piece * np.hanning(len(piece)), 48_000))
     return float(np.argmax(spectrum))
+
+
+def steady_tone(heard: Sound, duration_s: float = 0.5) -> float:
+    """The frequency in the last stretch of that length in which no 10 ms are quiet; 0 where there is none."""
+    step = 480
+    wave = heard.mono[: len(heard.mono) // step * step].reshape(-1, step)
+    loud, needed, run = np.abs(wave).max(axis=1) > LOUD, round(duration_s * 48_000 / step), 0
+    for index in range(len(loud) - 1, -1, -1):
+        run = run + 1 if loud[index] else 0
+        if run == needed:
+            return frequency(heard, heard.time_of(index * step), duration_s)
+    return 0.0
 
 
 def nearest(at: int, others: list[int]) -> int:

@@ -17,8 +17,9 @@ from tests.fakes.running import Running
 from tests.fakes.waiting import until
 
 SMALL = FeedOptions(width=640, height=360, bitrate=600_000, audio_bitrate=64_000)
-TINY = FeedOptions(width=320, height=180, frame_rate=24, bitrate=250_000, audio_bitrate=64_000)
-"""Enough to be passed through (20 pictures a second). Strips can be read, also in the 256x144 that are made of it."""
+TINY = FeedOptions(width=320, height=180, frame_rate=24, bitrate=250_000, audio_bitrate=64_000, packet_blocks=3)
+"""Enough to be passed through (20 pictures a second). Strips can be read, also in the 256x144 that are made of it. What
+packets cost, here and in the room, is most of what such a camera costs."""
 STUTTER_US = 200_000
 STUTTERS: deque[int] = deque(maxlen=1000)
 """UTC milliseconds at which a camera of this process skipped frames because the machine was too busy."""

@@ -23,7 +23,9 @@ from tests.fakes.waiting import until_answered
 LADDER = '[{"height": 240, "bitrate_kbps": 300}, {"height": 144, "bitrate_kbps": 120}]'
 TOP, LOW = "v180", "v144"
 """The renditions of a ``tiny_camera`` with this ladder: the camera's own pictures, and encoded ones."""
-SMALLEST = {
+ONE_SOUND = {"STREAMER_MEDIA__POOR_LINK_AUDIO_KBPS": "0"}
+"""The second one takes as much of the processor as all pictures of a tiny camera."""
+SMALLEST = ONE_SOUND | {
     "STREAMER_MEDIA__RUNGS": '[{"height": 90, "bitrate_kbps": 100}]',
     "STREAMER_MEDIA__SLATE_FRAME_RATE": "12",
     "STREAMER_HLS__SEGMENT_S": "1",
@@ -31,7 +33,7 @@ SMALLEST = {
     "STREAMER_ROOM__WARM_SPARE": "false",
 }
 """For servers of one test's own, with one room under a camera of 160x90."""
-SMALL = {
+SMALL = ONE_SOUND | {
     "STREAMER_MEDIA__RUNGS": LADDER,
     "STREAMER_MEDIA__STILL_INTERVAL_S": "1",
     "STREAMER_MEDIA__SLATE_FRAME_RATE": "12",

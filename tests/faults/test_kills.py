@@ -16,7 +16,7 @@ from tests.fakes.following import all_past, breaks, faultless, holes_ms, skipped
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import Camera, camera
 from tests.fakes.running import Running, free_port, serving
-from tests.fakes.shared import REAL, Servers
+from tests.fakes.shared import ONE_SOUND, REAL, Servers
 from tests.fakes.stored import Stored, read_stored
 from tests.fakes.waiting import LIMIT_S, until, until_answered
 
@@ -25,10 +25,14 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 PART_MS = 334
 ENCODED = "v144"
 LOOK_MS = 4_000
-SETTINGS = REAL | {
-    "STREAMER_MEDIA__RUNGS": '[{"height": 144, "bitrate_kbps": 120}]',
-    "STREAMER_ROOM__WARM_SPARE": "false",
-}
+SETTINGS = (
+    REAL
+    | ONE_SOUND
+    | {
+        "STREAMER_MEDIA__RUNGS": '[{"height": 144, "bitrate_kbps": 120}]',
+        "STREAMER_ROOM__WARM_SPARE": "false",
+    }
+)
 
 
 def alive(pid: int) -> bool:

@@ -37,7 +37,7 @@ async def test_a_room_that_is_off_has_nothing_to_play(server: Running) -> None:
 
 async def test_camera_slate_and_camera_again_in_one_connection(server: Running) -> None:
     await server.room("whep-hall", start="auto")
-    async with tiny_camera(server, "whep-hall") as source:
+    async with tiny_camera(server, "whep-hall", packet_blocks=1) as source:
         await server.wait_state("whep-hall", "live")
         async with whep_player(server, "whep-hall") as viewer:
             began = now()

@@ -81,6 +81,22 @@ def test_jittering_times_keep_every_part_within_the_target() -> None:
     assert made.dropped_total == 0
 
 
+@pytest.mark.parametrize(("frame", "left_out"), [(3003, (9, 40)), (3600, (8, 25)), (6000, (5, 26))])
+def test_a_frame_that_is_left_out_makes_no_part_too_short(frame: int, left_out: tuple[int, ...]) -> None:
+    config, samples = video_samples(0, seconds=5, frame=frame)
+    made, log = packager()
+    made.begin(Cut(0, 0, discontinuity=True), config)
+    kept = [sample for number, sample in enumerate(samples) if number not in left_out]
+    for sample in kept:
+        made.push(sample)
+    assert all(0.85 * TARGET <= part.duration <= TARGET for part in log.parts)
+    shown = [sample.start for part in log.parts for sample in part.samples]
+    early = [due.start - at for due, at in zip(kept, shown, strict=False)]
+    assert 0 < max(early) <= frame
+    assert sum(ticks > 0 for ticks in early) <= len(left_out)
+    assert made.dropped_total == made.overlong_total == 0
+
+
 def test_sound_is_cut_at_the_nearest_frame_however_late_it_comes() -> None:
     made, log = packager("a128")
     made.begin(Cut(0, 0, discontinuity=True), SOUND)

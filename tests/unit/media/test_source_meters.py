@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import av
@@ -10,6 +11,7 @@ import numpy as np
 from streamer.broadcast.measures import PictureMeasure, SoundMeasure
 from streamer.formats.types import AccessUnit
 from streamer.media.source_meters import SourceMeters
+from streamer.media.voice import CHUNK, CYCLE_CHUNKS, HEARD_CHUNKS, VoiceDetector
 from tests.day_of_troubles.pictures import Scene, encoded_pictures
 from tests.fakes.waiting import until
 
@@ -50,6 +52,21 @@ async def test_sound_is_measured_ten_times_a_second_with_the_times_of_its_packet
     assert abs(last.level - -23.0) < 1.0
     assert last.balance_db > 25
     assert meters.collect() == []
+
+
+def test_a_closed_microphone_is_no_work_for_the_voice_detector() -> None:
+    heard: list[int] = []
+
+    class Model:
+        def process_samples(self, samples: Sequence[float]) -> float:
+            heard.append(len(samples))
+            return 1.0
+
+    detector = VoiceDetector()
+    detector._model = Model()
+    for peak, voice, chunks in ((0.0, False, 0), (1e-4, False, 0), (1e-2, True, HEARD_CHUNKS)):
+        detector.push(np.full(CHUNK * CYCLE_CHUNKS, peak, np.float32))
+        assert (detector.voice, len(heard)) == (voice, chunks)
 
 
 async def test_a_key_frame_of_a_source_that_nobody_shows_is_measured() -> None:

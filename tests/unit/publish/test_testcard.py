@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamer.publish.inputs import FeedOptions, VideoEncoder
+from streamer.publish.inputs import FeedOptions, OpusEncoder, VideoEncoder
 from streamer.publish.testcard import (
     BLACK,
     BLOCK,
@@ -20,6 +21,7 @@ from streamer.publish.testcard import (
     decode_strip,
     encode_strip,
     is_flash,
+    sound_frame,
     utc_text,
 )
 
@@ -100,6 +102,16 @@ def test_the_beep_is_one_kilohertz_in_both_channels() -> None:
     assert np.array_equal(sound[:, 0], sound[:, 1])
     spectrum = np.abs(np.fft.rfft(sound[:, 0]))
     assert np.argmax(spectrum) * 48_000 / len(sound) == pytest.approx(1000, abs=10)
+
+
+def test_three_blocks_of_sound_may_go_in_one_packet() -> None:
+    encoder, second = OpusEncoder(64_000, 3), 1_795_534_280_000_000
+    packets = [
+        packet for n in range(20) for packet in encoder.encode(sound_frame(second + n * 3 * BLOCK_US, n * 3 * BLOCK, 3))
+    ]
+    assert {b - a for (_, a), (_, b) in pairwise(packets)} == {3 * BLOCK}
+    decoder = av.CodecContext.create("libopus", "r")
+    assert [frame.samples for frame in decoder.decode(av.Packet(packets[1][0]))] == [3 * BLOCK]
 
 
 def test_the_time_is_written_and_only_its_digits_change() -> None:
