@@ -35,6 +35,8 @@ export interface Engine {
   /** Index of what plays now, -1 while unknown. */
   readonly current: number
   readonly playhead: Playhead
+  /** The playlist has its end: nothing will be added, and it is not asked for again. */
+  readonly over: boolean
   /** @param index a quality's, or -1 for automatic */
   choose(index: number): void
   /** To the live position. */

@@ -63,6 +63,10 @@ export class HlsEngine implements Engine {
     }
   }
 
+  get over(): boolean {
+    return this.hls?.latestLevelDetails?.live === false
+  }
+
   choose(index: number): void {
     this.wanted = index
     if (this.hls) this.hls.nextLevel = index
@@ -157,13 +161,14 @@ export class HlsEngine implements Engine {
 
   private error(data: ErrorData): void {
     const status = statusOf(data.response)
+    const gone = status === 404 || status === 410
     const playlist =
       data.details === Hls.ErrorDetails.MANIFEST_LOAD_ERROR ||
       data.details === Hls.ErrorDetails.LEVEL_LOAD_ERROR ||
       data.details === Hls.ErrorDetails.AUDIO_TRACK_LOAD_ERROR
     // An edition that has been replaced: its address leads to the new one.
     if (this.source === 'replay' && status === 410) return this.again()
-    if (playlist && (status === 404 || status === 410)) {
+    if (playlist && gone) {
       if (data.details === Hls.ErrorDetails.MANIFEST_LOAD_ERROR || this.source === 'audio') {
         this.drop()
         this.events.onoff()
@@ -173,6 +178,9 @@ export class HlsEngine implements Engine {
       }
       return
     }
+    // Its last parts went with the broadcast: hls.js would ask for them a thousand times.
+    const part = data.details === Hls.ErrorDetails.FRAG_LOAD_ERROR
+    if (part && gone && this.over && this.source !== 'replay') return this.again()
     if (!data.fatal) {
       if (data.type === Hls.ErrorTypes.NETWORK_ERROR) this.events.onfailing(true)
       return

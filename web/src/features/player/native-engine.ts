@@ -54,6 +54,10 @@ export class NativeEngine implements Engine {
     }
   }
 
+  get over(): boolean {
+    return Number.isFinite(this.media.duration)
+  }
+
   choose(): void {
     // The system's player adapts by itself.
   }

@@ -1,5 +1,6 @@
 import { absolute } from '$lib/address'
 import { PlaybackHealth } from './protocol/health'
+import { moveOf } from './protocol/move'
 import { offsetOf, type PlaylistWindow } from './protocol/playlist'
 import { type Phase, phaseOf } from './protocol/phase'
 import { type RoomAnswer, type RoomStatus, RoomWatcher } from '$lib/protocol/room'
@@ -7,6 +8,7 @@ import { Dvr } from './dvr'
 import { HlsEngine } from './hls-engine'
 import { bufferedAhead } from './media'
 import { NativeEngine } from './native-engine'
+import type { PlayerOptions } from './options'
 import { type Output, outputOf } from './output'
 import { Recording, type Replay } from './recording.svelte'
 import { type Mode, Runner } from './runner.svelte'
@@ -14,23 +16,13 @@ import { beforeStart, type Chapter, liveTimeline, type Timeline } from './timeli
 
 export type { Mode }
 
-export interface PlayerOptions {
-  room: string
-  mode: Mode
-  whep: boolean
-  iceServers: RTCIceServer[]
-  autoplay: boolean
-  /** Where it is not the room's public one: a closed session's. */
-  output?: Output
-  /** Whether the player asks for the room's state itself; else whoever made it tells (`tell`). */
-  follow?: boolean
-}
-
 const TICK_MS = 500
 /** Behind the aimed-at position by more than this, a live viewer is brought back at once; below, by playing faster. */
 const DRIFT_S = 5
 /** Behind by more than this is no longer "live". */
 const LIVE_SLACK_S = 4
+const AGAIN_MS = 3_000
+
 /**
  * One player on a page: which engine runs, what the viewer wants, what is shown. All fields are read-only for components;
  * they change them through the methods.
@@ -75,6 +67,8 @@ export class Player {
   private readonly health = new PlaybackHealth()
   private readonly dvr = new Dvr()
   private output: Output
+  /** When a broadcast was left that was over or gone. */
+  private left_ms = 0
   private clockOffset_ms = 0
   private readonly listening = new AbortController()
   private readonly watcher: RoomWatcher | null
@@ -340,28 +334,31 @@ export class Player {
   tell(answer: RoomAnswer): void {
     this.answer = answer
     if (answer.kind !== 'status') return
-    const before = this.status?.state
+    const before = this.status?.state ?? null
     const { state, clockOffset_ms } = answer.status
     this.status = answer.status
     // Date has whole seconds: only a clock that is really off is corrected.
     this.clockOffset_ms = clockOffset_ms !== null && Math.abs(clockOffset_ms) > 1_500 ? clockOffset_ms : 0
     // A recording plays on, whatever the room does.
     if (this.replay) return
-    if (state === 'off' && !this.watcher) {
-      // The room may go on with what is not ours.
-      if (this.playing !== 'none') this.off()
-    } else if (state === 'off') {
-      // The buffer plays to its end; then the engine meets the 404 itself.
-      if (this.playback !== 'playing' && this.playing !== 'none' && before !== undefined) this.off()
-    } else if (this.playing === 'none' && this.runner.wanted) {
-      this.begin()
-    }
+    const { playback, following, runner } = this
+    const ended = this.media?.ended === true
+    const move = moveOf({ state, before, whole: this.watcher !== null, runner, ended, playback, following })
+    if (move === 'leave') this.off()
+    else if (move === 'begin') this.begin()
+  }
+
+  /** Nobody asks for the room's state, and it was told to be on: the address is tried again. */
+  private comeBack(now_ms: number): void {
+    const on = this.watcher === null && this.status !== null && this.status.state !== 'off'
+    if (on && this.runner.wanted && !this.replay && now_ms - this.left_ms > AGAIN_MS) this.begin()
   }
 
   /** The room has no broadcast: wait for the next. */
   private off(): void {
     if (this.replay) return this.replayLost()
     this.drop()
+    this.left_ms = performance.now()
     this.following = true
     this.timeline = null
     this.dvr.forget()
@@ -405,7 +402,8 @@ export class Player {
   private ended(): void {
     this.recording.finished = this.replay !== null
     if (this.replay) return
-    if (this.status?.state === 'off') this.off()
+    // The room's state may be told later than the end, or be the next broadcast's already.
+    if (this.status?.state === 'off' || this.runner.over) this.off()
     else this.watcher?.poke()
   }
 
@@ -432,8 +430,8 @@ export class Player {
     const { media } = this
     if (!media) return
     this.look()
-    if (this.playing === 'none') return
     const now_ms = performance.now()
+    if (this.playing === 'none') return this.comeBack(now_ms)
     const remedy = this.health.sample({
       now_ms,
       position_s: media.currentTime,
@@ -448,6 +446,8 @@ export class Player {
     else if (this.playback === 'stalled' && this.runner.failing) this.playback = 'failing'
     else if (this.playback === 'loading' && this.runner.failing) this.playback = 'failing'
     else if (this.playback !== 'playing' && !media.paused && this.health.flowing) this.moving()
+    // Its last parts may be missing in one of its tracks, and then no element says that it has ended.
+    if (this.runner.over && (remedy !== 'none' || (this.playback === 'stalled' && this.runner.atEnd))) return this.off()
     if (remedy !== 'none') {
       this.watcher?.poke()
       this.runner.repair(remedy, this.following)

@@ -41,6 +41,8 @@ export interface RunnerEvents {
 
 /** A new attempt at the lowest latency after it was full or lost. */
 const WHEP_AGAIN_MS = 60_000
+/** Tracks end at about the same time. */
+const END_MS = 1_000
 const AUDIO_AGAIN_MS = 3_000
 
 /** Runs one engine, or WHEP, or nothing in the media element, and knows whether the browser lets it play. */
@@ -74,6 +76,17 @@ export class Runner {
     private readonly iceServers: RTCIceServer[],
     private readonly events: RunnerEvents,
   ) {}
+
+  /** The broadcast that plays has ended: nothing is added to it any more. */
+  get over(): boolean {
+    return this.source !== 'replay' && this.engine?.over === true
+  }
+
+  /** Whether what plays has come to the end that its playlist has now. */
+  get atEnd(): boolean {
+    const { at_ms, edge_ms } = this.engine?.playhead ?? { at_ms: null, edge_ms: null }
+    return at_ms !== null && edge_ms !== null && edge_ms - at_ms < END_MS
+  }
 
   /** Call once, before `begin`. */
   attach(media: HTMLVideoElement): void {

@@ -63,6 +63,22 @@ describe('the watchdog', () => {
     expect(health.flowing).toBe(false)
   })
 
+  it('does not take for playback what is played again up to where it stood', () => {
+    pass(10_000, true)
+    const remedies: Remedy[] = []
+    const end_s = position_s
+    for (let round = 0; round < 4; round++) {
+      const found = pass(4_500, false)
+      remedies.push(...found)
+      if (found.includes('jump')) position_s = end_s - 0.7
+      now_ms += 500
+      health.sample({ now_ms, position_s: (position_s += 0.35), wanted: true, ahead_s: 0 })
+      now_ms += 500
+      health.sample({ now_ms, position_s: (position_s = end_s), wanted: true, ahead_s: 0 })
+    }
+    expect(remedies).toEqual(['jump', 'recover', 'reload', 'jump'])
+  })
+
   it('knows a machine that slept from a stall', () => {
     pass(10_000, true)
     now_ms += 600_000

@@ -20,6 +20,8 @@ export interface PlaybackSample {
 
 /** Less than this between two samples is a nudge of the engine's, not playback. */
 const MOVED_S = 0.1
+/** A remedy seeks back by less than this: what is played again up to where it stood still is no progress. */
+const AGAIN_S = 2
 const STALL_AFTER_MS = 700
 const JUMP_AFTER_MS = 4_000
 const RECOVER_AFTER_MS = 9_000
@@ -43,6 +45,8 @@ interface Stall {
 export class PlaybackHealth {
   private last: PlaybackSample | null = null
   private stuckSince_ms: number | null = null
+  /** Where it stood still. */
+  private stuckAt_s = 0
   private applied: Remedy = 'none'
   private quietUntil_ms = 0
   private stalls: Stall[] = []
@@ -76,7 +80,7 @@ export class PlaybackHealth {
       this.moves = 0
       return 'none'
     }
-    if (Math.abs(sample.position_s - last.position_s) > MOVED_S) {
+    if (Math.abs(sample.position_s - last.position_s) > MOVED_S && !this.again(sample.position_s)) {
       this.moves++
       if (this.flowing) {
         this.stuckSince_ms = null
@@ -85,7 +89,10 @@ export class PlaybackHealth {
       return 'none'
     }
     this.moves = 0
-    if (this.stuckSince_ms === null) this.stuckSince_ms = last.now_ms
+    if (this.stuckSince_ms === null) {
+      this.stuckSince_ms = last.now_ms
+      this.stuckAt_s = last.position_s
+    }
     const stuck_ms = sample.now_ms - this.stuckSince_ms
     this.count(sample.now_ms, stuck_ms)
     return this.remedy(stuck_ms, sample.ahead_s)
@@ -117,6 +124,11 @@ export class PlaybackHealth {
     const { woken } = this
     this.woken = false
     return woken
+  }
+
+  private again(position_s: number): boolean {
+    if (this.stuckSince_ms === null) return false
+    return position_s <= this.stuckAt_s + MOVED_S && position_s > this.stuckAt_s - AGAIN_S
   }
 
   private count(now_ms: number, stuck_ms: number): void {

@@ -1,0 +1,148 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { RoomState } from '$lib/protocol/room'
+import { Player } from './player.svelte'
+
+/** A media element with HLS of its own, as far as a player uses it. */
+class FakeMedia extends EventTarget {
+  addresses: string[] = []
+  muted = true
+  volume = 1
+  paused = false
+  ended = false
+  currentTime = 0
+  duration = Infinity
+  playbackRate = 1
+  readyState = 4
+  buffered = { length: 0 }
+  seekable = { length: 1, start: () => 0, end: () => Math.min(this.currentTime + 2, this.duration) }
+
+  set src(address: string) {
+    this.addresses.push(address)
+    Object.assign(this, { currentTime: 0, duration: Infinity, ended: false })
+  }
+  canPlayType = () => 'maybe'
+  removeAttribute = () => undefined
+  load = () => undefined
+  async play() {
+    this.paused = false
+  }
+  getStartDate = () => new Date(1_000_000)
+
+  pass(duration_ms: number) {
+    this.currentTime = Math.min(this.duration, this.currentTime + duration_ms / 1000)
+  }
+  /** The broadcast has ended: what is there is played to its end. */
+  close(left_s: number) {
+    this.duration = this.currentTime + left_s
+  }
+  finish() {
+    this.currentTime = this.duration
+    this.ended = true
+    this.dispatchEvent(new Event('ended'))
+  }
+}
+
+let media: FakeMedia
+let told: RoomState
+let player: Player
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  const target = () => Object.assign(new EventTarget(), { hidden: false })
+  vi.stubGlobal('document', target())
+  vi.stubGlobal('window', target())
+  vi.stubGlobal('location', { href: 'http://streamer.test/watch/hall' })
+  vi.stubGlobal('HTMLMediaElement', { HAVE_CURRENT_DATA: 2 })
+  vi.stubGlobal('fetch', async (address: string) =>
+    address.startsWith('/api/') ? Response.json({ id: 'hall', state: told }) : new Response('', { status: 404 }),
+  )
+  media = new FakeMedia()
+})
+afterEach(() => {
+  player.close()
+  vi.useRealTimers()
+  vi.unstubAllGlobals()
+})
+
+/** Lets time pass; the element plays. */
+async function pass(duration_ms: number) {
+  for (let past_ms = 0; past_ms < duration_ms; past_ms += 250) {
+    media.pass(250)
+    await vi.advanceTimersByTimeAsync(250)
+  }
+}
+
+async function watching(follow = true) {
+  told = 'live'
+  player = new Player({ room: 'hall', mode: 'standard', whep: false, iceServers: [], autoplay: true, follow })
+  player.attach(media as unknown as HTMLVideoElement)
+  if (!follow) tell('live')
+  media.dispatchEvent(new Event('playing'))
+  await pass(10_000)
+  expect(player.phase).toBe('live')
+  expect(media.addresses).toEqual(['http://streamer.test/live/hall/index.m3u8'])
+}
+
+function tell(state: RoomState) {
+  told = state
+  const status = { ...player.status!, state, clockOffset_ms: null }
+  player.tell({ kind: 'status', status })
+}
+
+describe('the end of a broadcast', () => {
+  it('is left when it was played, though the room still told that it is on air', async () => {
+    await watching()
+    told = 'slate'
+    media.close(1)
+    media.finish()
+    await pass(250)
+    // By what was told last it was worth another attempt: its address is gone.
+    media.dispatchEvent(new Event('error'))
+    told = 'off'
+    await pass(1_000)
+    expect(player.phase).toBe('ended')
+    expect(player.playing).toBe('none')
+    const before = media.addresses.length
+    tell('slate')
+    expect(media.addresses).toHaveLength(before + 1)
+  })
+
+  it('is no end of the page: the next broadcast begins at once, also where the room was never told to be off', async () => {
+    await watching()
+    media.close(1)
+    media.finish()
+    await pass(1_000)
+    expect(media.addresses).toHaveLength(2)
+    media.dispatchEvent(new Event('playing'))
+    await pass(10_000)
+    expect(player.phase).toBe('live')
+    expect(media.addresses).toHaveLength(2)
+  })
+
+  it('is noticed where the element stands still before it', async () => {
+    await watching()
+    tell('off')
+    media.close(0.05)
+    await pass(2_000)
+    expect(player.phase).toBe('ended')
+    told = 'live'
+    tell('live')
+    expect(media.addresses).toHaveLength(2)
+  })
+
+  it('is noticed by the watchdog where nothing else tells', async () => {
+    await watching()
+    media.close(0.05)
+    await pass(6_000)
+    expect(media.addresses.length).toBeGreaterThan(1)
+  })
+
+  it('leads to another attempt where nobody asks for the room', async () => {
+    await watching(false)
+    media.close(1)
+    media.finish()
+    await pass(10_000)
+    expect(media.addresses.length).toBeGreaterThan(1)
+    expect(media.addresses.length).toBeLessThan(5)
+  })
+})
