@@ -27,8 +27,7 @@ class WaveformView(BaseModel):
     silences: list[tuple[int, int]]
     """Long silent stretches, media times; when it is complete."""
     key_frames_ms: list[int]
-    """Media times. A cut that begins elsewhere has the pictures since the last one in its bytes, with no time to be
-    shown."""
+    """Media times. A cut that begins elsewhere shows the next one, still, until its time."""
 
 
 async def waveform(call: Call) -> WaveformView:

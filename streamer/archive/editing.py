@@ -15,7 +15,8 @@ import structlog
 
 from streamer.archive import deleting, files
 from streamer.archive.archivist import Archivist
-from streamer.archive.material import Material, Span, chunks_of, union
+from streamer.archive.editions import can_begin
+from streamer.archive.material import Material, Span, chunks_of, minus, union
 from streamer.archive.material_sources import combined
 from streamer.archive.repository import RecordingEntry, Who, new_edition, with_edition
 from streamer.broadcast.programme import Chunk
@@ -191,6 +192,8 @@ def _checked(material: Material, start_ms: int, end_ms: int, skips: Sequence[Spa
     inside = union(Span(max(s.from_ms, start_ms), min(s.to_ms, end_ms)) for s in skips)
     if sum(s.to_ms - s.from_ms for s in inside) > end_ms - start_ms - SHORTEST_MS:
         raise Unprocessable("The cut would leave nothing.", code="bad_cut", details=details)
+    if not can_begin(material, minus(Span(start_ms, end_ms), inside)):
+        raise Unprocessable("There is no key frame in the cut: make it longer.", code="bad_cut", details=details)
     return inside
 
 

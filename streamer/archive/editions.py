@@ -2,6 +2,9 @@
 
 The first and last segment of each stretch are cut to the frame (:mod:`streamer.formats.fragments`): a piece says from
 which frame to which. Pieces have the same numbers, and discontinuities at the same numbers, in all renditions.
+
+Nothing from before a stretch's beginning is in an edition's bytes, although pictures can be decoded from a key frame on
+only: where a stretch begins between two, the next one stands still until its time, while the sound begins.
 """
 
 from __future__ import annotations
@@ -43,6 +46,8 @@ class Trim:
 
     start: int | None
     end: int | None
+    held: bool = False
+    """The first key frame of the chunks is shown from ``start`` on (:func:`streamer.formats.fragments.held`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,20 @@ def common_end(material: Material, end_ms: int) -> int:
     if not ends or max(ends) < end_ms - LAG_MS:
         return end_ms  # the media stopped before the mark
     return min([end_ms, *(end for end in ends if end >= max(ends) - LAG_MS)])
+
+
+def can_begin(material: Material, spans: Sequence[Span]) -> bool:
+    """Whether pictures can begin in one of the spans."""
+    found = [
+        reel.ms(part.start)
+        for reel in material.reels
+        for rendition in reel.broadcast.renditions
+        if rendition.kind == "video"
+        for segment in reel.tracks.get(rendition.name, ())
+        for part in segment.parts
+        if part.independent
+    ]
+    return not found or any(span.from_ms <= at_ms < span.to_ms for span in spans for at_ms in found)
 
 
 def make(material: Material, spans: Sequence[Span], frames_of: Callable[[FramesUnknown], Frames]) -> Edition:
@@ -222,8 +241,15 @@ class Cutter:
                     self._number, number, names[name], msn, start, max(1, stop - start), source.init, discontinuity
                 )
                 segment = row.get(name)
-                pieces[name] = empty if segment is None else self._piece(empty, reel, segment, first, end)
-            if all(piece.gap for piece in pieces.values()):
+                piece: EditionSegment | None = empty
+                if segment is not None:
+                    piece = self._piece(empty, reel, segment, first, end)
+                    if not follows and rendition.kind == "video" and segment.start < begin - EDGE_TICKS:
+                        piece = self._held(piece, reel, by_track[name].get(msn + 1), end)
+                if piece is not None:
+                    pieces[name] = piece
+            if len(pieces) < len(self._renditions) or all(piece.gap for piece in pieces.values()):
+                # No key frame of the stretch is here, or none yet.
                 continue
             for name, piece in pieces.items():
                 self._tracks[name].append(piece)
@@ -266,6 +292,21 @@ class Cutter:
         start = to_ticks(kept[lead].start, scale)
         duration = to_ticks(kept[-1].start + kept[-1].duration, scale) - start
         return replace(empty, start=start, duration=duration, chunks=chunks, trim=trim)
+
+    def _held(self, piece: EditionSegment, reel: Reel, following: Segment | None, end: int) -> EditionSegment | None:
+        """The piece without pictures from before the cut at its beginning. None: no key frame stands after it."""
+        if piece.trim is None or piece.trim.start is None:
+            return piece
+        frames, _ = self._frames[reel.broadcast.id, piece.track, piece.msn]
+        kept, lead = cut(frames, piece.trim.start, piece.trim.end)
+        if not lead:
+            return piece
+        trim = Trim(kept[lead].start, kept[-1].start + kept[-1].duration, held=True)
+        if any(frame.sync for frame in kept[lead:]):
+            return replace(piece, trim=trim)
+        if following is None or not _begins(following, True) or following.start > end - LEAST_TICKS:
+            return None
+        return replace(piece, init=following.init, chunks=(following.parts[0].chunk,), trim=trim)
 
 
 def _begins(segment: Segment | None, picture: bool) -> bool:

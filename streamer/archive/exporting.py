@@ -332,10 +332,14 @@ class _Builder:
                     frames.append(Frame(start, duration, sync, at, size))
                     start, at = start + duration, at + size
                 files += [chunk.file] * len(fragment.sizes)
-        if piece.trim is None:
+        if (trim := piece.trim) is None:
             return frames, files, 0, scale, init
-        kept, lead = fragments.cut(frames, piece.trim.start, piece.trim.end)
-        first = frames.index(kept[0]) if kept else 0
+        if trim.held and trim.start is not None and trim.end is not None:
+            kept, lead = fragments.held(frames, trim.start, trim.end), 0
+        else:
+            kept, lead = fragments.cut(frames, trim.start, trim.end)
+        places = [(frame.at, frame.size) for frame in frames]
+        first = places.index((kept[0].at, kept[0].size)) if kept else 0
         return kept, files[first : first + len(kept)], lead, scale, init
 
     def _init(self, reel: Reel, piece: EditionSegment) -> bytes:

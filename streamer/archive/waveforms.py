@@ -50,8 +50,7 @@ class Waveform:
     silences: tuple[Span, ...] = ()
     """Found when it is complete."""
     key_frames_ms: tuple[int, ...] = ()
-    """The times where segments of all renditions begin with a key frame: a cut that begins there has no earlier picture
-    in its bytes."""
+    """The times where segments of all renditions begin with a key frame: a cut that begins there moves at once."""
 
 
 @dataclass(frozen=True, slots=True)

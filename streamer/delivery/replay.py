@@ -282,10 +282,12 @@ class ReplayDelivery:
 
     async def _piece_bytes(self, opened: OpenEdition, piece: EditionSegment) -> bytes:
         data = await opened.read(piece.chunks, self._plane.rooms.get(opened.room))
-        if piece.trim is None:
+        if (trim := piece.trim) is None:
             return data
         try:
-            return await asyncio.to_thread(fragments.trimmed, data, piece.trim.start, piece.trim.end)
+            if trim.held and trim.start is not None and trim.end is not None:
+                return await asyncio.to_thread(fragments.stilled, data, trim.start, trim.end)
+            return await asyncio.to_thread(fragments.trimmed, data, trim.start, trim.end)
         except ValueError:
             raise NotFound("This piece of media is damaged.", code="gone") from None
 

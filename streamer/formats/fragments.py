@@ -2,16 +2,17 @@
 
 Only the output of :mod:`.cmaf` is understood: alternating moof and mdat, one track, one run of samples each.
 
-People seldom cut a recording at a key frame, but decoding must begin at one, and nothing is encoded again. So the
-pictures between the key frame and the cut stay in the fragment with a duration of one tick each. A player decodes them,
-has no time to show them, and begins with the picture at the cut.
+People seldom cut a recording at a key frame, but decoding must begin at one, and nothing is encoded again. So
+:func:`cut` keeps the pictures between the key frame and the cut, with a duration of one tick each: a player decodes
+them and has no time to show them. Where nobody may get them, :func:`held` begins with the key frame after the cut
+instead, and shows it from the cut on.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from streamer.broadcast.programme import TICKS_PER_S
@@ -119,6 +120,16 @@ def cut(frames: Sequence[Frame], start: int | None, end: int | None) -> tuple[li
     return list(frames[lead:last]), first - lead
 
 
+def held(frames: Sequence[Frame], start: int, end: int) -> list[Frame]:
+    """The samples from the first key frame at ``start`` or later on, which is shown from ``start`` on. They end before
+    ``end``, except that key frame: alone, it is shown until ``end``. Empty without one."""
+    first = next((i for i, f in enumerate(frames) if f.sync and f.start + f.duration // 2 >= start), None)
+    if first is None:
+        return []
+    rest = [frame for frame in frames[first + 1 :] if frame.start + frame.duration // 2 < end]
+    return [replace(frames[first], start=start, duration=(rest[0].start if rest else end) - start), *rest]
+
+
 def trimmed(data: bytes, start: int | None, end: int | None) -> bytes:
     """The fragments' samples between two times of the track's timescale, as one fragment.
 
@@ -130,6 +141,14 @@ def trimmed(data: bytes, start: int | None, end: int | None) -> bytes:
     shown = frames[lead].start
     durations = [1] * lead + [frame.duration for frame in frames[lead:]]
     return joined(data, frames, shown - lead, durations)
+
+
+def stilled(data: bytes, start: int, end: int) -> bytes:
+    """As :func:`trimmed`, of :func:`held`. Raises ValueError if there is no key frame."""
+    frames = held(frames_of(data), start, end)
+    if not frames:
+        raise ValueError("there is no key frame between these times")
+    return joined(data, frames, start, [frame.duration for frame in frames])
 
 
 def joined(data: bytes, frames: Sequence[Frame], start: int, durations: Sequence[int]) -> bytes:

@@ -113,7 +113,8 @@ async def test_watched_from_the_start_and_complete_at_the_end(server: Running) -
         assert abs(last.pdt_ms + float(last.duration) * 1000 - end_ms) <= PART_MS
     epoch_ms = player.playlists[TOP].segments[0].pdt_ms or 0
     shown = timed(pictures(await player.run(TOP)))
-    strips = [(p.at, p.strip) for p in shown if p.strip is not None]
+    # The first one may be the key frame after the beginning, which stands still until its time.
+    strips = [(p.at, p.strip) for p in shown[1:] if p.strip is not None]
     assert len(strips) > len(shown) * 0.9
     for at, strip in strips:
         media_ms = epoch_ms + (at - shown[0].at) / 90

@@ -283,6 +283,16 @@ async def test_a_cut_that_cannot_be_is_refused(kept: Archive, cut: tuple[float, 
         await edit(kept.archivist, "talk", Edit(skips=(Span(kept.studio.at(0), kept.studio.at(12)),)), ORGANISER)
 
 
+async def test_a_cut_without_a_key_frame_is_refused(kept: Archive) -> None:
+    """No picture could be shown: each would need one from before."""
+    await ready(kept)
+    at = kept.studio.at
+    change = Edit(start_ms=at(4.1), end_ms=at(6.9), skips=(Span(at(4.9), at(6.1)),))
+    with pytest.raises(Unprocessable, match="key frame"):
+        await edit(kept.archivist, "talk", change, ORGANISER)
+    await edit(kept.archivist, "talk", replace(change, skips=(Span(at(4.9), at(5.9)),)), ORGANISER)
+
+
 async def test_unpublished_and_published_again(kept: Archive) -> None:
     await ready(kept)
     await edit(kept.archivist, "talk", Edit(published=False), ORGANISER)

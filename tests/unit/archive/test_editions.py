@@ -28,7 +28,8 @@ def segment(msn: int, *, first: int = 0, key: int = 0, gap: bool = False) -> Seg
     return Segment(msn, made[0].start, 1, False, 0, made, complete=True)
 
 
-def edition(**tracks: list[Segment]):  # type: ignore[no-untyped-def]
+def edition(*spans: tuple[float, float], **tracks: list[Segment]):  # type: ignore[no-untyped-def]
+    """Of the seconds ``spans``; of all without."""
     broadcast = Broadcast("b", "r", EPOCH_MS, tuple(rendition(name) for name in tracks))
     material = Material("s", "r", (Reel(broadcast, (), {name: tuple(row) for name, row in tracks.items()}),))
 
@@ -38,7 +39,8 @@ def edition(**tracks: list[Segment]):  # type: ignore[no-untyped-def]
         count = found.duration // step
         return [Frame(found.start + n * step, step, n == 0, n, 1) for n in range(count)], TICKS_PER_S
 
-    return make(material, [Span(EPOCH_MS, EPOCH_MS + 60_000)], frames)
+    cut = [Span(EPOCH_MS + round(a * 1000), EPOCH_MS + round(b * 1000)) for a, b in spans or ((0, 60),)]
+    return make(material, cut, frames)
 
 
 def test_it_begins_where_every_rendition_has_something() -> None:
@@ -81,3 +83,25 @@ def test_a_gap_in_the_middle_stays_where_it_is() -> None:
 def test_a_rendition_that_was_never_made_holds_nothing_up() -> None:
     made = edition(v360=[segment(0), segment(1)], v180=[segment(0, gap=True), segment(1, gap=True)])
     assert [piece.msn for piece in made.tracks["v360"]] == [0, 1]
+
+
+def test_a_beginning_between_key_frames_has_nothing_from_before_it() -> None:
+    """One key frame in two seconds: the picture of the next segment is shown until its time."""
+    made = edition((1.0, 5.0), v360=[segment(n) for n in range(4)], a128=[segment(n) for n in range(4)])
+    first, second, last = made.tracks["v360"]
+    following = segment(1)
+    assert first.trim is not None
+    assert (first.trim.held, first.chunks) == (True, (following.parts[0].chunk,))
+    assert (first.start, first.end, second.start) == (TICKS_PER_S, following.start, following.start)
+    assert (second.trim, last.end) == (None, 5 * TICKS_PER_S)
+    sound = made.tracks["a128"][0]
+    assert (sound.start, sound.chunks[0]) == (TICKS_PER_S, segment(0).parts[0].chunk)
+
+
+def test_a_stretch_without_a_key_frame_is_left_out() -> None:
+    rows = {"v360": [segment(n) for n in range(4)], "a128": [segment(n) for n in range(4)]}
+    assert [piece.msn for piece in edition((0.5, 1.9), (4.0, 6.0), **rows).tracks["v360"]] == [2]
+    # The next segment is not here yet, or its first picture is missing.
+    assert edition((1.0, 60.0), v360=[segment(0)], a128=[segment(0)]).tracks["v360"] == ()
+    late = {"v360": [segment(0), segment(1, first=1, key=1), segment(2)], "a128": [segment(n) for n in range(3)]}
+    assert [piece.msn for piece in edition((1.0, 6.0), **late).tracks["v360"]] == [0, 1, 2]

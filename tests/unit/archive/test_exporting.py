@@ -73,13 +73,16 @@ def grey(second: float) -> float:
 
 
 def test_it_begins_and_ends_at_the_frame(recorded: Recorded) -> None:
+    """The key frame after the beginning stands still until its time; nothing from before is in the file."""
     movie = recorded.movie((3.5, 11.2))
     frames = shown(movie)
-    assert len(frames) == 231
-    assert frames[0][0] == pytest.approx(0, abs=0.0005)
-    for number, (at, mean) in enumerate(frames):
-        assert at == pytest.approx(number / 30, abs=0.0005)
-        assert mean == pytest.approx(grey(3.5 + number / 30), abs=6)
+    assert len(frames) == 1 + 216
+    assert frames[0] == pytest.approx((0, grey(4)), abs=6)
+    for number, (at, mean) in enumerate(frames[1:], 1):
+        assert at == pytest.approx(0.5 + (number - 1) / 30, abs=0.0005)
+        assert mean == pytest.approx(grey(4 + (number - 1) / 30), abs=6)
+    with opened(movie) as container:
+        assert sum(1 for _ in container.decode(video=0)) == len(frames)
     with opened(movie) as container:
         video, sound = container.streams.video[0], container.streams.audio[0]
         assert (video.width, video.height) == (320, 180)

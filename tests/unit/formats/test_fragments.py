@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from streamer.formats import cmaf, fragments
-from streamer.formats.fragments import cut, frames_of, read_fragments, timescale_of, to_ticks, trimmed
+from streamer.formats.fragments import cut, frames_of, read_fragments, stilled, timescale_of, to_ticks, trimmed
 from streamer.formats.types import Sample
 from tests.fakes.decoding import picture_times, pictures, sound
 from tests.fakes.packaging import AAC_FRAME, FRAME, video_samples
@@ -65,6 +65,27 @@ def test_pictures_between_two_times(first: int, end: int) -> None:
     shown = pictures(init + made)[lead:]
     assert all((a.luma == b.luma).all() for a, b in zip(shown, whole[first:end], strict=True))
     assert sum(duration for _, duration, _ in times) == (end - first) * FRAME + lead
+
+
+def test_without_a_picture_from_before_the_cut() -> None:
+    """The next key frame stands still until its time; where there is none, nothing is left."""
+    init, data = video()
+    whole = pictures(init + data)
+    made = stilled(data, START + 45 * FRAME, START + 80 * FRAME)
+    times = picture_times(init + made)
+    assert [(at, duration) for at, duration, _ in times[:2]] == [
+        (START + 45 * FRAME, 16 * FRAME), (START + 61 * FRAME, FRAME),
+    ]  # fmt: skip
+    shown = pictures(init + made)
+    assert len(shown) == len(times) == 20
+    assert all((a.luma == b.luma).all() for a, b in zip(shown, whole[60:80], strict=True))
+    first = frames_of(data)[45]
+    assert data[first.at : first.at + first.size] not in made
+    # A key frame of a later fragment, alone.
+    alone = picture_times(init + stilled(data, START + 45 * FRAME, START + 59 * FRAME))
+    assert [(at, duration) for at, duration, _ in alone] == [(START + 45 * FRAME, 14 * FRAME)]
+    with pytest.raises(ValueError, match="no key frame"):
+        stilled(data, START + 121 * FRAME, START + 150 * FRAME)
 
 
 def test_sound_between_two_times() -> None:

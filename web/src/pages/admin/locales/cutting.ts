@@ -31,8 +31,9 @@ export const en = {
   'silences.each': 'One by one',
   'silences.one': 'Leave out',
   precision: 'A cut is exact to the picture, its sound to 11 ms.',
-  lead: 'The file keeps up to {seconds} s of pictures from before its beginnings, which players do not show.',
-  'lead.none': 'Begin at key frames',
+  still:
+    'Nothing from before a beginning is in the replay: its picture stands still for {seconds} s, until the next key frame.',
+  'still.none': 'Begin at key frames',
   hint: 'The cut is {length} long. Keys work while the focus is in here.',
 } as const
 
@@ -66,8 +67,9 @@ export const fr: Translation<typeof en> = {
   'silences.each': 'Un par un',
   'silences.one': 'Omettre',
   precision: 'Une coupe est exacte à l’image près, son son à 11 ms près.',
-  lead: 'Le fichier garde jusqu’à {seconds} s d’images d’avant ses débuts, que les lecteurs ne montrent pas.',
-  'lead.none': 'Commencer aux images clés',
+  still:
+    'Rien d’avant un début n’est dans la rediffusion : son image reste fixe {seconds} s, jusqu’à l’image clé suivante.',
+  'still.none': 'Commencer aux images clés',
   hint: 'La coupe dure {length}. Les touches agissent quand le focus est ici.',
 }
 

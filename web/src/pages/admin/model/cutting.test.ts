@@ -4,13 +4,13 @@ import {
   columns,
   heightOf,
   hidingAll,
-  leadOf,
   markAt,
   offersOf,
   previewedAt,
   readChapters,
   readWaveform,
   remembered,
+  stillOf,
   totalOf,
   viewAround,
 } from './cutting'
@@ -84,18 +84,18 @@ describe('silences', () => {
 describe('a beginning', () => {
   const keys = [0, 2_000, 4_000, 24_000, 26_000, 60_000]
 
-  it('has the pictures since the last key frame in its file, and none at one', () => {
-    expect(leadOf(cut, keys)).toBe(1_000 + 1_000)
+  it('stands still until the next key frame, and not at one', () => {
+    expect(stillOf(cut, keys)).toBe(1_000 + 1_000)
     const clean = atKeyFrames(cut, keys)
     expect(clean).toEqual({ start_ms: 2_000, end_ms: 61_000, skips: [{ from_ms: 20_000, to_ms: 26_000 }] })
-    expect(leadOf(clean, keys)).toBe(0)
+    expect(stillOf(clean, keys)).toBe(0)
     // A few ms beside one no picture is cut.
-    expect(leadOf({ ...cut, start_ms: 2_015, skips: [] }, keys)).toBe(0)
+    expect(stillOf({ ...cut, start_ms: 2_015, skips: [] }, keys)).toBe(0)
   })
 
   it('stays where there is no key frame left', () => {
     expect(atKeyFrames({ start_ms: 60_500, end_ms: 61_000, skips: [] }, keys).start_ms).toBe(60_500)
-    expect(leadOf(cut, [])).toBe(0)
+    expect(stillOf(cut, [])).toBe(0)
   })
 })
 

@@ -110,14 +110,15 @@ export function previewedAt(cut: Cut, at_ms: number): number | null {
   return at < cut.end_ms ? at : null
 }
 
-/** Nearer to a key frame than a frame of sound: no earlier picture is in the file. */
+/** Nearer to a key frame than a frame of sound: it begins there. */
 const NEAR_MS = 21
 
-/** How much of the pictures before its beginnings a cut has in its file, unseen, ms. */
-export function leadOf(cut: Cut, keys_ms: readonly number[]): number {
+/** How long the picture stands still at a cut's beginnings, ms: pictures from before them are in no file, so that the
+ * next key frame is shown until its time. */
+export function stillOf(cut: Cut, keys_ms: readonly number[]): number {
   return beginningsOf(cut).reduce((sum, at_ms) => {
-    const key = keys_ms.findLast((one) => one <= at_ms + NEAR_MS)
-    return sum + (key === undefined || at_ms - key <= NEAR_MS ? 0 : at_ms - key)
+    const key = keys_ms.find((one) => one >= at_ms - NEAR_MS)
+    return sum + (key === undefined || key > cut.end_ms ? 0 : Math.max(0, key - at_ms))
   }, 0)
 }
 
