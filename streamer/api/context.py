@@ -24,6 +24,7 @@ from streamer.audience.captioning import Captioning
 from streamer.audience.service import Audience
 from streamer.conference.grants import Grant
 from streamer.conference.notices import Notices
+from streamer.conference.playback import PlaybackReports
 from streamer.conference.sessions import Event
 from streamer.control.media_plane import MediaPlane
 from streamer.director.director import Director
@@ -85,6 +86,8 @@ class Services:
     """For requests without a grant."""
     caption_posts: RateLimit
     """Counted by grant."""
+    playback: PlaybackReports
+    playback_posts: RateLimit
 
     @property
     def events(self) -> Mapping[str, Event]:

@@ -97,8 +97,9 @@ def make_access_middleware(observe: Observe) -> Middleware:
             seconds = time.perf_counter() - started
             route = route_of(request)
             observe(route, request.method, status, seconds)
-            # Players ask several times a second; their lines would hide the others.
+            # Players ask several times a second; their lines would hide the others. How each does is told to nobody.
             often = route.startswith(("/live/", "/assets/", "/socket.io/")) or route == "/livez"
+            often = often or route.endswith("/playback")
             log = _log.debug if often else _log.info
             log(
                 "request",

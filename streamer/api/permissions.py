@@ -58,6 +58,8 @@ _API: Mapping[str, Rule] = {
     "GET /rooms": Open.EVERYBODY,
     "POST /rooms": Action.ROOM_CREATE,
     "GET /rooms/{id}": Open.EVERYBODY,
+    # Counted, and kept for half a minute.
+    "POST /rooms/{id}/playback": Open.EVERYBODY,
     "PATCH /rooms/{id}": Action.ROOM_CHANGE,
     "DELETE /rooms/{id}": Action.ROOM_DELETE,
     "POST /rooms/{id}/hold": Action.ROOM_HOLD,

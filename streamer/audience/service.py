@@ -225,6 +225,11 @@ class Audience:
         if audience is not None:
             audience.crowd.hls, audience.crowd.whep = hls, whep
 
+    def viewers(self, scope: Scope) -> int:
+        """The number of viewers, as far as it is known; 0 for an audience that is not in memory."""
+        audience = self._audiences.get(scope.key)
+        return 0 if audience is None else audience.crowd.viewers
+
     # --- records ------------------------------------------------------------------------------------
 
     async def export(self, participant: str) -> Mapping[str, Any]:

@@ -164,6 +164,9 @@ _EN: Mapping[str, Words] = {
     "viewers_sync": Words(
         "{people} viewers report: sound and picture apart", "Look at the delay that mixer or camera adds."
     ),
+    "viewers_error": Words(
+        "The players of {people} viewers fail", "Look at what goes out, and at the server’s own network."
+    ),
     "viewers_other": Words("{people} viewers report trouble", "Look at what goes out, and ask in the chat."),
     "forgotten_end": Words(
         "The session is past its end, and nobody speaks or moves", "End it if the room is empty, or extend it."
@@ -319,6 +322,9 @@ _FR: Mapping[str, Words] = {
     "viewers_sync": Words(
         "{people} personnes signalent un décalage entre son et image",
         "Voyez le retard qu’ajoute la console ou la caméra.",
+    ),
+    "viewers_error": Words(
+        "Le lecteur de {people} personnes est en échec", "Regardez ce qui sort, et le réseau du serveur."
     ),
     "viewers_other": Words("{people} personnes signalent un souci", "Regardez ce qui sort, et demandez dans le chat."),
     "forgotten_end": Words(

@@ -37,7 +37,7 @@ class Complaint:
 
     room: str
     kind: str
-    """``no_sound``, ``no_picture``, ``stutter``, ``sync``, ``other``."""
+    """``no_sound``, ``no_picture``, ``stutter``, ``sync``, ``other``; ``error``: told by players alone."""
     session: str | None
     people: int
     """The most people who reported it within 30 s."""

@@ -30,6 +30,7 @@ LEVELS: dict[str, Level] = {
     "clock_moved": "warning",
     "room_out_of_memory": "warning",
     "viewers_stutter": "warning",
+    "viewers_error": "warning",
     "viewers_sync": "warning",
     "viewers_other": "warning",
 }

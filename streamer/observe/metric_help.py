@@ -56,6 +56,13 @@ HELP = {
     "replay_downloads": "MP4 downloads that began, of everybody.",
     "replay_downloads_refused": "MP4 downloads refused because archive.max_downloads ran already.",
     "replay_download_bytes": "Bytes of MP4 files in answers.",
+    # Players' own reports.
+    "playback_reports": "Reports of players that watch live: two or three a minute from each.",
+    "playback_stalls": "Reports of players that stood still for want of media, at most one in 30 s from each.",
+    "playback_errors": "Reports of players that failed, at most one in 30 s from each.",
+    "playback_buffer_ms": "Media ahead that players reported, summed: divided by playback_reports it is the mean.",
+    "playback_bitrate_kbps": "Bitrates that players reported, summed: divided by playback_reports they are the mean.",
+    "playback_throughput_kbps": "Throughputs that players measured, summed: divided by playback_reports the mean.",
     # Socket.IO.
     "realtime_audience": "Clients that are connected as audience now.",
     "realtime_moderation": "Clients that are connected as moderators now.",
@@ -84,6 +91,7 @@ HELP = {
     "refused_hashing": "Logins refused because too many passwords were being compared.",
     "refused_guessed_admin_tokens": "Tokens that were not compared with the admin token, after too many guesses.",
     "refused_exports": "Schedules and tables refused with 429 to one household.",
+    "refused_playback": "Reports of players refused with 429 to one household.",
     "refused_wrong_hall_codes": "Hall codes refused with 429 after too many wrong ones of one household.",
     # Rooms: what their processes and the links to them count.
     "room_control_readers_cut": "Web processes that were cut off the room's control socket for reading too slowly.",

@@ -41,6 +41,7 @@ from streamer.conference.day import current, on_air_at
 from streamer.conference.grants import Action
 from streamer.conference.notices import Notices
 from streamer.conference.participation import closed_session
+from streamer.conference.playback import PlaybackReports
 from streamer.conference.sessions import Session
 from streamer.control.client import MediaPlaneClient
 from streamer.control.media_plane import MediaPlane, RoomLink
@@ -277,6 +278,9 @@ def make_services(
         caption_posts=RateLimit(
             CAPTIONS_PER_MINUTE, burst=CAPTIONS_AT_ONCE, message="Captions come faster than anybody reads."
         ),
+        playback=PlaybackReports(),
+        # A household that is a full hall: two reports in half a minute of each of its players.
+        playback_posts=RateLimit(4 * hls.max_held_per_address, burst=hls.max_held_per_address),
     )
     erasing.does(erasures.GrantErasure, partial(revoke_again, services))
     erasing.does(erasures.StretchErasure, partial(forgetting.again, services))
@@ -368,6 +372,7 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
     metrics.watch_values("streamer_connections", app[CONNECTIONS])
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
     metrics.watch_values("streamer_realtime", app[REALTIME].stats)
+    metrics.watch_values("streamer_playback", services.playback.stats)
     metrics.watch_counter(
         "streamer_media_host_reconnects",
         "Connections to the media host that were lost and made again.",
@@ -381,6 +386,7 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
         ("hashing", services.hashing),
         ("guessed_admin_tokens", services.admin_token.guesses),
         ("exports", services.exports),
+        ("playback", services.playback_posts),
         ("wrong_hall_codes", services.hall_code_lookup.wrong),
     ):
         metrics.watch_counter(

@@ -146,7 +146,8 @@ def test_each_metric_says_what_it_means() -> None:
     """More than its name: each counter of rooms and of the web process is explained."""
     recorded = Path(__file__).parents[2] / "golden" / "data"
     kinds = json.loads((recorded / "metrics.json").read_text())["kinds"]
-    parts = tuple(f"streamer_{part}_" for part in ("connections", "delivery", "replay", "realtime", "refused"))
+    names = ("connections", "delivery", "replay", "playback", "realtime", "refused")
+    parts = tuple(f"streamer_{name}_" for name in names)
     fields = {name.removeprefix("streamer_").removesuffix("_total") for name in kinds if name.startswith(parts)}
     counters = json.loads((recorded / "codes.json").read_text())["counters"]
     rooms = {f"room_{name.removeprefix('room_').removesuffix('_total')}" for name in counters}

@@ -37,6 +37,8 @@ export interface Engine {
   readonly playhead: Playhead
   /** The playlist has its end: nothing will be added, and it is not asked for again. */
   readonly over: boolean
+  /** Measured, bits per second; null where it is not known. */
+  readonly throughput: number | null
   /** @param index a quality's, or -1 for automatic */
   choose(index: number): void
   /** To the live position. */

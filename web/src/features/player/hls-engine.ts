@@ -67,6 +67,10 @@ export class HlsEngine implements Engine {
     return this.hls?.latestLevelDetails?.live === false
   }
 
+  get throughput(): number | null {
+    return this.hls?.bandwidthEstimate ?? null
+  }
+
   choose(index: number): void {
     this.wanted = index
     if (this.hls) this.hls.nextLevel = index

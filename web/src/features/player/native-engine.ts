@@ -5,6 +5,7 @@ import type { Engine, EngineEvents, Playhead, Quality } from './engine'
 export class NativeEngine implements Engine {
   readonly qualities: readonly Quality[] = []
   readonly current = -1
+  readonly throughput = null
   private readonly listening = new AbortController()
   private timer: ReturnType<typeof setTimeout> | undefined
   private readonly backoff = new Backoff(1_000, 8_000)

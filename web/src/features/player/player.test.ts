@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { RoomState } from '$lib/protocol/room'
+import { tellPlayback } from './beacon.svelte'
 import { Player } from './player.svelte'
 
 /** A media element with HLS of its own, as far as a player uses it. */
@@ -13,6 +14,8 @@ class FakeMedia extends EventTarget {
   duration = Infinity
   playbackRate = 1
   readyState = 4
+  error = null
+  stands = false
   buffered = { length: 0 }
   seekable = { length: 1, start: () => 0, end: () => Math.min(this.currentTime + 2, this.duration) }
 
@@ -29,7 +32,7 @@ class FakeMedia extends EventTarget {
   getStartDate = () => new Date(1_000_000)
 
   pass(duration_ms: number) {
-    this.currentTime = Math.min(this.duration, this.currentTime + duration_ms / 1000)
+    if (!this.stands) this.currentTime = Math.min(this.duration, this.currentTime + duration_ms / 1000)
   }
   /** The broadcast has ended: what is there is played to its end. */
   close(left_s: number) {
@@ -45,6 +48,7 @@ class FakeMedia extends EventTarget {
 let media: FakeMedia
 let told: RoomState
 let player: Player
+let posted: { address: string; body: Record<string, unknown>; credentials: RequestCredentials | undefined }[]
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -53,9 +57,14 @@ beforeEach(() => {
   vi.stubGlobal('window', target())
   vi.stubGlobal('location', { href: 'http://streamer.test/watch/hall' })
   vi.stubGlobal('HTMLMediaElement', { HAVE_CURRENT_DATA: 2 })
-  vi.stubGlobal('fetch', async (address: string) =>
-    address.startsWith('/api/') ? Response.json({ id: 'hall', state: told }) : new Response('', { status: 404 }),
-  )
+  posted = []
+  vi.stubGlobal('fetch', async (address: string, init?: RequestInit) => {
+    if (init?.method === 'POST') {
+      posted.push({ address, body: JSON.parse(init.body as string), credentials: init.credentials })
+      return new Response(null, { status: 204 })
+    }
+    return address.startsWith('/api/') ? Response.json({ id: 'hall', state: told }) : new Response('', { status: 404 })
+  })
   media = new FakeMedia()
 })
 afterEach(() => {
@@ -144,5 +153,25 @@ describe('the end of a broadcast', () => {
     await pass(10_000)
     expect(media.addresses.length).toBeGreaterThan(1)
     expect(media.addresses.length).toBeLessThan(5)
+  })
+})
+
+describe('how it plays', () => {
+  it('is told to the server without a cookie, a stall at once, and nothing while the page is in the background', async () => {
+    await watching()
+    const stop = tellPlayback(player, media as unknown as HTMLVideoElement)
+    await pass(31_000)
+    expect(posted).toHaveLength(1)
+    expect(posted[0]).toMatchObject({ address: '/api/v1/rooms/hall/playback', credentials: 'omit' })
+    expect(posted[0]?.body).toMatchObject({ e: 't', sta: 'p', bs: false, st: 'l' })
+    media.stands = true
+    await pass(4_000)
+    expect(posted.filter(({ body }) => body['bs'] === true)).toHaveLength(1)
+    media.stands = false
+    const before = posted.length
+    Object.assign(document, { hidden: true })
+    await pass(60_000)
+    expect(posted).toHaveLength(before)
+    stop()
   })
 })

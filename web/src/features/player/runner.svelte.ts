@@ -72,7 +72,7 @@ export class Runner {
   /** @param wanted whether the viewer wants it to play; changed from outside */
   constructor(
     public wanted: boolean,
-    private readonly room: string,
+    readonly room: string,
     private readonly iceServers: RTCIceServer[],
     private readonly events: RunnerEvents,
   ) {}

@@ -1489,6 +1489,70 @@ export interface components {
              */
             current?: string | null;
         };
+        /**
+         * PlaybackReport
+         * @description Keys of CMCD (CTA-5004, CTA-5004-A) as a JSON object. A player of what is live sends it once in thirty seconds,
+         *     and at once when it stands still or fails, which it tells once in thirty seconds. All other keys are refused:
+         *     ``sid`` and ``cid``, which would tell who watches, too.
+         */
+        PlaybackReport: {
+            /**
+             * V
+             * @default 2
+             * @enum {integer}
+             */
+            v?: 1 | 2;
+            /**
+             * E
+             * @default t
+             * @enum {string}
+             */
+            e?: "t" | "ps" | "e";
+            /**
+             * Sta
+             * @default null
+             */
+            sta?: ("s" | "p" | "k" | "r" | "a" | "w" | "e" | "f" | "q" | "d") | null;
+            /**
+             * Bs
+             * @default false
+             */
+            bs?: boolean;
+            /** Ec */
+            ec?: ("network" | "media" | "unsupported")[];
+            /**
+             * Bl
+             * @default null
+             */
+            bl?: number | null;
+            /**
+             * Br
+             * @default null
+             */
+            br?: number | null;
+            /**
+             * Mtp
+             * @default null
+             */
+            mtp?: number | null;
+            /**
+             * Pr
+             * @default 1
+             */
+            pr?: number;
+            /**
+             * Sf
+             * @default h
+             * @enum {string}
+             */
+            sf?: "h" | "o";
+            /**
+             * St
+             * @default l
+             * @constant
+             */
+            st?: "l";
+        };
         /** PortraitView */
         PortraitView: {
             /** Address */
