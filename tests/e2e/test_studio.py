@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.async_api import Browser
 
 from tests.fakes import decoding
@@ -34,6 +35,8 @@ ELSEWHERE = "salle.example.test"
 BACK_WITHIN_S = 30.0
 LEAST_RATE = 5
 """Timers of a hidden tab run once a second."""
+SEGMENTS = 3
+"""Of a second each, from a hidden tab."""
 
 
 @contextlib.asynccontextmanager
@@ -87,26 +90,21 @@ async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Br
         assert (source["video"]["width"], source["video"]["height"]) == (1280, 720)
         assert source["audio"]["codec"] == "opus"
         assert source["audio"]["channels"] == 2
-        # The output beside it.
-        await seen.holds("document.querySelector('[data-testid=output]').currentTime > 1")
         async with HlsFollower(f"{server.url}/live/amphi/index.m3u8") as follower:
             await follower.open()
-            await follower.follow(until=lambda f: min(f.edge("v720"), f.edge("v180"), f.edge("a128")) >= (5, 0))
+            await follower.follow(until=lambda f: min(f.edge("v720"), f.edge("v180"), f.edge("a128")) >= (3, 0))
             for name in ("v720", "v180"):
                 shown = decoding.pictures(await whole_segments(follower, name))
-                # Of three seconds. A machine that encodes, decodes and plays all of it may shed pictures of the lower
-                # ones.
-                assert len(shown) > (10 if name == "v720" else 5)
-                # The fake camera's figure goes round: any two pictures may be alike, not all of them.
-                first = shown[0].luma.astype(int)
-                apart = max(np.abs(first - picture.luma.astype(int)).mean() for picture in shown[1:])
-                assert apart > 0.5, f"{name} stands still"
+                # How many there are is the machine's matter, which encodes, decodes and plays all of it.
+                assert different(shown) >= 3, f"{name} stands still"
                 assert shown[0].luma.std() > 10
             heard = decoding.sound(await whole_segments(follower, "a128"))
             # The fake microphone beeps.
             assert np.abs(heard.mono).max() > 0.02
             # If a browser's camera misses a beat, no cut can make a part of 85 % to 100 % of the target.
             assert [fault for fault in follower.violations if "under 85 %" not in fault] == []
+        # The output beside it.
+        await seen.holds("document.querySelector('[data-testid=output]').currentTime > 1")
         await seen.page.keyboard.press("o")
         await seen.page.get_by_role("button", name="End now").click()
         await tally(seen, "preview")
@@ -126,11 +124,9 @@ async def test_a_camera_in_an_empty_room_goes_on_air_in_one_press(
 ) -> None:
     room = f"empty-{width}"
     await server.room(room, name="Salle vide")
-    async with (
-        camera(server, room, options=TINY) as publisher,
-        studio(browser, server, room, language=language) as seen,
-    ):
+    async with studio(browser, server, room, language=language) as seen, contextlib.AsyncExitStack() as cameras:
         await seen.page.set_viewport_size({"width": width, "height": 900})
+        await cameras.enter_async_context(camera(server, room, options=TINY))
         await room_state(seen, "preview")
         await seen.text(re.compile(says))
         key = seen.page.get_by_role("button", name=button, exact=True)
@@ -143,11 +139,11 @@ async def test_a_camera_in_an_empty_room_goes_on_air_in_one_press(
         else:
             title = seen.page.get_by_label("Title (optional)")
             await title.press_sequentially("Impro")
-            # A camera that pauses takes the key away, and not the field from under one's fingers.
-            publisher.fall_silent()
+            # A camera that goes takes the key away, and not the field from under one's fingers.
+            await cameras.aclose()
             await room_state(seen, "standby")
             await seen.page.keyboard.type("mptu")
-            publisher.speak_again()
+            await cameras.enter_async_context(camera(server, room, options=TINY))
             await room_state(seen, "preview")
             assert await title.input_value() == "Impromptu"
             await key.click()
@@ -166,8 +162,18 @@ async def whole_segments(follower: HlsFollower, name: str) -> bytes:
     """The last run of whole segments behind one init section."""
     whole = sorted(msn for msn, s in follower.tracks[name].reader.known.items() if s.complete)
     behind = follower.segment(name, whole[-1]).map
-    run = list(takewhile(lambda msn: follower.segment(name, msn).map == behind, reversed(whole)))[:3]
+    run = list(takewhile(lambda msn: follower.segment(name, msn).map == behind, reversed(whole)))[:2]
     return await follower.run_bytes(name, run[-1], run[0])
+
+
+def different(shown: list[decoding.Picture]) -> int:
+    """Pictures that are like none before them. The fake camera's figure goes round: some come again."""
+    known: list[NDArray[np.int_]] = []
+    for picture in shown:
+        coarse = picture.luma[::4, ::4].astype(int)
+        if all(np.abs(coarse - other).mean() > 0.5 for other in known):
+            known.append(coarse)
+    return len(known)
 
 
 async def test_scenes_and_a_shared_screen_by_the_keys(browser: Browser, server: Running) -> None:
@@ -272,24 +278,21 @@ async def test_goes_on_in_a_tab_that_is_hidden(server: Running) -> None:
         front = await browser.tab("about:blank")
         await front.show()
         await tab.holds("document.hidden")
-        hidden_at = time.monotonic()
         rates: list[float] = []
-
-        async def keeps_its_rate() -> bool:
-            source = await main_source(server, "hidden")
-            assert source["up"]
-            if time.monotonic() - hidden_at > 3:
-                rates.append(source["video"]["frame_rate"])
-            return len(rates) >= 20 and float(np.median(rates[-20:])) >= LEAST_RATE
-
-        await until_answered(keeps_its_rate, limit_s=60, what=lambda: f"pictures a second {rates[-20:]}")
-        assert await tab.evaluate("document.hidden")
         async with HlsFollower(f"{server.url}/live/hidden/index.m3u8") as follower:
             await follower.open()
-            edge = follower.edge("v180")[0]
-            await follower.follow(until=lambda f: f.edge("v180")[0] >= edge + 3)
-            shown = decoding.pictures(await whole_segments(follower, "v180"))
-        assert np.abs(shown[0].luma.astype(int) - shown[-1].luma.astype(int)).mean() > 0.5
+
+            async def keeps_its_rate() -> bool:
+                """In segments that began after it was hidden."""
+                edge = follower.edge("v180")[0]
+                await follower.follow(until=lambda f: f.edge("v180")[0] > edge + SEGMENTS)
+                shown = decoding.pictures(await follower.run_bytes("v180", edge + 1, edge + SEGMENTS))
+                rates.append(len(shown) / SEGMENTS)
+                return rates[-1] >= LEAST_RATE and different(shown) >= 3
+
+            await until_answered(keeps_its_rate, limit_s=60, what=lambda: f"pictures a second {rates}")
+        assert await tab.evaluate("document.hidden")
+        assert (await main_source(server, "hidden"))["up"]
 
 
 def click(name: str) -> str:
