@@ -127,9 +127,9 @@ lock() {
     "$venv/bin/python" -m pip install --quiet pip-tools
     flags="--quiet --strip-extras --allow-unsafe --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host"
     # shellcheck disable=SC2086
-    "$venv/bin/pip-compile" $flags --extra postgres -o requirements.txt pyproject.toml
+    "$venv/bin/pip-compile" $flags --extra postgres --extra s3 -o requirements.txt pyproject.toml
     # shellcheck disable=SC2086
-    "$venv/bin/pip-compile" $flags --extra postgres --extra test -c requirements.txt -o requirements-dev.txt pyproject.toml
+    "$venv/bin/pip-compile" $flags --extra postgres --extra s3 --extra test -c requirements.txt -o requirements-dev.txt pyproject.toml
 }
 
 step=$1

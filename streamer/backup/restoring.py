@@ -17,16 +17,16 @@ from sqlalchemy import update
 from sqlalchemy.engine import URL
 
 from streamer.backup import databases
+from streamer.backup.bucket import target_of
 from streamer.backup.target import (
-    DATABASES,
     BackupFailed,
-    BackupFolder,
+    BackupTarget,
     KeptDatabase,
     KeptFile,
     Manifest,
-    copied,
     digest_of,
-    join_erasures,
+    read_erasures,
+    write_erasures,
 )
 from streamer.formats import erasures
 from streamer.store.database import Database, database_url, revisions
@@ -50,40 +50,34 @@ class Restored:
     """Files that are missing because they were erased."""
 
 
-def restore(source: Path, data: Path, url: URL, *, at: str = "") -> Restored:
-    """Blocking. ``data`` is new or empty; the erasures of the instance that was there may be in it. ``at``: the name of
-    one of the backup's databases, or its beginning; else the newest. Raises BackupFailed; then ``data`` may be half
-    full."""
-    folder, manifest = BackupFolder(source), _manifest(source)
+def restore(source: str, data: Path, url: URL, *, at: str = "") -> Restored:
+    """Blocking. ``source``: a folder or bucket. ``data`` is new or empty; the erasures of the instance that was there
+    may be in it. ``at``: the name of one of the backup's databases, or its beginning; else the newest. Raises
+    BackupFailed; then ``data`` may be half full."""
+    backup = target_of(source)
+    manifest = _manifest(backup)
     database = _database(manifest, at)
     _fits(database, url)
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         if {entry.name for entry in os.scandir(data)} - _MAY_BE_THERE:
             raise BackupFailed(f"{data} is not empty: a backup is put back into a new folder.")
-        join_erasures(source, data)
-        gone = _Erased(data)
-        found, erased = [], 0
-        for file in manifest.files:
-            if gone.has(file.path) and not folder.has(file.digest, file.size):
-                erased += 1
-            else:
-                found.append(file)
-        _put_files(folder, data, found)
-        saved = source / DATABASES / database.name
-        if digest_of(saved) != database.digest:
-            raise BackupFailed(f"{saved} is damaged: its checksum differs.")
-        databases.put_back(url, saved)
+        there = _put_files(backup, manifest, data)
+        with backup.database(database.name) as saved:
+            _check_digest(database, saved)
+            databases.put_back(url, saved)
     except OSError as error:
         raise BackupFailed(f"The backup cannot be put back: {error.strerror or error} ({error.filename}).") from error
     asyncio.run(_make_new(url))
-    return Restored(database.made_ms, len(found), database.size + sum(file.size for file in found), erased)
+    size = database.size + sum(file.size for file in there)
+    return Restored(database.made_ms, len(there), size, len(manifest.files) - len(there))
 
 
-def verify(source: Path, scratch: Path | None = None) -> Restored:
+def verify(source: str, scratch: Path | None = None) -> Restored:
     """Put a backup back into a scratch folder, compare every file, and take the folder away. A PostgreSQL database is
     compared by its checksum only. Raises BackupFailed."""
-    manifest = _manifest(source)
+    backup = target_of(source, scratch)
+    manifest = _manifest(backup)
     database = _database(manifest, "")
     with tempfile.TemporaryDirectory(prefix="streamer-verify-", dir=scratch) as folder:
         data = Path(folder, "data")
@@ -91,15 +85,11 @@ def verify(source: Path, scratch: Path | None = None) -> Restored:
             found = restore(source, data, database_url("", data))
         else:
             data.mkdir()
-            join_erasures(source, data)
-            gone, backup = _Erased(data), BackupFolder(source)
-            there = [file for file in manifest.files if not gone.has(file.path) or backup.has(file.digest, file.size)]
-            _put_files(backup, data, there)
-            if digest_of(source / DATABASES / database.name) != database.digest:
-                raise BackupFailed(f"{database.name} is damaged: its checksum differs.")
-            found = Restored(
-                database.made_ms, len(there), sum(file.size for file in there), len(manifest.files) - len(there)
-            )
+            there = _put_files(backup, manifest, data)
+            with backup.database(database.name) as saved:
+                _check_digest(database, saved)
+            size = sum(file.size for file in there)
+            found = Restored(database.made_ms, len(there), size, len(manifest.files) - len(there))
         for path, file in ((data / file.path, file) for file in manifest.files):
             if path.exists() and (path.stat().st_size, digest_of(path)) != (file.size, file.digest):
                 raise BackupFailed(f"{file.path} is not what was backed up.")
@@ -129,10 +119,10 @@ class _Erased:
         return False
 
 
-def _manifest(source: Path) -> Manifest:
-    found = BackupFolder(source).manifest()
+def _manifest(backup: BackupTarget) -> Manifest:
+    found = backup.manifest()
     if found is None:
-        raise BackupFailed(f"There is no whole backup in {source}.")
+        raise BackupFailed(f"There is no whole backup in {backup.name}.")
     return found
 
 
@@ -154,8 +144,16 @@ def _fits(database: KeptDatabase, url: URL) -> None:
         raise BackupFailed(f"The backup's database is {database.kind}, and store.url names {url.get_backend_name()}.")
 
 
-def _put_files(folder: BackupFolder, data: Path, files: list[KeptFile]) -> None:
-    by_inode: dict[int, Path] = {}
+def _check_digest(database: KeptDatabase, saved: Path) -> None:
+    if digest_of(saved) != database.digest:
+        raise BackupFailed(f"{database.name} is damaged: its checksum differs.")
+
+
+def _put_files(backup: BackupTarget, manifest: Manifest, data: Path) -> list[KeptFile]:
+    """The list of erasures, then the files but those that it explains to be missing; returns these files."""
+    write_erasures(data, read_erasures(data).joined(backup.erasures(), str(data)))
+    gone, by_inode = _Erased(data), dict[int, Path]()
+    files = [file for file in manifest.files if not gone.has(file.path) or backup.has(file.digest, file.size)]
     for file in files:
         place = data / _inside(file.path)
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -164,7 +162,7 @@ def _put_files(folder: BackupFolder, data: Path, files: list[KeptFile]) -> None:
             os.link(by_inode[file.inode], place)
             continue
         try:
-            found = copied(folder.object(file.digest), place)
+            found = backup.get(file.digest, place)
         except FileNotFoundError as error:
             raise BackupFailed(f"{file.path} is missing in the backup, and was not erased.") from error
         if found != (file.digest, file.size):
@@ -172,6 +170,7 @@ def _put_files(folder: BackupFolder, data: Path, files: list[KeptFile]) -> None:
         os.utime(place, ns=(file.changed_ns, file.changed_ns))
         if file.inode:
             by_inode[file.inode] = place
+    return files
 
 
 def _inside(path: str) -> PurePosixPath:

@@ -18,11 +18,11 @@ from sqlalchemy.engine import URL
 
 from streamer import __version__
 from streamer.backup import databases
+from streamer.backup.bucket import target_of
 from streamer.backup.target import (
-    DATABASES,
     VERSION,
     BackupFailed,
-    BackupFolder,
+    BackupTarget,
     KeptDatabase,
     KeptFile,
     Manifest,
@@ -61,20 +61,18 @@ class Saved:
     seconds: float
 
 
-def backup(data: Path, url: URL, target: Path, keep: int = KEEP) -> Saved:
-    """Back a data folder and its database up. Blocking. Raises BackupFailed."""
-    folder, place = BackupFolder(target), target.absolute()
-    if place.is_relative_to(data.absolute()) or data.absolute().is_relative_to(place):
-        raise BackupFailed("A backup does not lie in the data folder, nor the data folder in it.")
-    folder.prepare()
+def backup(data: Path, url: URL, address: str, keep: int = KEEP) -> Saved:
+    """Back a data folder and its database up to a folder or bucket. Blocking. Raises BackupFailed."""
+    target = target_of(address, scratch=data)
+    target.prepare(data)
     began = time.monotonic()
     try:
-        with folder.alone():
-            saved = _save(data, url, folder, keep, began)
-            last = LastBackup(_now_ms(), str(place), saved.seconds, saved.size)
+        with target.alone(data):
+            saved = _save(data, url, target, keep, began)
+            last = LastBackup(_now_ms(), target.name, saved.seconds, saved.size)
             write_atomically(data / LAST_FILE, msgspec.json.encode(last))
     except OSError as error:
-        raise BackupFailed(f"The backup failed: {error.strerror or error} ({error.filename or target}).") from error
+        raise BackupFailed(f"The backup failed: {error.strerror or error} ({error.filename or address}).") from error
     return saved
 
 
@@ -91,35 +89,31 @@ def backup_age_s(data: Path) -> float | None:
     return None if last is None else max(0.0, time.time() - last.at_ms / 1000)
 
 
-def _save(data: Path, url: URL, folder: BackupFolder, keep: int, began: float) -> Saved:
-    before = folder.manifest()
+def _save(data: Path, url: URL, target: BackupTarget, keep: int, began: float) -> Saved:
+    before = target.manifest()
     # First, so that a wrong target is told before anything is copied into it.
-    folder.join_erasures(data)
-    database = _save_database(url, folder)
-    files, copied = _save_files(data, folder, before)
-    folder.join_erasures(data)
+    target.join_erasures(data)
+    database = _save_database(url, target)
+    files, copied = _save_files(data, target, before)
+    target.join_erasures(data)
     kept = (database, *(before.databases if before is not None else ()))[:keep]
     manifest = Manifest(VERSION, database.made_ms, __version__, kept, tuple(files))
-    folder.write_manifest(manifest)
-    deleted = folder.forget_all_but(manifest)
+    target.write_manifest(manifest)
+    deleted = target.forget_all_but(manifest)
     size = database.size + sum(file.size for file in files)
     return Saved(len(files), size, copied + database.size, deleted, time.monotonic() - began)
 
 
-def _save_database(url: URL, folder: BackupFolder) -> KeptDatabase:
+def _save_database(url: URL, target: BackupTarget) -> KeptDatabase:
     made_ms, kind = _now_ms(), url.get_backend_name()
     stamp = datetime.fromtimestamp(made_ms / 1000, UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")
     name = f"{stamp}.{'sqlite3' if kind == 'sqlite' else 'dump'}"
-    target = folder.folder / DATABASES / name
-    try:
-        schema = databases.save(url, target)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
-    return KeptDatabase(name, made_ms, kind, target.stat().st_size, digest_of(target), schema)
+    with target.new_database(name) as file:
+        schema = databases.save(url, file)
+        return KeptDatabase(name, made_ms, kind, file.stat().st_size, digest_of(file), schema)
 
 
-def _save_files(data: Path, folder: BackupFolder, before: Manifest | None) -> tuple[list[KeptFile], int]:
+def _save_files(data: Path, target: BackupTarget, before: Manifest | None) -> tuple[list[KeptFile], int]:
     """The files, and the bytes that were new."""
     known = {file.path: file for file in before.files} if before is not None else {}
     by_inode: dict[tuple[int, int], KeptFile] = {}
@@ -136,11 +130,11 @@ def _save_files(data: Path, folder: BackupFolder, before: Manifest | None) -> tu
             elif (
                 was is not None
                 and (was.size, was.changed_ns) == (seen.st_size, seen.st_mtime_ns)
-                and folder.has(was.digest, was.size)
+                and target.has(was.digest, was.size)
             ):
                 kept = msgspec.structs.replace(was, inode=seen.st_ino if seen.st_nlink > 1 else 0)
             else:
-                digest, size = folder.add(path)
+                digest, size = target.add(path)
                 new += size
                 kept = KeptFile(name, size, seen.st_mtime_ns, digest, seen.st_ino if seen.st_nlink > 1 else 0)
         except FileNotFoundError:

@@ -282,7 +282,10 @@ def import_(
 
 @app.command()
 def backup(
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A folder for backups of this instance alone.")],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="TARGET", help="A folder or s3://bucket/prefix, for backups of this instance alone."),
+    ],
     keep: Annotated[int, typer.Option(min=1, help="The number of copies of the database.")] = 14,
     data: Data = None,
     config: Config = None,
@@ -302,7 +305,7 @@ def backup(
 
 @app.command()
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder with a backup.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A folder or s3://bucket/prefix with a backup.")],
     verify: Annotated[bool, typer.Option("--verify", help="Only try: restore to a scratch folder, compare.")] = False,
     at: Annotated[str, typer.Option(help="The database of this time, as the folder databases names it.")] = "",
     data: Data = None,
@@ -372,7 +375,7 @@ def check(
 @app.command()
 def unit(
     role: Annotated[Literal["all", "web", "media"], typer.Option(help="The plane that the unit runs.")] = "all",
-    backup: Annotated[Path | None, typer.Option(help="Instead: a service that backs up to this folder.")] = None,
+    backup: Annotated[str | None, typer.Option(help="Instead: a service that backs up to a folder or bucket.")] = None,
     timer: Annotated[bool, typer.Option("--timer", help="Instead: the timer of that service, every night.")] = False,
     data: Data = None,
     config: Config = None,

@@ -12,6 +12,7 @@ TEMPLATES = Path(__file__).parent / "units"
 PROGRAM, DATA, CONFIG = "/opt/streamer/bin/streamer", "/var/lib/streamer", "/etc/streamer/streamer.toml"
 """As they stand in the templates."""
 TARGET = "/var/backups/streamer"
+_KEYS = "The keys of the bucket (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL) stand in EnvironmentFile."
 _NAMES = {"all": "streamer", "web": "streamer-web", "media": "streamer-media"}
 _HOMES = ("/home/", "/root/")
 
@@ -43,12 +44,17 @@ def unit(role: Literal["all", "web", "media"], program: Path, data: Path | None,
     return text
 
 
-def backup_unit(target: Path, program: Path, data: Path | None, config: Path | None) -> str:
+def backup_unit(target: str, program: Path, data: Path | None, config: Path | None) -> str:
     """The text of the service that backs up to ``target``; :func:`backup_timer` starts it."""
     text = (TEMPLATES / "streamer-backup.service").read_text("utf-8")
     if config is None and Path(CONFIG).is_file():
         config = Path(CONFIG)
-    text = text.replace(PROGRAM, _quoted(program)).replace(TARGET, _quoted(target.absolute()))
+    if "://" in target:
+        text = text.replace("The folder must belong to the user, and lies on another disk or machine.", _KEYS)
+        text = text.replace(f" {TARGET}\n", "\n").replace(TARGET, _quoted(target))
+    else:
+        text = text.replace(TARGET, _quoted(Path(target).absolute()))
+    text = text.replace(PROGRAM, _quoted(program))
     text = text.replace(f" --config {CONFIG}", "" if config is None else f" --config {_quoted(config.absolute())}")
     if data is not None:
         text = text.replace(DATA, _quoted(data.absolute()))
@@ -59,7 +65,7 @@ def backup_timer() -> str:
     return (TEMPLATES / "streamer-backup.timer").read_text("utf-8")
 
 
-def _quoted(path: Path) -> str:
+def _quoted(path: Path | str) -> str:
     """A path in a unit file: a percent sign begins a specifier (systemd.unit), a space ends a word."""
     text = str(path).replace("\\", "\\\\").replace("%", "%%").replace('"', '\\"')
     return f'"{text}"' if " " in text else text

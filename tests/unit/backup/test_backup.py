@@ -19,13 +19,8 @@ from streamer.backup.saving import backup, last_backup
 from streamer.backup.target import MANIFEST, BackupFailed, BackupFolder
 from streamer.cli.commands import app
 from streamer.store.database import Database, database_url
-from tests.fakes.erasable import KINDS, Erasable, Kind, age, erase, prepare, serving
+from tests.fakes.erasable import KINDS, Erasable, Kind, age, erase, serving
 from tests.fakes.postgres import Postgres
-
-
-@pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Erasable:
-    return asyncio.run(prepare(tmp_path_factory.mktemp("made") / "data"))
 
 
 @pytest.fixture
@@ -34,11 +29,11 @@ def made(once: Erasable, tmp_path: Path) -> Erasable:
 
 
 def saved(made: Erasable, target: Path) -> saving.Saved:
-    return backup(made.folder, database_url("", made.folder), target)
+    return backup(made.folder, database_url("", made.folder), str(target))
 
 
 def put_back(made: Erasable, source: Path, folder: Path) -> Erasable:
-    restore(source, folder, database_url("", folder))
+    restore(str(source), folder, database_url("", folder))
     values = {name: getattr(made, name) for name in made.__dataclass_fields__ if name != "folder"}
     return Erasable(folder, **values)
 
@@ -109,7 +104,7 @@ async def test_the_next_backup_copies_what_is_new_and_keeps_nothing_that_was_era
     assert third.deleted > 0
     kept = {path.read_bytes() for path in (target / "objects").rglob("*") if path.is_file()}
     assert not kept & set(forgotten)
-    assert await asyncio.to_thread(verify, target)
+    assert await asyncio.to_thread(verify, str(target))
 
 
 def test_a_file_that_is_missing_passes_only_if_it_was_erased(made: Erasable, tmp_path: Path) -> None:
@@ -120,7 +115,7 @@ def test_a_file_that_is_missing_passes_only_if_it_was_erased(made: Erasable, tmp
     lost = next(file for file in manifest.files if file.path.startswith("recordings/talk/"))
     BackupFolder(target).object(lost.digest).unlink()
     with pytest.raises(BackupFailed, match=r"recordings/talk/.* is missing in the backup, and was not erased"):
-        verify(target, tmp_path)
+        verify(str(target), tmp_path)
 
     async def erased() -> None:
         async with serving(made) as web:
@@ -129,7 +124,7 @@ def test_a_file_that_is_missing_passes_only_if_it_was_erased(made: Erasable, tmp
 
     asyncio.run(erased())
     BackupFolder(target).join_erasures(made.folder)
-    assert verify(target, tmp_path).erased >= 1
+    assert verify(str(target), tmp_path).erased >= 1
     assert not list(tmp_path.glob("streamer-verify-*"))
 
 
@@ -141,7 +136,7 @@ def test_what_is_damaged_is_named(made: Erasable, tmp_path: Path) -> None:
     data[len(data) // 2] ^= 1
     victim.write_bytes(data)
     with pytest.raises(BackupFailed, match="damaged in the backup: its checksum differs"):
-        verify(target, tmp_path)
+        verify(str(target), tmp_path)
     (target / MANIFEST).write_text('{"version": 1, "made')
     with pytest.raises(BackupFailed, match="cannot be read"):
         saved(made, target)
@@ -205,13 +200,13 @@ def test_only_so_many_copies_of_the_database_are_kept_and_an_earlier_one_can_be_
 ) -> None:
     target, url = tmp_path / "backup", database_url("", made.folder)
     for _ in range(4):
-        backup(made.folder, url, target, keep=3)
+        backup(made.folder, url, str(target), keep=3)
     names = sorted(path.name for path in (target / "databases").iterdir())
     assert len(names) == 3
     folder = tmp_path / "other"
     with pytest.raises(BackupFailed, match="has no database of 2001"):
-        restore(target, folder, database_url("", folder), at="2001")
-    restored = restore(target, folder, database_url("", folder), at=names[0])
+        restore(str(target), folder, database_url("", folder), at="2001")
+    restored = restore(str(target), folder, database_url("", folder), at=names[0])
     manifest = BackupFolder(target).manifest()
     assert manifest is not None
     assert restored.made_ms == manifest.databases[-1].made_ms
@@ -235,9 +230,9 @@ def test_wrong_folders_are_refused_before_anything_is_copied(made: Erasable, tmp
     with pytest.raises(BackupFailed, match="belongs to another instance"):
         saved(made, target)
     with pytest.raises(BackupFailed, match="is not empty"):
-        restore(target, full, database_url("", full))
+        restore(str(target), full, database_url("", full))
     with pytest.raises(BackupFailed, match="There is no whole backup"):
-        verify(full)
+        verify(str(full))
 
 
 def test_a_backup_of_a_newer_program_is_refused_in_words(
@@ -246,7 +241,7 @@ def test_a_backup_of_a_newer_program_is_refused_in_words(
     saved(made, tmp_path / "backup")
     monkeypatch.setattr(restoring, "revisions", lambda: ("0001", "0002"))
     with pytest.raises(BackupFailed, match="is of a newer Streamer"):
-        verify(tmp_path / "backup", tmp_path)
+        verify(str(tmp_path / "backup"), tmp_path)
 
 
 def test_the_commands_and_the_check_of_the_last_backup(made: Erasable, tmp_path: Path) -> None:
@@ -275,13 +270,13 @@ async def test_postgresql_is_backed_up_by_its_own_programs(postgres: Postgres, m
         )
     await database.close()
     target = tmp_path / "backup"
-    await asyncio.to_thread(backup, made.folder, url, target)
-    assert await asyncio.to_thread(verify, target, tmp_path)
+    await asyncio.to_thread(backup, made.folder, url, str(target))
+    assert await asyncio.to_thread(verify, str(target), tmp_path)
     with pytest.raises(BackupFailed, match="The database is not empty"):
-        await asyncio.to_thread(restore, target, tmp_path / "full", url)
+        await asyncio.to_thread(restore, str(target), tmp_path / "full", url)
     with pytest.raises(BackupFailed, match=r"database is postgresql, and store\.url names sqlite"):
-        await asyncio.to_thread(restore, target, tmp_path / "other", database_url("", tmp_path / "other"))
-    await asyncio.to_thread(restore, target, tmp_path / "other", empty)
+        await asyncio.to_thread(restore, str(target), tmp_path / "other", database_url("", tmp_path / "other"))
+    await asyncio.to_thread(restore, str(target), tmp_path / "other", empty)
     database = Database(empty)
     await database.open()
     async with database.read() as connection:

@@ -17,6 +17,7 @@ from streamer.archive.material import Material
 from streamer.audience import messages as audience_messages
 from streamer.audience import views
 from streamer.audience.state import Focus
+from streamer.backup.bucket import BackupHolder
 from streamer.backup.saving import LastBackup
 from streamer.backup.target import Manifest
 from streamer.broadcast.media_events import MediaEvent
@@ -203,6 +204,7 @@ def test_every_struct_of_the_program_is_recorded() -> None:
         Material,
         Manifest,
         LastBackup,
+        BackupHolder,
         *get_args(Erasure),
     ]
     roots = [*get_args(RelayMessage), *get_args(MediaEvent), *INSIDE.values(), *commands, *events, *others]

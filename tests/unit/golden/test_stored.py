@@ -14,6 +14,7 @@ from streamer.api.cursors import KEY_NAME, Cursors
 from streamer.audience import images
 from streamer.audience.identity import Identities, ParticipantIdentity
 from streamer.audience.state import Put
+from streamer.backup.bucket import BackupHolder
 from streamer.backup.saving import LastBackup
 from streamer.backup.target import Manifest
 from streamer.conference.grants import hash_secret
@@ -213,7 +214,7 @@ def _untexted(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_files_of_a_backup() -> None:
-    made = {kind.__name__: filled(kind, kind.__name__) for kind in (Manifest, LastBackup)}
+    made = {kind.__name__: filled(kind, kind.__name__) for kind in (Manifest, LastBackup, BackupHolder)}
     same_json("backup.json", {name: json.loads(msgspec.json.encode(one)) for name, one in made.items()})
     for name, one in json.loads((DATA / "backup.json").read_text("utf-8")).items():
         assert msgspec.convert(one, type(made[name])) == made[name]
