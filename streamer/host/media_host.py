@@ -29,7 +29,7 @@ from streamer.control.messages import PROTOCOL_VERSION, RoomConfig, RoomEntry
 from streamer.control.server import ControlServer, typed
 from streamer.errors import NotFound, StreamerError, Unavailable
 from streamer.host import memory, spawn
-from streamer.host.spare import Spare
+from streamer.host.fork_server import ForkServer
 from streamer.host.supervisor import RoomKeeper
 from streamer.observe.logs import configure_logging
 from streamer.settings import Settings
@@ -66,7 +66,7 @@ class MediaHost:
         self._settings = settings
         self._program = program
         self._settings_file = settings.run_dir / process_files.SETTINGS_FILE
-        self._spare = Spare(settings, self._settings_file, program)
+        self._fork_server = ForkServer(settings, self._settings_file, program)
         self._groups = memory.RoomGroups.of_service(settings.room.memory_mb)
         self._rooms: dict[str, RoomKeeper] = {}
         self._tasks: dict[RoomKeeper, asyncio.Task[None]] = {}
@@ -98,12 +98,12 @@ class MediaHost:
             self._keep(config)
         await self._server.start()
         if self._settings.room.warm_spare:
-            self._spare.prepare()
+            self._fork_server.start()
 
     async def run(self) -> None:
         """Runs until :meth:`leave`; then the rooms are drained (or left alone) and the socket is closed."""
         await self._leaving.wait()
-        await self._spare.close()
+        await self._fork_server.close()
         if not self._leave_rooms:
             for keeper in self._rooms.values():
                 keeper.stop(drain=True)
@@ -121,9 +121,9 @@ class MediaHost:
         self._leaving.set()
 
     @property
-    def spare_pid(self) -> int | None:
-        """The pid of the process that waits for the next room."""
-        return self._spare.pid
+    def fork_server_pid(self) -> int | None:
+        """The pid of the process that forks rooms."""
+        return self._fork_server.pid
 
     @property
     def entries(self) -> list[RoomEntry]:
@@ -160,9 +160,9 @@ class MediaHost:
         raise Unavailable("The room could not be started.", code="room_start_failed", headers={"Retry-After": "5"})
 
     def _keep(self, config: RoomConfig) -> RoomKeeper:
-        warm = self._spare.hand_over if self._settings.room.warm_spare else spawn.no_spare
+        fork = self._fork_server.fork if self._settings.room.warm_spare else spawn.no_fork
         keeper = RoomKeeper(
-            self._settings, config, self._settings_file, self._program, self._changed, warm, self._groups
+            self._settings, config, self._settings_file, self._program, self._changed, fork, self._groups
         )
         self._rooms[config.id] = keeper
         task = start_kept("room keeper", keeper.run, task_name=f"room {config.id}")

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from streamer.control.process_files import child_environment, is_locked, read_pid, room_pid_file, try_lock
@@ -23,12 +23,12 @@ def host_command(settings: Settings, settings_file: Path) -> list[str]:
     return [sys.executable, "-m", HOST_MODULE, "--data", str(settings.data), "--settings", str(settings_file)]
 
 
-Warm = Callable[[str, int], "subprocess.Popen[bytes] | None"]
-"""Takes a room and the descriptor of its lock; returns a waiting process that is the room's from now on, if there is
+Fork = Callable[[str, int], Awaitable[int | None]]
+"""Takes a room and the descriptor of its lock; returns the pid of our child that is the room's process, if it forked
 one."""
 
 
-def no_spare(room: str, lock: int) -> subprocess.Popen[bytes] | None:
+async def no_fork(room: str, lock: int) -> int | None:
     return None
 
 
@@ -49,21 +49,22 @@ def launch(
 class RoomProcess:
     """A room process, our child or a former host's. Used on the loop only."""
 
-    def __init__(self, pid: int, child: subprocess.Popen[bytes] | None) -> None:
+    def __init__(self, pid: int, *, ours: bool) -> None:
         self.pid = pid
-        self._child = child
+        self._ours = ours
+        self._exit_code: int | None = None
         # A pidfd names this very process: no signal can reach another process that got its number later.
         self._pidfd = os.pidfd_open(pid)
         self._ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(self._pidfd, self._on_end)
 
     @classmethod
-    def start(
-        cls, settings: Settings, room: str, settings_file: Path, program: Sequence[str], warm: Warm = no_spare
+    async def start(
+        cls, settings: Settings, room: str, settings_file: Path, program: Sequence[str], fork: Fork = no_fork
     ) -> RoomProcess | None:
-        """Start ``program --data --room --settings`` in a session of its own. None if the room's process is alive.
+        """Start ``program --data --room --settings`` in a session of its own, or what ``fork`` has at hand instead.
 
-        ``warm`` may have a process at hand that becomes the room's. Raises OSError if none can be started.
+        None if the room's process is alive. Raises OSError if none can be started.
         """
         path = room_pid_file(settings.run_dir, room)
         lock = try_lock(path)
@@ -71,12 +72,17 @@ class RoomProcess:
             return None
         try:
             os.ftruncate(lock, 0)
-            command = [*program, "--data", str(settings.data), "--room", room, "--settings", str(settings_file)]
-            child = warm(room, lock) or launch(command, pass_fds=(lock,))
-            os.pwrite(lock, f"{child.pid}\n".encode(), 0)
+            pid = await fork(room, lock)
+            if pid is None:
+                command = [*program, "--data", str(settings.data), "--room", room, "--settings", str(settings_file)]
+                child = launch(command, pass_fds=(lock,))
+                # We wait for it ourselves, as for a forked one.
+                child.returncode = 0
+                pid = child.pid
+            os.pwrite(lock, f"{pid}\n".encode(), 0)
         finally:
             os.close(lock)
-        return cls(child.pid, child)
+        return cls(pid, ours=True)
 
     @classmethod
     def adopt(cls, settings: Settings, room: str) -> RoomProcess | None:
@@ -88,12 +94,12 @@ class RoomProcess:
         if pid is None:
             return None
         with contextlib.suppress(ProcessLookupError):
-            return cls(pid, None)
+            return cls(pid, ours=False)
         return None
 
     @property
     def adopted(self) -> bool:
-        return self._child is None
+        return not self._ours
 
     @property
     def alive(self) -> bool:
@@ -102,7 +108,7 @@ class RoomProcess:
     @property
     def exit_code(self) -> int | None:
         """The exit code; if negative, the signal that ended it. None while it lives, and for an adopted process."""
-        return self._child.returncode if self._child is not None else None
+        return self._exit_code
 
     def send_signal(self, number: signal.Signals) -> None:
         if self.alive:
@@ -132,14 +138,12 @@ class RoomProcess:
         """Watch it no longer; it lives on."""
         if self.alive:
             self._release()
-            if self._child is not None:
-                # This child outlives its parent on purpose, so there is no warning about it.
-                self._child.returncode = 0
 
     def _on_end(self) -> None:
         self._release()
-        if self._child is not None:
-            self._child.wait()
+        if self._ours:
+            with contextlib.suppress(ChildProcessError):
+                self._exit_code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         self._ended.set()
 
     def _release(self) -> None:

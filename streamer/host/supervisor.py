@@ -46,7 +46,7 @@ class RoomKeeper:
         settings_file: Path,
         program: Sequence[str],
         on_change: Callable[[RoomEntry], None],
-        warm: spawn.Warm = spawn.no_spare,
+        fork: spawn.Fork = spawn.no_fork,
         groups: memory.RoomGroups | None = None,
     ) -> None:
         self.config = config
@@ -54,7 +54,7 @@ class RoomKeeper:
         self._settings_file = settings_file
         self._program = program
         self._on_change = on_change
-        self._warm = warm
+        self._fork = fork
         self._groups = groups or memory.RoomGroups(None, 0)
         self._outgrown = False
         """Whether the process was ended because of its memory."""
@@ -143,8 +143,8 @@ class RoomKeeper:
         room = self.config.id
         self._become("starting")
         try:
-            process = spawn.RoomProcess.adopt(self._settings, room) or spawn.RoomProcess.start(
-                self._settings, room, self._settings_file, self._program, self._warm
+            process = spawn.RoomProcess.adopt(self._settings, room) or await spawn.RoomProcess.start(
+                self._settings, room, self._settings_file, self._program, self._fork
             )
         except OSError as error:
             log.error("room_not_started", room=room, error=str(error))

@@ -1,7 +1,8 @@
 """The room process: one open room, from its first publication to thirty minutes after its last.
 
-``python -m streamer.room.process --data DIR --room ID --settings FILE``, started by the media host; with ``--spare``
-instead of ``--room ID`` it gets its room later (:mod:`streamer.host.spare`). It connects publishers
+``python -m streamer.room.process --data DIR --room ID --settings FILE``, started by the media host; with
+``--fork-server`` instead of ``--room ID`` it forks a process for each room (:mod:`streamer.host.fork_server`). It
+connects publishers
 (:mod:`publications`) with the programme (:mod:`streamer.media.programme`), and the programme's parts with the disk, the
 data socket and the WHEP relay. It knows no HTTP, no database, no user.
 """
@@ -56,13 +57,13 @@ from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
 from streamer.media.takes import PictureTake
 from streamer.observe.logs import configure_logging
 from streamer.room.crew_pictures import CrewPictures
+from streamer.room.forking import fork_rooms, wait_for_room
 from streamer.room.media_watch import MediaWatch
 from streamer.room.memory_limit import limit_own
 from streamer.room.previews import Previews
 from streamer.room.publications import Publications
 from streamer.room.relay import Relay
 from streamer.room.slate_words import slate_text
-from streamer.room.spare_start import wait_for_room
 from streamer.settings import Settings
 from streamer.supervision import TASKS, start_kept
 
@@ -482,18 +483,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--room", type=run_folder.check_room_id)
+    which.add_argument("--fork-server", action="store_true", help="fork a process for each room that the host names")
     which.add_argument("--spare", action="store_true", help="wait for a room on the standard input")
     parser.add_argument("--settings", type=Path, required=True)
     arguments = parser.parse_args(argv)
+    # Objects of the imports live as long as the process, so the collector need not check them again and again. Forked
+    # rooms share their memory for as long as it writes nothing there.
+    gc.collect()
+    gc.freeze()
+    room = fork_rooms() if arguments.fork_server else wait_for_room() if arguments.spare else arguments.room
+    if room is None:
+        return 0
+    gc.enable()
     settings = process_files.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
     configure_logging(settings.log)
     limit_own(settings.room.memory_mb)
-    # Objects of the imports live as long as the process, so the collector need not check them again and again.
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-    room = wait_for_room() if arguments.spare else arguments.room
-    return uvloop.run(serve_room(settings, room)) if room is not None else 0
+    return uvloop.run(serve_room(settings, room))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from tests.fakes.running import Running, serving
 
 ROOM = "bench"
 SETTLE_S = 10.0
-"""Between live and the window: the ladder, the slate and the spare process have been made by then."""
+"""Between live and the window: the ladder, the slate and the fork server have been made by then."""
 
 CALM_LIMIT_S = 60.0
 LOOK_S = 2.0

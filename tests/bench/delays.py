@@ -30,8 +30,8 @@ from tests.fakes.waiting import until
 BROWSER = Path(__file__).parent / "browser" / "run.mjs"
 ROOM = "demo"
 ANSWER_LIMIT_S = 180.0
-SPARE_S = 8.0
-"""Between two fresh rooms: time for the next spare process."""
+WARM_S = 2.0
+"""Before a fresh room: the fork server has done its imports by then."""
 
 Say = Callable[[str], None]
 
@@ -170,7 +170,7 @@ def _noting(figures: Figures, what: str) -> Any:
 async def _first_picture(running: Running, browser: Browser, room: str, figures: Figures, say: Say) -> None:
     """A POST to a room that is closed; how long until somebody sees its picture."""
     token = await running.room(room, start="auto")
-    await asyncio.sleep(SPARE_S)
+    await asyncio.sleep(WARM_S)
     await browser.ask("wait", url=f"{running.url}/watch/{room}")
     stop = asyncio.Event()
     publisher = _TimedPublisher(f"{running.url}/whip/{room}", token)

@@ -40,7 +40,7 @@ from streamer.control.data import DataServer
 from streamer.control.messages import Answer, Offer, RoomConfig, RoomStatus, SourceStatus
 from streamer.control.server import ControlServer, typed
 from streamer.errors import Conflict
-from streamer.room.spare_start import wait_for_room
+from streamer.room.forking import fork_rooms, wait_for_room
 
 PART_TICKS = 30_000
 PARTS = 6
@@ -173,17 +173,20 @@ class FakeRoom:
         raise RuntimeError("a secret of the room's insides")
 
 
-async def main() -> int:
+def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--room")
+    parser.add_argument("--fork-server", action="store_true")
     parser.add_argument("--spare", action="store_true")
     parser.add_argument("--settings", type=Path, required=True)
     options = parser.parse_args()
-    if options.spare:
-        options.room = await asyncio.to_thread(wait_for_room)
-        if options.room is None:
-            return 0
+    if options.fork_server or options.spare:
+        options.room = fork_rooms() if options.fork_server else wait_for_room()
+    return uvloop.run(serve_room(options)) if options.room is not None else 0  # as the real one
+
+
+async def serve_room(options: argparse.Namespace) -> int:
     settings = process_files.read_settings(options.settings)
     folder = settings.room_dir(options.room)
     behaviour = folder / "behaviour"
@@ -216,4 +219,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(uvloop.run(main()))  # as the real one
+    sys.exit(main())

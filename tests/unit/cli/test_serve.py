@@ -132,8 +132,8 @@ def test_it_serves_and_ends_without_leaving_anything(start: Callable[..., Serve]
     web, media = instance.pid("web"), instance.pid("media")
     assert web is not None
     assert media is not None
-    wait_for(lambda: children(media), "the spare room process")
-    (spare,) = children(media)
+    wait_for(lambda: children(media), "the fork server")
+    (forks,) = children(media)
     assert instance.get("/livez") == 200
     assert instance.get("/metrics") == 200
     assert instance.get("/api/v1/rooms") == 200
@@ -143,7 +143,7 @@ def test_it_serves_and_ends_without_leaving_anything(start: Callable[..., Serve]
     assert instance.stop() == 0
     assert not alive(web)
     assert not alive(media)
-    assert not alive(spare)
+    assert not alive(forks)
     assert list((instance.data / "run").glob("*.pid")) == []
 
 
