@@ -49,6 +49,7 @@ async def proxied(certificate: Certificate, tmp_path_factory: pytest.TempPathFac
     settings = SMALLEST | {
         "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
         "STREAMER_SERVER__TRUSTED_PROXIES": '["127.0.0.1"]',
+        "STREAMER_ROOM__WARM_SPARE": "true",
     }
     config = nginx_config(
         folder, upstream=upstream, port=port, certificate=certificate.file, key=certificate.key, name=NAME

@@ -32,7 +32,7 @@ SMALLEST = ONE_SOUND | {
     "STREAMER_HLS__TARGET_DURATION_S": "2",
     "STREAMER_ROOM__WARM_SPARE": "false",
 }
-"""For servers of one test's own, with one room under a camera of 160x90."""
+"""For servers of one test's own, with one room under a camera of 160x90: one room needs no fork server."""
 SMALL = ONE_SOUND | {
     "STREAMER_MEDIA__RUNGS": LADDER,
     "STREAMER_MEDIA__STILL_INTERVAL_S": "1",

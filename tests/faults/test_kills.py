@@ -25,14 +25,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 PART_MS = 334
 ENCODED = "v144"
 LOOK_MS = 4_000
-SETTINGS = (
-    REAL
-    | ONE_SOUND
-    | {
-        "STREAMER_MEDIA__RUNGS": '[{"height": 144, "bitrate_kbps": 120}]',
-        "STREAMER_ROOM__WARM_SPARE": "false",
-    }
-)
+SETTINGS = REAL | ONE_SOUND | {"STREAMER_MEDIA__RUNGS": '[{"height": 144, "bitrate_kbps": 120}]'}
 
 
 def alive(pid: int) -> bool:
