@@ -26,6 +26,7 @@ from streamer.api.sessions import any_session, told_of
 from streamer.api.whip import room_of
 from streamer.conference.rooms import Room, Venue
 from streamer.errors import NotFound, StreamerError, Unavailable
+from streamer.links import page_of
 
 FILES = web.AppKey("page_files", PageFiles)
 FOR_THE_AUDIENCE = frozenset({"watch", "session", "join", "hall", "stage"})
@@ -74,9 +75,18 @@ async def home(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     summary = await summaries.of_home(services)
     branding = branding_of_home(services, request.query.get("venue"))
-    return shell_page(
-        request, "index", "home", None, None, told=_first_text(request, summary, branding), branding=branding
-    )
+    told = _first_text(request, summary, branding)
+    try:
+        grant = await authenticate(request, services)
+    except StreamerError:
+        grant = None
+    # A role with a page for each room chooses one here, unless its grant names one.
+    chooses = grant is not None and page_of(grant) == "/"
+    more = {"chooses": True} if chooses else None
+    response = shell_page(request, "index", "home", None, None, more=more, told=told, branding=branding)
+    if chooses:
+        response.headers[hdrs.CACHE_CONTROL] = "private, no-cache"
+    return response
 
 
 async def watch(request: web.Request) -> web.Response:

@@ -1,5 +1,5 @@
-"""Deletes old things: recordings by room and age, except pinned and growing ones, and personal data by the list in
-:mod:`streamer.store.people`.
+"""Deletes old things: recordings by room and age, except pinned and growing ones, personal data by the list in
+:mod:`streamer.store.people`, and uploaded pictures that no venue and no event has any more.
 
 One function makes both the dry run and the real deletion, so both show the same.
 """
@@ -7,27 +7,39 @@ One function makes both the dry run and the real deletion, so both show the same
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import structlog
 
 from streamer.archive import files
 from streamer.archive.archivist import Archivist
 from streamer.archive.repository import Who
-from streamer.conference.rooms import Room
+from streamer.conference.rooms import Room, Venue
+from streamer.conference.sessions import Event
 from streamer.errors import StreamerError
 from streamer.store import people
 from streamer.store.database import Database
+from streamer.store.events import Events
 from streamer.store.recordings import Recording, Recordings, RecordingState
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
+from streamer.store.venues import Venues
 
 log = structlog.get_logger(__name__)
 
 DAY_MS = 24 * 3600 * 1000
 EVERY_S = 600.0
 RETENTION = Who("retention", "retention")
+UNUSED_MS = DAY_MS
+"""A picture that nothing has is deleted after this time: the form that it was uploaded in may still be open."""
+MOST_PICTURES = 500
+"""Pictures that are deleted in one look."""
+PICTURES = {"logos": re.compile(r"[0-9a-f]{24}\.png"), "covers": re.compile(r"[0-9a-f]{24}\.jpg")}
+"""Folder of the data folder -> names of the files that were uploaded into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,10 @@ class Retention:
         *,
         default_days: int | None = None,
         periods: people.Periods = people.USUAL,
+        data: Path | None = None,
     ) -> None:
+        """``data``: the data folder, with the uploaded pictures."""
+        self._data = data
         self._periods = periods
         self._archivist = archivist
         self._database = database
@@ -104,15 +119,44 @@ class Retention:
             log.info("too_old", **gone)
         return gone
 
+    async def clean_pictures(self) -> int:
+        """Delete uploaded logos and covers that nothing has. Returns how many. Raises StoreUnavailable, OSError."""
+        if self._data is None:
+            return 0
+        old_ms = self._archivist.clock() - UNUSED_MS
+        # In a transaction that writes, so that nobody takes one of them meanwhile.
+        async with self._database.write() as connection:
+            looks: list[Venue | Event] = [*await Venues(connection).all(), *await Events(connection).all()]
+            used = {address for one in looks for address in (*one.logos, one.logo, one.cover)}
+            gone = await asyncio.to_thread(_delete_pictures, self._data, used, old_ms / 1000)
+        if gone:
+            log.info("pictures_unused", deleted=gone)
+        return gone
+
     async def run(self) -> None:
         """Runs until it is cancelled: looks every ten minutes and deletes old things."""
         while True:
             try:
                 await self.apply(await self.plan())
                 await self.sweep()
+                await self.clean_pictures()
             except (StreamerError, OSError) as error:
                 log.error("retention_failed", error=str(error))
             await asyncio.sleep(EVERY_S)
+
+
+def _delete_pictures(data: Path, used: Collection[str], before_s: float) -> int:
+    unused = (
+        file
+        for folder, names in PICTURES.items()
+        if (data / folder).is_dir()
+        for file in (data / folder).iterdir()
+        if names.fullmatch(file.name) and f"/{folder}/{file.name}" not in used and file.stat().st_mtime < before_s
+    )
+    chosen = list(islice(unused, MOST_PICTURES))
+    for file in chosen:
+        file.unlink(missing_ok=True)
+    return len(chosen)
 
 
 def _days(room: Room, default: int | None) -> int | None:

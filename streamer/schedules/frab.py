@@ -136,7 +136,7 @@ class _Reader:
             if name in _PLAIN:
                 raw.setdefault(name, _text(child))
             elif name == "persons":
-                raw["persons"] = [_text(person) for person in _children(child, "person")]
+                raw["persons"] = [_person(person) for person in _children(child, "person")]
             elif name in ("links", "attachments"):
                 raw[name] = [
                     {"url": entry.get("href") or _text(entry), "title": _text(entry)} for entry in _children(child)
@@ -193,6 +193,14 @@ def conference_span(conference: dict[str, Any], collector: Collector) -> tuple[i
     if start_ms is not None and end_ms is not None and not start_ms < end_ms <= start_ms + 400 * DAY_MS:
         return start_ms, None
     return start_ms, end_ms
+
+
+def _person(element: etree._Element) -> str | dict[str, str]:
+    """The schema has no picture; some exports add one as an attribute, with the name that JSON has for it."""
+    for name in ("avatar", "avatar_url"):
+        if (address := element.get(name)) is not None:
+            return {"name": _text(element), name: address}
+    return _text(element)
 
 
 def _local(element: etree._Element) -> str:

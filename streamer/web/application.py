@@ -129,6 +129,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
         services.database,
         default_days=archive.retention_days or None,
         periods=Periods(services.settings.audience.keep_days, archive.audit_days, archive.speakers_days or None),
+        data=services.settings.data,
     )
     # A restored database has data that became too old since.
     await retention.sweep()

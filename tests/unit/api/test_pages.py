@@ -60,6 +60,16 @@ async def test_a_page_tells_its_room_and_is_never_stale(client: Client, api: Api
             assert config_of(await response.text())["page"] == "admin"
 
 
+async def test_home_tells_whether_a_login_chooses_its_room_there(api: Api, client: Client) -> None:
+    await api("POST", "/venues", {"id": "v", "name": "Maison"})
+    await api("POST", "/rooms", {"id": "a", "name": "A", "venue": "v"})
+    for scope, chooses in (({"venue": "v"}, True), ({"room": "a"}, None)):
+        token = await api.grant("captioner", **scope)
+        async with client.get("/", headers=bearer(token)) as response:
+            assert config_of(await response.text()).get("chooses") is chooses
+            assert response.headers["Cache-Control"] == ("private, no-cache" if chooses else "no-cache")
+
+
 async def test_an_unknown_room_is_said_in_the_visitors_language(client: Client) -> None:
     for accept, words in (("fr-FR,fr;q=0.9,en;q=0.5", "Il n’y a rien ici"), ("de, en;q=0.1", "nothing here")):
         async with client.get("/watch/nowhere", headers={"Accept-Language": accept}) as response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,13 +16,15 @@ from streamer.archive.editing import Edit, delete, edit, forget
 from streamer.archive.material import Material, Span, chunks_of
 from streamer.archive.repository import Who
 from streamer.archive.retention import Retention
-from streamer.conference.rooms import Room
-from streamer.conference.sessions import Flag, ReplayPolicy, SessionState, Visibility
+from streamer.conference.rooms import Room, Venue
+from streamer.conference.sessions import Event, Flag, ReplayPolicy, SessionState, Visibility
 from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.formats.index import HEADER, encode_event
+from streamer.store.events import Events
 from streamer.store.recordings import RecordingState
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
+from streamer.store.venues import Venues
 from tests.fakes.archived import Archive, archive
 from tests.fakes.waiting import until
 
@@ -447,3 +450,23 @@ async def test_retention_takes_what_is_old_and_shows_it_before(kept: Archive) ->
     assert not kept.archivist.repository.folder("talk").exists()
     assert kept.archivist.repository.folder("pinned").exists()
     assert kept.archivist.repository.folder("growing").exists()
+
+
+async def test_pictures_that_nothing_has_any_more_are_deleted(kept: Archive) -> None:
+    used = {"covers": ["/covers/" + "a" * 24 + ".jpg"], "logos": [f"/logos/{n}{'b' * 23}.png" for n in range(2)]}
+    gone = ["/covers/" + "c" * 24 + ".jpg", "/logos/" + "c" * 24 + ".png"]
+    fresh, foreign = "/covers/" + "d" * 24 + ".jpg", "/logos/partner.png"
+    data = kept.settings.data
+    now_s = kept.archivist.clock() / 1000
+    for address in (*used["covers"], *used["logos"], *gone, fresh, foreign):
+        file = data / address[1:]
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"x")
+        os.utime(file, (now_s, now_s - (3600 if address == fresh else 25 * 3600)))
+    async with kept.database.write() as connection:
+        await Venues(connection).add(Venue("v", "V", cover=used["covers"][0]))
+        await Events(connection).add(Event("e", "E", logo=used["logos"][0], logos=(used["logos"][1],)))
+    retention = Retention(kept.archivist, kept.database, data=data)
+    assert (await retention.clean_pictures(), await retention.clean_pictures()) == (2, 0)
+    left = {f"/{folder}/{file.name}" for folder in used for file in (data / folder).iterdir()}
+    assert left == {*used["covers"], *used["logos"], fresh, foreign}

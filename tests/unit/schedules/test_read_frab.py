@@ -77,6 +77,18 @@ def test_everything_that_an_event_can_say_is_read() -> None:
     )  # fmt: skip
 
 
+def test_a_speakers_picture_is_read_where_an_export_has_one() -> None:
+    people = (
+        "<persons><person id='1' avatar='https://a.org/ada.jpg'>Ada</person><person>Bob</person>"
+        "<person avatar_url='/media/eve.jpg'>Eve</person></persons>"
+    )
+    item = one(day(event(people)))
+    assert item.speakers == ("Ada", "Bob", "Eve")
+    assert item.portraits == (("Ada", "https://a.org/ada.jpg"),)
+    assert "portraits" not in item.unsaid
+    assert "portraits" in one(day(event("<persons><person>Ada</person></persons>"))).unsaid
+
+
 def test_the_date_outranks_day_and_start() -> None:
     # Engelsystem's export: a session of the second in the day of the first, its start in another zone.
     xml = day(event("<start>11:00</start>", date="2026-05-06T10:00:00+00:00"))

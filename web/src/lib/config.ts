@@ -43,6 +43,8 @@ export interface PageConfig {
   whep: boolean
   iceServers: RTCIceServer[]
   branding?: PageBranding | null
+  /** Whether whoever is logged in has a role with a page for each room, and no room of their own. */
+  chooses?: boolean
   /** The public session that was on air in the room when the page was made. */
   now?: PageNow | null
   /** Of a link with a hall's code: what it stands for, or why it stands for nothing. */

@@ -7,6 +7,7 @@ import { myList } from '$lib/my-list.svelte'
 import { type ListedRoom, readListed } from '$lib/protocol/rooms'
 import { addDays, dayOf } from '$lib/protocol/times'
 import { Backoff } from '$lib/whip/backoff'
+import { lookAtOwn, type OwnPlaces } from './own'
 import { type Filters, readFilters, windowOf, writeFilters } from './plan'
 
 /** Between two looks at the rooms, [least, most] ms. */
@@ -27,6 +28,8 @@ export class HomePage {
   /** The shown day's sessions are on their way. */
   loading = $state(true)
   unreachable = $state(false)
+  /** The choice of whoever is logged in. */
+  own = $state.raw<OwnPlaces | null>(null)
   now_ms = $state(Date.now())
   filters = $state.raw<Filters>(readFilters(location.search))
 
@@ -46,7 +49,8 @@ export class HomePage {
   private readonly closing = new AbortController()
   private readonly backoff = new Backoff(1_000, 15_000)
 
-  constructor() {
+  /** @param chooses whether somebody is logged in who may have to choose their room here */
+  constructor(private readonly chooses = false) {
     this.looked = new Promise((resolve) => (this.hasLooked = resolve))
   }
 
@@ -106,6 +110,7 @@ export class HomePage {
       const rooms = await getAll('rooms', {}, readListed, this.closing.signal)
       if (turn !== this.turn) return
       this.rooms = rooms
+      if (this.chooses) this.own = await lookAtOwn(rooms, this.now_ms, this.closing.signal)
       await this.lookAtSessions(rooms, turn)
       this.unreachable = false
       this.backoff.reset()
