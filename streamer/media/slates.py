@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import av
@@ -56,6 +57,8 @@ class SlateShelf:
         self._text = text
         self._title = text.title
         """That of the clips that are there."""
+        self._made: dict[str, SlateText] = {}
+        """Kind -> the words on its long clips."""
         self.titles = 0
         """Counts the new titles whose clips are ready: the slate then does not wait for its segment's end."""
         self._stop = threading.Event()
@@ -99,6 +102,8 @@ class SlateShelf:
         if soon:
             self._worker.put(partial(self._make, self._text, SLATE_KIND, self._stop, 0.0), sheddable=True)
         for kind in KINDS:
+            if self._made.get(kind) == _words(self._text, kind):
+                continue
             self._worker.put(partial(self._make, self._text, kind, self._stop, self._segment_s), sheddable=True)
 
     def _make(self, text: SlateText, kind: str, stop: threading.Event, length_s: float) -> None:
@@ -127,5 +132,14 @@ class SlateShelf:
             self._title = text.title
         self._clips[kind] = clips
         self._stills[kind] = still
+        if soon:
+            self._made.pop(kind, None)
+        else:
+            self._made[kind] = _words(text, kind)
         if self._on_ready is not None:
             self._on_ready(kind)
+
+
+def _words(text: SlateText, kind: str) -> SlateText:
+    """The words on a slate of ``kind``. A countdown's minutes do not stand on the one for sound alone."""
+    return text if kind == SLATE_KIND else replace(text, text="")

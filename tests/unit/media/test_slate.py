@@ -133,11 +133,16 @@ async def test_a_new_title_is_there_before_its_long_clip_is_and_a_new_minute_is_
     try:
         await until(lambda: shelf.still("sound_only") is not None)
         before, lengths = shelf.clips(), [len(shelf.clips()["v360"].frames)]
+        alone = shelf.clips("sound_only")
         # The countdown's minute goes by: the old slate is good enough until the new one is made.
         shelf.set_text(replace(TEXT, text="in 5 minutes"))
         await until(lambda: shelf.clips() is not before)
         lengths.append(len(shelf.clips()["v360"].frames))
         assert shelf.titles == 0
+        # The minutes do not stand on the slate for sound alone, so it is not made anew.
+        await until(lambda: shelf._worker.idle)
+        await asyncio.sleep(0)
+        assert shelf.clips("sound_only") is alone
         # Of two that come one upon the other the last one counts.
         shelf.set_text(replace(TEXT, title="Alarme incendie"))
         shelf.set_text(replace(TEXT, title="Alarme incendie", text="Sortez"))
@@ -153,6 +158,7 @@ async def test_a_new_title_is_there_before_its_long_clip_is_and_a_new_minute_is_
         await until(lambda: shelf.clips() is not short)
         lengths.append(len(shelf.clips()["v360"].frames))
         assert lengths[0] == lengths[1] == lengths[3] > lengths[2] == 2
+        await until(lambda: shelf.clips("sound_only") is not alone)
     finally:
         shelf.close()
         await until_ended(shelf._worker._thread)
