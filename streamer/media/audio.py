@@ -34,6 +34,8 @@ Pcm = NDArray[np.float32]
 
 AAC_FRAME = 1024
 AAC_TICKS = 1920
+BATCH_TICKS = 2 * AAC_TICKS
+"""Frames are encoded together: to wake the thread for one costs more than the frame."""
 GLUE = SAMPLE_RATE * 15 // 1000
 """A packet this near to the end of the one before follows it without a seam: the distance is jitter, not a gap. It is
 less than a packet of 20 ms, so that a lost one is noticed."""
@@ -163,6 +165,8 @@ class SoundTrack:
         self.incoming: SoundReading | None = None
         """Measures of the source on the programme before it is changed; None where it is not to be changed."""
         self._closed = False
+        self._asked = origin
+        """The tick to which the thread was asked to encode."""
         # Used on the sound's thread only.
         self._window = PcmWindow(to_samples(origin))
         self._next = to_samples(origin)
@@ -203,7 +207,10 @@ class SoundTrack:
         return True
 
     def advance(self, to: int) -> None:
-        """Encode the sound before tick ``to``; later packets for that time are dropped."""
+        """Encode the sound before tick ``to``, or most of it; later packets for that time are dropped."""
+        if to - self._asked < BATCH_TICKS:
+            return
+        self._asked = to
         if self._worker.depth < MAX_JOBS:
             self._worker.put(partial(self._advance, to))
 

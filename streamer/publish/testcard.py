@@ -90,7 +90,8 @@ def decode_strip(luma: Luma) -> int | None:
     reach = max(cell * 0.2, 0.5)
     # Pixels whose own middle is near the cell's: in narrow cells the next one may be the neighbour's.
     first, last = np.ceil(centres - reach - 0.5).astype(int), np.floor(centres + reach - 0.5).astype(int)
-    levels = np.array([columns[a : b + 1].mean() for a, b in zip(first, last, strict=True)])
+    sums = np.concatenate(([0.0], np.cumsum(columns)))
+    levels = (sums[last + 1] - sums[first]) / (last + 1 - first)
     white, black = (levels[0] + levels[-1]) / 2, (levels[1] + levels[-2]) / 2
     if white - black < LEAST_CONTRAST:
         return None

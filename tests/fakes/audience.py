@@ -150,7 +150,7 @@ def _hear(found: Evidence, where: str, data: bytes, pdt_ms: int) -> None:
 def strip_of(jpeg: bytes) -> int | None:
     with av.open(io.BytesIO(jpeg)) as container:
         frame = next(container.decode(video=0))
-        return decode_strip(np.ascontiguousarray(frame.to_ndarray(format="gray")))
+        return decode_strip(decoding.luma_of(frame))
 
 
 @contextlib.asynccontextmanager

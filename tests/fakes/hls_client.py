@@ -126,6 +126,10 @@ class HlsFollower:
             text = await r.text()
             self._check_playlist_headers(r, blocking=False)
         self._parse_multivariant(text)
+        await self.reload()
+
+    async def reload(self) -> None:
+        """Load every rendition's playlist as it is now, in full."""
         for track in self.tracks.values():
             await self._load(track, blocking=None, skip=False)
 

@@ -15,6 +15,7 @@ from aiortc.mediastreams import MediaStreamError
 from streamer.publish.testcard import decode_strip
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.ice import LOOPBACK, IceBinding
+from tests.fakes.decoding import luma_of
 from tests.fakes.running import Running
 
 
@@ -94,7 +95,7 @@ async def _watch(track: Any, player: Player) -> None:
         while True:
             frame = await track.recv()
             if track.kind == "video":
-                luma = frame.to_ndarray(format="gray")
+                luma = luma_of(frame)
                 player.seen.append(Seen(loop.time(), decode_strip(luma), float(luma.std())))
             else:
                 left = frame.to_ndarray().reshape(-1)[::2].astype(float) / 32768

@@ -66,7 +66,7 @@ async def test_off_live_slate_live_and_off_in_one_broadcast_and_then_another(ser
                 states.append(state)
                 if state == "live":
                     await all_renditions_answer()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
     async def all_renditions_answer() -> None:
         """``live`` only once every rendition's playlist answers with a whole segment."""

@@ -40,7 +40,7 @@ async def test_another_resolution_in_mid_stream_is_a_discontinuity_everywhere_at
         assert isinstance(lens.publisher.feed, TestCardFeed)
         changed, changed_ms = follower.edge(TOP)[0], time.time() * 1000
         lens.publisher.feed.resize(240, 320)
-        await follower.follow(until=all_past(3))
+        await follower.follow(until=all_past(2))
         places = {
             name: [m for m, s in track.reader.known.items() if m >= changed and s.discontinuity]
             for name, track in follower.tracks.items()
@@ -68,7 +68,7 @@ async def test_vp8_becomes_an_encoded_top(server: Running) -> None:
     async with tiny_camera(server, "vp8", codec="vp8"), HlsFollower(f"{server.url}/live/vp8/index.m3u8") as follower:
         await server.wait_state("vp8", "live")
         await follower.open()
-        await follower.follow(until=all_past(2))
+        await follower.follow(until=all_past(1))
         for name in VIDEO:
             shown = await newest(follower, name)
             assert sum(p.strip is None for p in shown) <= 2
@@ -160,7 +160,7 @@ async def test_a_picture_that_cannot_be_passed_is_encoded_and_the_technician_tol
         await until_answered(told)
         assert (await source(server, room))["passthrough"] is False
         await follower.open()
-        await follower.follow(until=all_past(2))
+        await follower.follow(until=all_past(1))
         for name in VIDEO:
             for back in (0, 1):
                 shown = await newest(follower, name, back)
@@ -206,7 +206,7 @@ async def test_spare_takes_over_in_three_seconds_and_main_takes_back(server: Run
         strips = [p.strip for p in later if p.strip is not None]
         assert len(strips) >= len(later) - 2, "no slate in between"
         assert np.diff([p.at for p in later]).max() <= 0.35 * decoding.TICKS, "no hole"
-        async with camera_process(server, "double"):
+        async with tiny_camera(server, "double"):
             await until_answered(on_main)
             await follower.follow(until=all_past(1))
             assert (await newest(follower, TOP))[-1].shape == (320, 180)

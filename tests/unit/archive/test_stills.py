@@ -44,13 +44,13 @@ async def test_the_picture_that_is_shown_then(studio: Studio, tmp_path: Path, at
 async def test_frame_by_frame_over_segments(studio: Studio, tmp_path: Path) -> None:
     folder = tmp_path / "recording"
     material = files.read_material(folder)
-    at, seen = studio.at(1.9), []
-    for _ in range(8):
+    at, seen = studio.at(1.94), []
+    for _ in range(4):
         made = await still_at(folder, material, at)
         seen.append(made.at_ms - studio.at(0))
         assert made.after_ms is not None
         at = made.after_ms
-    assert seen == pytest.approx([1900 + n * 1000 / 30 for n in range(8)], abs=1)
+    assert seen == pytest.approx([1933 + n * 1000 / 30 for n in range(4)], abs=1)
     for expected in reversed(seen[:-1]):
         assert made.before_ms is not None
         made = await still_at(folder, material, made.before_ms)

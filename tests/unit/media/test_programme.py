@@ -74,7 +74,7 @@ def test_a_sender_that_catches_up_or_falls_back_is_one_take(ppm: float) -> None:
 
     async def script(room: Room) -> None:
         await room.come("main", ppm=ppm)
-        await room.pass_time(45)
+        await room.pass_time(25)
 
     room = played(script)
     assert faults(room) == []
