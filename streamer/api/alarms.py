@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from streamer.api.context import Services, actor_of
-from streamer.api.models import Body, Slug
+from streamer.api.models import Body, LazyModel, Slug
 from streamer.api.room_models import AlarmView
 from streamer.api.rooms import alarms_of, room_named, target_of
 from streamer.api.routing import Call, Route
@@ -18,7 +18,7 @@ from streamer.errors import NotFound
 LONGEST_SNOOZE_MINUTES = 240
 
 
-class AlarmQuery(BaseModel):
+class AlarmQuery(LazyModel):
     room: Slug | None = None
     """Left out: all rooms that the grant reaches."""
 
@@ -27,7 +27,7 @@ class RoomAlarmView(AlarmView):
     room: str
 
 
-class AlarmList(BaseModel):
+class AlarmList(LazyModel):
     """The gravest first."""
 
     items: list[RoomAlarmView]

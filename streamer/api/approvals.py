@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from streamer.api.audit import record
 from streamer.api.context import now_ms
 from streamer.api.grants import revoke
-from streamer.api.models import Body, Label, Moment, refuse_null, to_moment, to_ms
+from streamer.api.models import Body, Label, LazyModel, Moment, refuse_null, to_moment, to_ms
 from streamer.api.recordings import entry_of, who_of
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import replay_path
@@ -53,13 +53,13 @@ class ApprovalAnswer(Body):
     """The wish, where it is not approved."""
 
 
-class ApprovedChapter(BaseModel):
+class ApprovedChapter(LazyModel):
     at_ms: int
     """From the beginning of the replay."""
     label: str
 
 
-class ApprovalView(BaseModel):
+class ApprovalView(LazyModel):
     session: str
     title: str
     speakers: list[str]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.context import now_ms
-from streamer.api.models import ListQuery, Moment, Slug, to_moment, to_ms
+from streamer.api.models import LazyModel, ListQuery, Moment, Slug, to_moment, to_ms
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference.grants import EVERYTHING, Action, Grant, Target
 from streamer.conference.visibility import told
@@ -60,7 +60,7 @@ class AuditQuery(ListQuery):
     until: Moment | None = None
 
 
-class AuditView(BaseModel):
+class AuditView(LazyModel):
     id: int
     at: Moment
     who: str
@@ -94,7 +94,7 @@ class AuditView(BaseModel):
         )
 
 
-class AuditList(BaseModel):
+class AuditList(LazyModel):
     items: list[AuditView]
     cursor: str | None
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from streamer.api.context import Services
-from streamer.api.models import Moment, to_moment
+from streamer.api.models import LazyModel, Moment, to_moment
 from streamer.api.room_models import LanguageTag
 from streamer.api.rooms import target_of
 from streamer.api.routing import Call, Route
@@ -35,7 +35,7 @@ class CaptionBody(AtBody):
     """The id of a final text that this one corrects; an empty text removes it."""
 
 
-class CaptionAnswer(BaseModel):
+class CaptionAnswer(LazyModel):
     id: str
     lang: str
     text: str
@@ -44,7 +44,7 @@ class CaptionAnswer(BaseModel):
     final: bool
 
 
-class CaptionList(BaseModel):
+class CaptionList(LazyModel):
     languages: list[str]
     """The languages of the broadcast that is on; without one, of the next broadcast."""
     next: list[str]

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import Literal, Self
 
 from aiohttp import hdrs
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from streamer.api.context import now_ms
-from streamer.api.models import Slug
+from streamer.api.models import LazyModel, Slug
 from streamer.api.routing import Call, Route, Text
 from streamer.conference.grants import Action, Target
 from streamer.conference.sessions import Session, SessionState
@@ -27,14 +27,14 @@ _AT_A_TIME = 2000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-class CountQuery(BaseModel):
+class CountQuery(LazyModel):
     year: int | None = Field(None, ge=2000, le=2100)
     """Left out: this year."""
     venue: Slug | None = None
     format: Literal["json", "csv"] = "json"
 
 
-class YearView(BaseModel):
+class YearView(LazyModel):
     venue: str | None
     """None: the rooms without a venue."""
     name: str
@@ -62,7 +62,7 @@ class YearView(BaseModel):
         )
 
 
-class YearList(BaseModel):
+class YearList(LazyModel):
     items: list[YearView]
 
 

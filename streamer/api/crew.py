@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from streamer.api.context import Services
-from streamer.api.models import Moment, Slug, to_moment
+from streamer.api.models import LazyModel, Moment, Slug, to_moment
 from streamer.api.rooms import room_named, target_of
 from streamer.api.routing import Call, Route
 from streamer.api.sessions import target_of as target_of_session
@@ -20,12 +20,12 @@ from streamer.store.sessions import Sessions
 MOST_ACTIONS = 100
 
 
-class ActionQuery(BaseModel):
+class ActionQuery(LazyModel):
     room: Slug
     limit: int = Field(20, ge=1, le=MOST_ACTIONS)
 
 
-class ActionView(BaseModel):
+class ActionView(LazyModel):
     """An action that somebody took."""
 
     id: str
@@ -43,7 +43,7 @@ class ActionView(BaseModel):
     """Whether the caller can undo it now: nothing that it changed has been changed again since."""
 
 
-class ActionList(BaseModel):
+class ActionList(LazyModel):
     """The actions of the last seven days, newest first."""
 
     items: list[ActionView]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from pydantic import BaseModel
-
+from streamer.api.models import LazyModel
 from streamer.api.recordings import entry_of
 from streamer.api.routing import Call, Route
 from streamer.api.sessions import target_of
@@ -15,7 +14,7 @@ from streamer.errors import NotFound, TooMany
 from streamer.store.recordings import RecordingState
 
 
-class WaveformView(BaseModel):
+class WaveformView(LazyModel):
     from_ms: int
     """The media time of the first bin."""
     bin_ms: int

@@ -6,14 +6,14 @@ import secrets
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.alarms import RoomAlarmView, alarm_view
 from streamer.api.audit import record
 from streamer.api.context import Services, actor_of, now_ms
 from streamer.api.hooks import owner_of
-from streamer.api.models import Body, Moment, Slug, refuse_null, to_moment, to_ms
+from streamer.api.models import Body, LazyModel, Moment, Slug, refuse_null, to_moment, to_ms
 from streamer.api.rooms import alarms_of, target_of
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference.duty import Shift, grant_of_person, leaves_the_page
@@ -34,7 +34,7 @@ SHOWN_AFTER_MS = 12 * 3_600_000
 Person = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
-class DutyQuery(BaseModel):
+class DutyQuery(LazyModel):
     venue: Slug | None = None
     """Left out: all that the grant reaches."""
 
@@ -64,7 +64,7 @@ class DutyOffer(Body):
     """A grant's id, or ``admin``. Left out: whoever of the crew accepts first."""
 
 
-class DutyAlarms(BaseModel):
+class DutyAlarms(LazyModel):
     """The alarms that go with a duty."""
 
     open: list[RoomAlarmView]
@@ -73,7 +73,7 @@ class DutyAlarms(BaseModel):
     snoozed: list[RoomAlarmView]
 
 
-class DutyView(BaseModel):
+class DutyView(LazyModel):
     id: str
     venue: str | None
     person: str
@@ -92,7 +92,7 @@ class DutyView(BaseModel):
     """Told of one duty, while it is on or offered."""
 
 
-class DutyList(BaseModel):
+class DutyList(LazyModel):
     """In the order in which people are rung."""
 
     items: list[DutyView]

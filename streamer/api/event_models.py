@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import BaseModel, model_validator
+from pydantic import model_validator
 
 from streamer.api.models import (
     Label,
+    LazyModel,
     Line,
     ListQuery,
     Logos,
@@ -91,7 +92,7 @@ class EventCrewView(EventView):
         return cls(**EventView.of(event).model_dump(), source_url=event.source_url)
 
 
-class EventList(BaseModel):
+class EventList(LazyModel):
     items: list[EventView]
     cursor: str | None
 

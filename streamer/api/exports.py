@@ -32,7 +32,6 @@ from streamer.schedules.assemble import digest_of, from_sessions
 from streamer.schedules.fields import title_slug
 from streamer.schedules.streams import CurrentEvent, StreamRoom, Talk, current_event, write_streams
 from streamer.schedules.write_frab import write_frab
-from streamer.schedules.write_ical import write_ical
 from streamer.schedules.write_json import write_json
 from streamer.store import revision
 from streamer.store.events import Events
@@ -121,7 +120,7 @@ class Exports:
         response, document = await self._answer(
             request,
             "text/calendar; charset=utf-8; method=PUBLISH",
-            lambda asked: write_ical(asked.schedule, stamp_ms=now, changed_ms=self._stamps.of(asked, now)),
+            lambda asked: _calendar(asked.schedule, stamp_ms=now, changed_ms=self._stamps.of(asked, now)),
         )
         # A single session is saved into a calendar; a calendar subscribes to everything else.
         kind = "attachment" if "session" in request.query else "inline"
@@ -382,6 +381,13 @@ _OPEN_HEADERS: dict[str, str] = {
     hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
     hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: "ETag",
 }
+
+
+def _calendar(schedule: Schedule, *, stamp_ms: int, changed_ms: Mapping[str, int]) -> bytes:
+    # Here: the library of calendars is large, and a process that starts has no time for it.
+    from streamer.schedules.write_ical import write_ical
+
+    return write_ical(schedule, stamp_ms=stamp_ms, changed_ms=changed_ms)
 
 
 def _headers(tag: str, age_s: int) -> dict[str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from streamer.api.audit import record
 from streamer.api.context import now_ms
-from streamer.api.models import Body, Moment, to_moment
+from streamer.api.models import Body, LazyModel, Moment, to_moment
 from streamer.api.qr import qr_data_uri
 from streamer.api.rooms import target_of
 from streamer.api.routing import Call, Route
@@ -38,7 +38,7 @@ class HallCodeCreate(Body):
     carry it."""
 
 
-class HallCodeView(BaseModel):
+class HallCodeView(LazyModel):
     code: str
     room: str
     place: str
@@ -56,7 +56,7 @@ class HallCodeView(BaseModel):
         return cls(code=code.code, room=code.room, place=code.place, link=link, qr=qr_data_uri(link), created=created)
 
 
-class HallCodeList(BaseModel):
+class HallCodeList(LazyModel):
     items: list[HallCodeView]
     """The code of the hall comes first."""
     cursor: None = None

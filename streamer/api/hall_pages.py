@@ -6,8 +6,8 @@ from __future__ import annotations
 import functools
 import io
 from html import escape
+from typing import TYPE_CHECKING
 
-import segno
 from aiohttp import hdrs, web
 
 from streamer.api.branding import branding_of_room
@@ -18,6 +18,9 @@ from streamer.api.whip import room_of
 from streamer.conference.hall_codes import HALL, HallCode
 from streamer.errors import NotFound, TooMany
 from streamer.store.hall_codes import no_such_code
+
+if TYPE_CHECKING:
+    import segno
 
 _CONTENT_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 _FRESH = {hdrs.CACHE_CONTROL: "no-cache"}
@@ -137,6 +140,9 @@ async def _find(request: web.Request) -> HallCode:
 
 @functools.lru_cache(maxsize=256)
 def _qr(link: str) -> segno.QRCode:
+    # Here: a process that starts has no time for it.
+    import segno
+
     # Level Q: people scan it from the last row, over other people's heads.
     return segno.make(link, error="q", micro=False)
 

@@ -10,11 +10,11 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 import msgspec
-from pydantic import BaseModel, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 
 from streamer.api.audit import record
 from streamer.api.context import now_ms
-from streamer.api.models import Body, Label, Language, ListQuery, Moment, refuse_null, to_moment
+from streamer.api.models import Body, Label, Language, LazyModel, ListQuery, Moment, refuse_null, to_moment
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference.duty import grant_of_person
 from streamer.conference.grants import Action, Grant, Target
@@ -33,12 +33,12 @@ Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_
 Key = Annotated[str, StringConstraints(min_length=8, max_length=200, pattern=r"^[A-Za-z0-9_=+/-]+$")]
 
 
-class PushKeys(BaseModel):
+class PushKeys(LazyModel):
     p256dh: Key
     auth: Key
 
 
-class PushSubscriptionBody(BaseModel):
+class PushSubscriptionBody(LazyModel):
     """A browser's ``PushSubscription`` as its ``toJSON()`` tells it; other fields of it are not looked at."""
 
     endpoint: Url
@@ -87,13 +87,13 @@ class HookChange(Body):
     _no_null = model_validator(mode="after")(lambda model: refuse_null(model))
 
 
-class HookProblem(BaseModel):
+class HookProblem(LazyModel):
     code: str
     message: str
     since: Moment | None
 
 
-class HookView(BaseModel):
+class HookView(LazyModel):
     """A way to be reached, without its secrets."""
 
     id: str
@@ -134,7 +134,7 @@ class HookCreated(HookView):
     """Of a webhook: what its messages are signed with. It is told this once."""
 
 
-class HookList(BaseModel):
+class HookList(LazyModel):
     items: list[HookView]
     cursor: str | None
 
@@ -143,7 +143,7 @@ class HookQuery(ListQuery):
     pass
 
 
-class HookMessageView(BaseModel):
+class HookMessageView(LazyModel):
     """A message in the log."""
 
     id: str
@@ -178,21 +178,21 @@ class HookMessageView(BaseModel):
         )
 
 
-class HookMessageList(BaseModel):
+class HookMessageList(LazyModel):
     """Newest first; of the last seven days."""
 
     items: list[HookMessageView]
     cursor: str | None
 
 
-class HookTest(BaseModel):
+class HookTest(LazyModel):
     """The result of a test message."""
 
     ok: bool
     problem: HookProblem | None
 
 
-class PushKeyView(BaseModel):
+class PushKeyView(LazyModel):
     key: str
     """The ``applicationServerKey`` for a browser's subscription, base64url."""
 

@@ -10,12 +10,12 @@ from collections.abc import Collection
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.auth import require
 from streamer.api.context import now_ms
-from streamer.api.models import Body, Line, Slug
+from streamer.api.models import Body, LazyModel, Line, Slug
 from streamer.api.routing import Call, Route, invalid, read_file
 from streamer.api.session_models import Url, in_zone
 from streamer.conference.grants import Action, Grant, Target
@@ -47,7 +47,7 @@ class ImportFromUrl(Body):
     """Whether new sessions take the organisers' templates for their kinds."""
 
 
-class ImportQuery(BaseModel):
+class ImportQuery(LazyModel):
     event: Line | None = None
     venue: Slug | None = None
     room: Slug | None = None
@@ -59,13 +59,13 @@ class ImportApply(Body):
     create_rooms: bool = True
 
 
-class ConsequenceView(BaseModel):
+class ConsequenceView(LazyModel):
     code: str
     message: str
     blocks: bool
 
 
-class ImportItem(BaseModel):
+class ImportItem(LazyModel):
     key: str
     title: str
     room: str | None
@@ -104,7 +104,7 @@ class ImportItem(BaseModel):
         )
 
 
-class DifferenceView(BaseModel):
+class DifferenceView(LazyModel):
     added: list[ImportItem]
     moved: list[ImportItem]
     changed: list[ImportItem]
@@ -122,7 +122,7 @@ class DifferenceView(BaseModel):
         )
 
 
-class WarningView(BaseModel):
+class WarningView(LazyModel):
     code: str
     message: str
     item: str
@@ -132,7 +132,7 @@ class WarningView(BaseModel):
         return cls(code=warning.code, message=warning.message, item=warning.item)
 
 
-class ImportView(BaseModel):
+class ImportView(LazyModel):
     """The changes that an import would make. Its ``id`` applies it."""
 
     id: str
@@ -150,7 +150,7 @@ class ImportView(BaseModel):
     warnings: list[WarningView]
 
 
-class ImportDone(BaseModel):
+class ImportDone(LazyModel):
     event: str
     added: int
     changed: int

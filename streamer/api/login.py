@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Self
 
 from aiohttp import hdrs
-from pydantic import BaseModel, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 
 from streamer.api.audit import record
 from streamer.api.auth import BY_PASSWORD, Identity, by_cookie, grant_of, identify
 from streamer.api.context import now_ms
 from streamer.api.cookies import clear_cookie, digest, idle_ms, new_secret, secret_of, set_cookie
-from streamer.api.models import Body, Moment, to_moment
+from streamer.api.models import Body, LazyModel, Moment, to_moment
 from streamer.api.revocations import Ended
 from streamer.api.routing import Call, Route
 from streamer.api.signalling import client_of
@@ -39,7 +39,7 @@ class PasswordBody(Body):
     """Needed if a password is set, unless the request carries the environment's admin token."""
 
 
-class MeView(BaseModel):
+class MeView(LazyModel):
     """The caller and their rights."""
 
     grant: str

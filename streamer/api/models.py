@@ -66,18 +66,24 @@ def to_moment(ms: int | None) -> datetime | None:
     return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
 
 
-class Body(BaseModel):
+class LazyModel(BaseModel):
+    """Built when it is first used: a process that starts has no time for the hundred of them."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Body(LazyModel):
     """A client's request body. Unknown fields are refused, so that a misspelt field is not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class LinkQuery(BaseModel):
+class LinkQuery(LazyModel):
     key: str | None = Field(None, max_length=256)
     """The key of an unlisted session's shared link."""
 
 
-class ListQuery(BaseModel):
+class ListQuery(LazyModel):
     NO_FILTERS: ClassVar[set[str]] = {"limit", "cursor", "key", "format"}
     """Parameters that do not change which items a list has."""
 
@@ -86,13 +92,13 @@ class ListQuery(BaseModel):
     """From the answer before; it works for the same list with the same filters."""
 
 
-class ErrorDetail(BaseModel):
+class ErrorDetail(LazyModel):
     code: str
     message: str
     details: Any = None
 
 
-class ErrorBody(BaseModel):
+class ErrorBody(LazyModel):
     """The shape of every error."""
 
     error: ErrorDetail
@@ -121,7 +127,7 @@ class LookChange(Body):
     cover: Cover | None = None
 
 
-class LookView(BaseModel):
+class LookView(LazyModel):
     colour: str
     typeface: Typeface
     logo: str
@@ -176,7 +182,7 @@ class VenueView(LookView):
         )
 
 
-class VenueList(BaseModel):
+class VenueList(LazyModel):
     items: list[VenueView]
     cursor: str | None
 
@@ -213,7 +219,7 @@ class GrantChange(Body):
     _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("not_before", "expires")))
 
 
-class GrantView(BaseModel):
+class GrantView(LazyModel):
     """A grant without its token, which is shown once only."""
 
     id: str
@@ -252,7 +258,7 @@ class GrantView(BaseModel):
         )
 
 
-class GrantCreateQuery(BaseModel):
+class GrantCreateQuery(LazyModel):
     qr: bool = False
     """Whether the answer has the link as a QR code too."""
 
@@ -279,7 +285,7 @@ class GrantQuery(ListQuery):
         return self
 
 
-class GrantList(BaseModel):
+class GrantList(LazyModel):
     items: list[GrantView]
     cursor: str | None
 

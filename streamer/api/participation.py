@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from aiohttp import hdrs, web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from streamer.api.context import Services
 from streamer.api.cookies import participant_cookie
 from streamer.api.documents import Document, matches
-from streamer.api.models import LinkQuery, ListQuery, Slug
+from streamer.api.models import LazyModel, LinkQuery, ListQuery, Slug
 from streamer.api.routing import Call, Route, Text
 from streamer.api.sessions import any_session, find_session, target_of, venue_of
 from streamer.audience import views
@@ -52,14 +52,14 @@ class ItemsQuery(ListQuery, LinkQuery):
     """``csv``: all items, up to ten thousand."""
 
 
-class ItemList(BaseModel):
+class ItemList(LazyModel):
     """Objects as in the events of Socket.IO."""
 
     items: list[dict[str, Any]]
     cursor: str | None
 
 
-class Item(BaseModel):
+class Item(LazyModel):
     """An object as in the events of Socket.IO, and in lists."""
 
     model_config = ConfigDict(extra="allow")
@@ -67,7 +67,7 @@ class Item(BaseModel):
     id: str
 
 
-class Watched(BaseModel):
+class Watched(LazyModel):
     session: str
     minutes: int
     """The minutes that all viewers together watched."""
@@ -75,14 +75,14 @@ class Watched(BaseModel):
     average: float
 
 
-class OwnData(BaseModel):
+class OwnData(LazyModel):
     """Rows by kind; times in UTC milliseconds."""
 
     participant: str
     data: dict[str, Any]
 
 
-class Erased(BaseModel):
+class Erased(LazyModel):
     participant: str
     removed: dict[str, int]
 

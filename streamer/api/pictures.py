@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from aiohttp import hdrs, web
-from pydantic import BaseModel, StringConstraints
+from pydantic import StringConstraints
 
 from streamer.api.context import SERVICES, Services
+from streamer.api.models import LazyModel
 from streamer.api.routing import Call, Route, read_file
 from streamer.conference.grants import Action, Target
 from streamer.conference.looks import FAMILIES, Contrast, Palette, theme_of
@@ -26,14 +27,14 @@ COVER_BYTES = 8_000_000
 _NAMES = {"logos": re.compile(r"[0-9a-f]{24}\.png", re.ASCII), "covers": re.compile(r"[0-9a-f]{24}\.jpg", re.ASCII)}
 
 
-class LogoView(BaseModel):
+class LogoView(LazyModel):
     address: str
     """For a venue's or an event's ``logos`` and ``logo``."""
     width: int
     height: int
 
 
-class CoverView(BaseModel):
+class CoverView(LazyModel):
     address: str
     """For a venue's or an event's ``cover``."""
     width: int
@@ -88,11 +89,11 @@ async def show(request: web.Request) -> web.StreamResponse:
 # --- colours ----------------------------------------------------------------------------------------
 
 
-class ThemeQuery(BaseModel):
+class ThemeQuery(LazyModel):
     colour: Annotated[str, StringConstraints(to_lower=True, pattern=r"^#[0-9A-Fa-f]{6}$")]
 
 
-class PaletteView(BaseModel):
+class PaletteView(LazyModel):
     """Colours, ``#rrggbb``."""
 
     page: str
@@ -118,7 +119,7 @@ class PaletteView(BaseModel):
         return cls(**colours, given_contrast=round(contrast.given, 2), contrast=round(contrast.accent, 2))
 
 
-class ThemeView(BaseModel):
+class ThemeView(LazyModel):
     dark: PaletteView
     light: PaletteView
     families: dict[str, str]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import BaseModel
-
 from streamer.api.context import now_ms
-from streamer.api.models import Body, Moment, to_moment
+from streamer.api.models import Body, LazyModel, Moment, to_moment
 from streamer.api.rooms import room_named, target_of
 from streamer.api.routing import Call, Route
 from streamer.conference.alarms import MEDIA_BEFORE_MS
@@ -19,7 +17,7 @@ from streamer.conference.rooms import SOURCE_PATTERN, Room
 from streamer.errors import NotFound
 
 
-class ReadinessLine(BaseModel):
+class ReadinessLine(LazyModel):
     name: str
     """``level``, ``voice``, ``picture``, ``key``, ``disk``, ``flags``, ``captioner`` (where captions are promised),
     ``upload``, ``framing``, ``focus``. The last two only a person can judge."""
@@ -36,7 +34,7 @@ class ReadinessLine(BaseModel):
         return cls(name=line.name, state=line.state, at=to_moment(line.at_ms), by=line.by, details=dict(line.details))
 
 
-class ReadinessView(BaseModel):
+class ReadinessView(LazyModel):
     """It describes the source that comes in, and never keeps anybody from a start."""
 
     room: str

@@ -10,11 +10,11 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from streamer.api.auth import require
 from streamer.api.context import Services
-from streamer.api.models import Body, LinkQuery, ListQuery, Moment, Slug, refuse_null, to_moment
+from streamer.api.models import Body, LazyModel, LinkQuery, ListQuery, Moment, Slug, refuse_null, to_moment
 from streamer.api.routing import Call, Route, Text
 from streamer.api.session_models import replay_path
 from streamer.api.sessions import target_of, venue_of
@@ -56,7 +56,7 @@ class RecordingChange(Body):
     _no_null = model_validator(mode="after")(lambda model: refuse_null(model))
 
 
-class EditionView(BaseModel):
+class EditionView(LazyModel):
     id: str
     start_ms: int
     end_ms: int | None
@@ -86,7 +86,7 @@ class EditionView(BaseModel):
         )
 
 
-class RecordingView(BaseModel):
+class RecordingView(LazyModel):
     session: str
     room: str
     title: str
@@ -119,7 +119,7 @@ class RecordingCrewView(RecordingView):
     """Plays all of the material, to move the cut in it; null while it grows. Other material has another address."""
 
 
-class RecordingList(BaseModel):
+class RecordingList(LazyModel):
     items: list[RecordingCrewView | RecordingView]
     cursor: str | None
 
@@ -131,18 +131,18 @@ class RecordingQuery(ListQuery):
     published: bool | None = None
 
 
-class StillQuery(BaseModel):
+class StillQuery(LazyModel):
     at: int = Field(ge=0, le=FOREVER_MS)
     """Media time, milliseconds UTC."""
 
 
-class RetentionQuery(BaseModel):
+class RetentionQuery(LazyModel):
     room: Slug | None = None
     days: int | None = Field(None, ge=0, le=36_500)
     """Retention to try out, as if all rooms had it. Nothing is deleted."""
 
 
-class DoomedView(BaseModel):
+class DoomedView(LazyModel):
     session: str
     room: str
     title: str
@@ -151,7 +151,7 @@ class DoomedView(BaseModel):
     ended: Moment | None
 
 
-class RetentionView(BaseModel):
+class RetentionView(LazyModel):
     """``freed_bytes``: the space that the disk gets back. Files that other recordings share stay."""
 
     items: list[DoomedView]

@@ -7,10 +7,10 @@ from datetime import date
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from streamer.api.context import actor_of
-from streamer.api.models import Body, Slug
+from streamer.api.models import Body, LazyModel, Slug
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import SessionCrewView, in_reach
 from streamer.api.sessions import DEFAULT_ZONE, check_room, context_of, event_named, find_session, target_of
@@ -41,7 +41,7 @@ class SessionRepeat(Body):
         return self
 
 
-class SessionCopies(BaseModel):
+class SessionCopies(LazyModel):
     items: list[SessionCrewView]
     """The new sessions, by their days."""
 

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from streamer.api.models import ListQuery, Slug
+from streamer.api.models import LazyModel, ListQuery, Slug
 from streamer.api.routing import Call, Route
 from streamer.api.session_models import SessionView
 from streamer.api.sessions import context_of
@@ -33,7 +33,7 @@ class ReplayQuery(ListQuery):
     tag: str | None = Field(None, max_length=100)
 
 
-class FoundLine(BaseModel):
+class FoundLine(LazyModel):
     """A line of captions with the words."""
 
     at_s: int
@@ -41,7 +41,7 @@ class FoundLine(BaseModel):
     text: str
 
 
-class ReplayView(BaseModel):
+class ReplayView(LazyModel):
     session: SessionView
     still_url: str
     duration_ms: int
@@ -49,7 +49,7 @@ class ReplayView(BaseModel):
     """The place of the words, unless the session's own description has them."""
 
 
-class ReplayList(BaseModel):
+class ReplayList(LazyModel):
     items: list[ReplayView]
     cursor: str | None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from streamer.api.models import Body, Line, Moment, Slug, refuse_null, to_moment
+from streamer.api.models import Body, LazyModel, Line, Moment, Slug, refuse_null, to_moment
 from streamer.api.session_models import SessionCrewView, SessionView
 from streamer.api.tap_models import HoldView
 from streamer.broadcast.orders import RoomOrders
@@ -78,7 +78,7 @@ class RoomChange(Body):
     _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("venue", "retention_days")))
 
 
-class TrackView(BaseModel):
+class TrackView(LazyModel):
     codec: str
     bitrate: int
     packets: int
@@ -104,7 +104,7 @@ class TrackView(BaseModel):
         )
 
 
-class SourceView(BaseModel):
+class SourceView(LazyModel):
     """The public facts about a source."""
 
     up: bool
@@ -123,7 +123,7 @@ class SourceChange(Body):
     _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("kind",)))
 
 
-class SourceSet(BaseModel):
+class SourceSet(LazyModel):
     """The crew's settings of a source, there or not."""
 
     gain_db: float = 0.0
@@ -171,14 +171,14 @@ class SourceCrewView(SourceView, SourceSet):
         )
 
 
-class AlarmWords(BaseModel):
+class AlarmWords(LazyModel):
     """The cause of an alarm and its remedy, in words."""
 
     cause: str
     remedy: str
 
 
-class NormalView(BaseModel):
+class NormalView(LazyModel):
     """An alarm that somebody has called normal in the present session."""
 
     id: str
@@ -252,7 +252,7 @@ def _words(alarm: Alarm, zone: str) -> dict[str, AlarmWords]:
     return {name: AlarmWords(cause=cause, remedy=remedy) for name, (cause, remedy) in said.items()}
 
 
-class ElsewhereView(BaseModel):
+class ElsewhereView(LazyModel):
     """A public session that takes place in a room, too, but that another room carries."""
 
     room: str
@@ -260,7 +260,7 @@ class ElsewhereView(BaseModel):
     session: AnySession
 
 
-class RoomView(BaseModel):
+class RoomView(LazyModel):
     """A room as everybody may see it."""
 
     id: str
@@ -394,6 +394,6 @@ def _common(
     }
 
 
-class RoomList(BaseModel):
+class RoomList(LazyModel):
     items: list[RoomCrewView | RoomView]
     cursor: str | None

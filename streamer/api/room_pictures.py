@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from aiohttp import hdrs
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from streamer.api.models import LazyModel
 from streamer.api.rooms import target_of
 from streamer.api.routing import Call, Route, Text
 from streamer.broadcast.media_events import PUBLIC
@@ -17,7 +18,7 @@ from streamer.control.messages import CrewPicture
 from streamer.errors import NotFound, StreamerError
 
 
-class PictureQuery(BaseModel):
+class PictureQuery(LazyModel):
     source: Annotated[str, Field(pattern=SOURCE_PATTERN)] | None = None
     """The source as it comes in, by its key frames. Left out: what the public output shows."""
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.audit import record
 from streamer.api.context import Services
-from streamer.api.models import ListQuery, Slug
+from streamer.api.models import LazyModel, ListQuery, Slug
 from streamer.api.room_models import (
     AlarmView,
     ElsewhereView,
@@ -39,7 +38,7 @@ from streamer.store.venues import Venues
 AnyRoom = TypeVar("AnyRoom", bound=RoomView)
 
 
-class RoomStateQuery(BaseModel):
+class RoomStateQuery(LazyModel):
     unless: Literal["off", "slate", "live"] | None = None
     """The answer waits until the state is another one, 20 s at most."""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.audit import record
 from streamer.api.context import Services, now_ms
 from streamer.api.imports import ImportItem
-from streamer.api.models import Moment, Slug, to_moment
+from streamer.api.models import LazyModel, Moment, Slug, to_moment
 from streamer.api.routing import Call, Route
 from streamer.conference.grants import Action, Target
 from streamer.conference.sessions import Event
@@ -21,12 +20,12 @@ from streamer.store.reach import grant_as_it_is
 from streamer.store.schedule_sources import ScheduleSource, ScheduleSources
 
 
-class SourceQuery(BaseModel):
+class SourceQuery(LazyModel):
     event: Slug | None = None
     """Left out: all events that the grant reaches."""
 
 
-class ScheduleSourceView(BaseModel):
+class ScheduleSourceView(LazyModel):
     """An event's schedule elsewhere, and the result of the last look at it."""
 
     event: str
@@ -47,7 +46,7 @@ class ScheduleSourceView(BaseModel):
     """Changes that nobody has agreed to. Import the schedule by hand to apply them."""
 
 
-class SourceList(BaseModel):
+class SourceList(LazyModel):
     items: list[ScheduleSourceView]
 
 

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from streamer.api.models import Body, Label, Line, ListQuery, Moment, Slug, refuse_null, to_ms
+from streamer.api.models import Body, Label, LazyModel, Line, ListQuery, Moment, Slug, refuse_null, to_ms
 from streamer.conference.day import planned_end_ms
 from streamer.conference.participation import ChatMode, QuestionMode
 from streamer.conference.sessions import (
@@ -212,7 +212,7 @@ class SessionContext:
     """The id of the venue where it takes place."""
 
 
-class SessionView(BaseModel):
+class SessionView(LazyModel):
     """A session as everybody may see it, if it is public at all."""
 
     id: str
@@ -354,7 +354,7 @@ def in_zone(ms: int, zone: ZoneInfo) -> str:
     return moment.isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
 
 
-class SessionList(BaseModel):
+class SessionList(LazyModel):
     items: list[SessionView | SessionCrewView]
     cursor: str | None
 

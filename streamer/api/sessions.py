@@ -9,11 +9,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import hdrs
-from pydantic import BaseModel
 
 from streamer.api.auth import require
 from streamer.api.context import Services, actor_of, now_ms
-from streamer.api.models import LinkQuery, to_ms
+from streamer.api.models import LazyModel, LinkQuery, to_ms
 from streamer.api.pictures import no_picture
 from streamer.api.routing import Call, Route, Text, invalid_field, read_file
 from streamer.api.session_models import (
@@ -42,7 +41,7 @@ from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
 
-class PortraitView(BaseModel):
+class PortraitView(LazyModel):
     address: str
     """For a session's ``portraits``."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from streamer.api.models import Body, Line, Moment, to_moment, to_ms
+from streamer.api.models import Body, LazyModel, Line, Moment, to_moment, to_ms
 from streamer.api.session_models import SessionCrewView
 from streamer.conference.sessions import Hold
 
@@ -83,7 +83,7 @@ class ForgetBody(Body):
         return self
 
 
-class HoldView(BaseModel):
+class HoldView(LazyModel):
     message: str
     since: Moment
     until: Moment | None
@@ -103,7 +103,7 @@ class SessionCrewDone(SessionCrewView):
     action: str | None
 
 
-class Done(BaseModel):
+class Done(LazyModel):
     """The result of an action on rooms."""
 
     action: str | None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, Field
 
 from streamer.api.audit import record
-from streamer.api.models import Body, ListQuery, Slug
+from streamer.api.models import Body, LazyModel, ListQuery, Slug
 from streamer.api.routing import Call, Route
 from streamer.api.session_models import FlagWord
 from streamer.conference.grants import Action, Target
@@ -40,7 +40,7 @@ class TemplateCreate(TemplateChange):
     """Null: everywhere. A venue's own outranks it, field by field."""
 
 
-class TemplateView(BaseModel):
+class TemplateView(LazyModel):
     id: str
     kind: Kind
     venue: str | None
@@ -57,7 +57,7 @@ class TemplateView(BaseModel):
         return cls(**{name: getattr(template, name) for name in cls.model_fields})
 
 
-class TemplateList(BaseModel):
+class TemplateList(LazyModel):
     items: list[TemplateView]
     cursor: str | None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from streamer.api.auth import require
 from streamer.api.context import Services
-from streamer.api.models import LinkQuery
+from streamer.api.models import LazyModel, LinkQuery
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.sessions import find_session, target_of, venue_of
 from streamer.archive.material import Span, union
@@ -32,13 +32,13 @@ class TimelineQuery(LinkQuery):
     """For the crew: with the parts that are cut away or hidden."""
 
 
-class CaptionItem(BaseModel):
+class CaptionItem(LazyModel):
     id: str
     media_at: int
     text: str
 
 
-class ChapterItem(BaseModel):
+class ChapterItem(LazyModel):
     id: str
     media_at: int
     label: str
@@ -46,7 +46,7 @@ class ChapterItem(BaseModel):
     """The question that was answered at this chapter."""
 
 
-class Timeline(BaseModel):
+class Timeline(LazyModel):
     """Media times are those of the replay's PROGRAM-DATE-TIME. Times that the replay does not show are left out."""
 
     session: str

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from streamer import PROTOCOL_VERSION, __version__
+from streamer.api.models import LazyModel
 from streamer.api.routing import Call, Route
 
 
-class VersionView(BaseModel):
+class VersionView(LazyModel):
     version: str = Field(description="Of the program")
     protocol: int = Field(
         description="Of REST and Socket.IO. Within a version nothing is renamed or removed; unknown fields, events and "

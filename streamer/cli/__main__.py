@@ -1,5 +1,5 @@
 """``python -m streamer.cli``."""
 
-from streamer.cli.commands import main
+from streamer.cli import main
 
 main()

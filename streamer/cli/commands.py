@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from streamer import __version__
 from streamer.errors import EXIT_FAILED, EXIT_USAGE, StreamerError
 from streamer.settings import Settings, is_http_url, load_settings
+from streamer.starting import quick_imports
 
 if TYPE_CHECKING:
     from streamer.backup.restoring import Restored
@@ -123,9 +122,11 @@ def serve(
 ) -> None:
     """Serve: all in one, or one plane by --role."""
     settings = _server_settings(host, port, data, config, public_url, tls_cert, tls_key)
-    from streamer.observe.logs import configure_logging
-    from streamer.serve import Child
-    from streamer.serve import serve as run
+    # rich is for structlog's console, which is not ours.
+    with quick_imports("rich"):
+        from streamer.observe.logs import configure_logging
+        from streamer.serve import Child
+        from streamer.serve import serve as run
 
     configure_logging(settings.log, role="media" if role == "media" else "serve")
 
@@ -277,6 +278,8 @@ def import_(
         for line in explain(error):
             _complain(line)
         raise typer.Exit(EXIT_FAILED) from None
+    from rich.console import Console
+
     show(imported, Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200), everything=dry_run)
 
 
@@ -355,6 +358,9 @@ def check(
     tls_key: TlsKey = None,
 ) -> None:
     """Check settings, codecs, disk, ports, clock, access and pages before a broadcast, with the options of serve."""
+    from rich.console import Console
+    from rich.table import Table
+
     from streamer.cli.check import check as run
     from streamer.serve import is_serving, running_settings
 

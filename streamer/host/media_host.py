@@ -5,7 +5,7 @@ It is small on purpose: it touches no media, so a bad stream cannot bring it dow
 started it; the next ``serve`` connects to it. When the host itself is killed, its rooms live on and the next host
 adopts them.
 
-``python -m streamer.host.media_host --data DIR --settings FILE`` runs one.
+``python -m streamer.host --data DIR --settings FILE`` runs one.
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ async def _take_lock(path: Path) -> int | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The process that ``serve`` starts (:func:`streamer.host.spawn.host_command`)."""
-    parser = argparse.ArgumentParser(prog="streamer.host.media_host")
+    parser = argparse.ArgumentParser(prog="streamer.host")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--settings", type=Path, required=True)
     options = parser.parse_args(arguments)
@@ -254,7 +254,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = settings.model_copy(update={"data": options.data})
     configure_logging(settings.log, role="media")
     return asyncio.run(run_host(settings))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

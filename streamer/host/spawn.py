@@ -15,7 +15,7 @@ from streamer.control.process_files import child_environment, is_locked, read_pi
 from streamer.settings import Settings
 
 ROOM_MODULE = "streamer.room.process"
-HOST_MODULE = "streamer.host.media_host"
+HOST_MODULE = "streamer.host"
 
 
 def host_command(settings: Settings, settings_file: Path) -> list[str]:

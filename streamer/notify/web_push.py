@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import jwt
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -49,6 +48,9 @@ class ServerKey:
 
     def authorization(self, endpoint: str, contact: str) -> str:
         """The Authorization header for a push service. ``contact``: a mailto: or https: address."""
+        # Here: most servers push nothing, and it takes long to import.
+        import jwt
+
         parts = urlsplit(endpoint)
         # RFC 8292, 2: "aud" is the origin of the push resource; "exp" is 24 hours away at most.
         claims = {"aud": f"{parts.scheme}://{parts.netloc}", "exp": int(time.time()) + TOKEN_S, "sub": contact}

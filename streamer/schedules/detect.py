@@ -7,8 +7,6 @@ import zlib
 
 from streamer.conference.schedule import Schedule
 from streamer.schedules.c3voc import read_c3voc
-from streamer.schedules.frab import read_frab
-from streamer.schedules.ical import read_ical
 from streamer.schedules.reading import MAX_BYTES, Unreadable
 
 _BINARY = {b"PK\x03\x04": "a ZIP file (or a spreadsheet)", b"%PDF": "a PDF", b"\xd0\xcf\x11\xe0": "an Office file"}
@@ -37,8 +35,13 @@ def read_schedule(data: bytes, *, timezone: str, now_ms: int) -> Schedule:
             "it is a web page, not a schedule: perhaps a login page, or the page that links to the schedule"
         )
     if head.startswith("<"):
+        # Readers with large libraries come when they are needed: a process that starts has no time for them.
+        from streamer.schedules.frab import read_frab
+
         return read_frab(data.lstrip(), timezone=timezone)
     if "BEGIN:VCALENDAR" in head.upper():
+        from streamer.schedules.ical import read_ical
+
         return read_ical(data, timezone=timezone, now_ms=now_ms)
     first = "".join(character for character in head.splitlines()[0] if character.isprintable())[:80]
     line = data[: data.find(head[0].encode())].count(b"\n") + 1

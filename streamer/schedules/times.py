@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
-
-from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -30,7 +29,7 @@ _OFFSET = re.compile(r"^(.*[T ]\d.*?)\s?([+-])(\d{1,2}):?(\d{2})?$")
 def zone_named(name: str) -> ZoneInfo | None:
     """The zone of an IANA name, a Windows name or one with a vendor's prefix (``/example.org/Europe/Paris``)."""
     name = name.strip().strip('"')
-    for candidate in (name, WINDOWS_TO_OLSON.get(name, ""), "/".join(name.split("/")[-2:])):
+    for candidate in _spellings(name):
         if not candidate or len(candidate) > 64 or not re.match(r"^[A-Za-z][A-Za-z0-9_+/-]*$", candidate):
             continue
         try:
@@ -38,6 +37,15 @@ def zone_named(name: str) -> ZoneInfo | None:
         except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name gives an OSError
             continue
     return None
+
+
+def _spellings(name: str) -> Iterator[str]:
+    yield name
+    # Here, because most names are IANA's, and a process that starts has no time for the whole library.
+    from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+
+    yield WINDOWS_TO_OLSON.get(name, "")
+    yield "/".join(name.split("/")[-2:])
 
 
 def milliseconds(moment: datetime) -> int | None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table, and_, bindparam, delete
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 KEYS_AT_A_TIME = 500
@@ -30,7 +30,12 @@ async def put_rows(connection: AsyncConnection, table: Table, rows: Sequence[Map
 def _put(dialect: str, table: Table, names: tuple[str, ...]) -> Any:
     """Made once per table: with many small transactions, this is most of their cost."""
     key = [column.name for column in table.primary_key]
-    insert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    insert: Any = sqlite.insert
+    if dialect != "sqlite":
+        # With SQLite the other is never imported.
+        from sqlalchemy.dialects import postgresql
+
+        insert = postgresql.insert
     statement = insert(table)
     changed = {name: statement.excluded[name] for name in names if name not in key}
     if changed:

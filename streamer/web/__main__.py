@@ -1,12 +1,11 @@
 """``python -m streamer.web``."""
 
-import gc
 import sys
 
-# Nothing of what the imports make is garbage: looking for some takes an eighth of the start.
-gc.disable()
-from streamer.web.process import main  # noqa: E402
+from streamer.starting import quick_imports
 
-gc.freeze()
-gc.enable()
+# engineio's client takes requests, structlog's console rich: this process has use for neither.
+with quick_imports("requests", "rich"):
+    from streamer.web.process import main
+
 sys.exit(main())

@@ -37,7 +37,7 @@ def cpu_of(pid: int) -> Cpu | None:
 def _role(command: Sequence[str]) -> str:
     roles = {
         "streamer.web": "web",
-        "streamer.host.media_host": "media host",
+        "streamer.host": "media host",
         "streamer.room.process": "room",
         "streamer.room.relay_process": "relay",
         "streamer.cli": "serve",

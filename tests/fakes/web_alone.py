@@ -23,8 +23,6 @@ from streamer.control import process_files
 from streamer.serve import WEB_SETTINGS, Child, WatchedProcess, prepare_data
 from streamer.settings import load_settings
 from streamer.supervision import start_kept
-from streamer.web import application, process
-from tests.fakes.lively_plane import LivelyPlane
 from tests.fakes.running import ADMIN_TOKEN, START_LIMIT_S, Running
 from tests.fakes.stores import with_tables
 from tests.fakes.waiting import until_answered
@@ -51,7 +49,7 @@ async def web_alone(settings: Mapping[str, Any]) -> AsyncIterator[Running]:
     with_tables(folder)
     file = given.run_dir / WEB_SETTINGS
     process_files.write_atomically(file, given.model_dump_json(exclude={"admin_token"}).encode())
-    command = [sys.executable, "-m", __spec__.name, "--settings", str(file), "--parent", str(os.getpid())]
+    command = [sys.executable, "-m", "tests.fakes.lively_web", "--settings", str(file), "--parent", str(os.getpid())]
     command += ["--listen-fd", str(listening.fileno())]
     environment = {**process_files.child_environment(), "STREAMER_ADMIN_TOKEN": ADMIN_TOKEN}
 
@@ -84,8 +82,3 @@ async def web_alone(settings: Mapping[str, Any]) -> AsyncIterator[Running]:
         listening.close()
         shutil.rmtree(folder, ignore_errors=True)
         log.unlink(missing_ok=True)
-
-
-if __name__ == "__main__":
-    application.MediaPlaneClient = lambda settings, **_: LivelyPlane()  # type: ignore[assignment, misc]
-    sys.exit(process.main())

@@ -8,8 +8,25 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["streamer.cli", "streamer.serve", "streamer.host.media_host"])
+@pytest.mark.parametrize("module", ["streamer.cli.commands", "streamer.serve", "streamer.host.media_host"])
 def test_who_looks_after_others_loads_neither_database_nor_web_server_nor_codecs(module: str) -> None:
     script = f"import sys, {module}; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert not {"sqlalchemy", "aiohttp", "socketio", "av", "aiortc", "numpy"} & set(loaded.stdout.split())
+
+
+def test_a_web_process_starts_without_the_libraries_that_few_of_its_requests_need() -> None:
+    rare = ("alembic", "dateutil", "icalendar", "jwt", "requests", "rich", "segno", "sqlalchemy.dialects.postgresql")
+    script = (
+        "import gc, sys\n"
+        "from streamer.starting import quick_imports\n"
+        "with quick_imports('requests', 'rich'):\n"
+        "    assert not gc.isenabled()\n"
+        "    import streamer.web.process\n"
+        "assert gc.isenabled()\n"
+        "print(*sorted(sys.modules))\n"
+        "import rich"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert not set(rare) & set(ran.stdout.split())
+    assert ran.returncode == 0, "what was hidden from the imports is there again"

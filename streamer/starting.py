@@ -1,0 +1,28 @@
+"""The start of a process: its imports in less time."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quick_imports(*unused: str) -> Iterator[None]:
+    """For the imports of a process that begins. ``unused``: packages that libraries import if they are installed, for
+    parts that this process does not use; they are not found in here."""
+    hidden = {name: None for name in unused if name not in sys.modules}
+    modules: dict[str, object] = sys.modules  # type: ignore[assignment]
+    # Nothing of what imports make is garbage: looking for some takes an eighth of the start.
+    collects = gc.isenabled()
+    gc.disable()
+    modules.update(hidden)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del modules[name]
+        gc.freeze()
+        if collects:
+            gc.enable()
