@@ -41,7 +41,7 @@ async def test_what_is_forgotten_is_neither_listed_nor_served_nor_on_disk(server
         await server.wait_state(ROOM, "live")
         async with HlsFollower(f"{server.url}/live/{ROOM}/index.m3u8?dvr=1", prefetch=True) as follower:
             await follower.open()
-            await follower.follow(until=all_past(4))
+            await follower.follow(until=all_past(2))
             secret = whole(follower, TOP)[-2]
             uri, from_ms = follower.segment(TOP, secret).uri, follower.segment(TOP, secret).pdt_ms
             assert from_ms is not None
