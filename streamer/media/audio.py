@@ -175,6 +175,9 @@ class SoundTrack:
         """The end of the last packet's sound; None after silence."""
         self._drift = self._lately = 0.0
         """The distance of packets from their place, smoothed over 16 and over 4 of them."""
+        self._hush = self._next, self._next
+        """Silent in what is encoded, while WHEP viewers have heard it: from the next frame when a mute began, to where
+        the muted sound lies."""
         self._decoder: SoundDecoder | None = None
         self._chain: SoundChain | None = None
         self._incoming: LoudnessMeter | None = None
@@ -247,7 +250,11 @@ class SoundTrack:
             if self._end is None or abs(at - chain.behind - self._end) > GLUE:
                 chain.interrupt()
             at -= chain.behind
+            begins = order.mute and not chain.muted
             block = chain.process(block, order)
+            if begins:
+                # It is meant for what is not encoded yet, too: that was said a moment ago.
+                self._hush = self._next, at + block.shape[1] + chain.behind
         if block.shape[1]:
             self._lay(block, at)
         if asks:
@@ -316,8 +323,17 @@ class SoundTrack:
             if self._end is not None and self._end < self._next + AAC_FRAME:
                 self._soften_end(self._end)
                 self._end = None
-            self._encode(self._window.take(self._next, AAC_FRAME))
+            self._encode(self._hushed(self._window.take(self._next, AAC_FRAME)))
             self._next += AAC_FRAME
+
+    def _hushed(self, pcm: Pcm) -> Pcm:
+        begin, end = self._hush
+        if self._next >= end:
+            return pcm
+        last = fade_out(pcm[:, :FADE]) if self._next == begin else 0
+        pcm[:, : end - self._next] = 0
+        pcm[:, :FADE] += last
+        return pcm
 
     def _encode(self, pcm: Pcm) -> None:
         if self._meter is not None:

@@ -36,6 +36,10 @@ class SoundChain:
         return self._limiter is not None
 
     @property
+    def muted(self) -> bool:
+        return self._gain == 0.0
+
+    @property
     def behind(self) -> int:
         """Samples that went in and have not come out yet."""
         return 0 if self._limiter is None else self._limiter.behind

@@ -233,6 +233,20 @@ async def test_gain_and_meter() -> None:
     assert incoming.momentary == pytest.approx(-3.9, abs=1.5)
 
 
+async def test_a_mute_holds_for_sound_that_is_not_encoded_yet_and_makes_no_click() -> None:
+    listener = Listener()
+    for index, packet in enumerate(opus(tone(1))):
+        # The order comes with the packet of 600 ms, while all sound after 400 ms waits.
+        order = SourceOrder("main", mute=index >= 30)
+        assert listener.track.push("opus", packet, index * 1800, order)
+        if index == 29:
+            listener.track.advance(to=400 * 90)
+    _, pcm = await listener.play(90_000)
+    assert level(pcm, 0.1, 0.38) > 0.15
+    assert np.abs(pcm[:, int(0.43 * RATE) :]).max() < 0.005
+    assert np.abs(np.diff(pcm[0, int(0.05 * RATE) :])).max() < 0.06
+
+
 async def test_measures_of_what_comes_in_end_with_the_take() -> None:
     listener = Listener()
     for index, packet in enumerate(opus(tone(0.3))):
