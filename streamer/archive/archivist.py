@@ -93,6 +93,7 @@ class Archivist:
         self.stills = Shares(MAX_STILLS)
         """Requests for a still that wait or are being answered, by grant."""
         self.waveforms = Shares(MAX_STILLS)
+        self._failed: dict[str, tuple[str, int]] = {}  # session -> its room, and the looks in a row that failed
         self._plane = plane
         self._room_dir = room_dir
         self._locks: dict[str, asyncio.Lock] = {}
@@ -186,6 +187,10 @@ class Archivist:
         else:
             self._answering.discard(session)
 
+    def fails(self, room: str) -> bool:
+        """Whether a recording of the room could not be kept at one try, nor at the next."""
+        return any(where == room and count > 1 for where, count in self._failed.values())
+
     @contextlib.asynccontextmanager
     async def alone(self, session: str) -> AsyncIterator[None]:
         """A lock: inside it only the caller changes the session's recording."""
@@ -213,15 +218,18 @@ class Archivist:
         try:
             async with self.alone(session):
                 await self.look(session)
-        except (StreamerError, OSError) as error:
+            self._failed.pop(session, None)
+        except Exception as error:
             self.faults += 1
-            log.error("recording_not_kept", session=session, error=str(error))
-            self.look_at(session, after_s=RETRY_S)
-        except Exception:
-            self.faults += 1
-            TASKS.note("archivist")
-            log.exception("archivist_failed", session=session)
-            self.look_at(session, after_s=CHECKPOINT_S)
+            room, count = self._failed.get(session, ("", 0))
+            self._failed[session] = room, count + 1
+            if isinstance(error, (StreamerError, OSError)):
+                log.error("recording_not_kept", session=session, error=str(error))
+                self.look_at(session, after_s=RETRY_S)
+            else:
+                TASKS.note("archivist")
+                log.exception("archivist_failed", session=session)
+                self.look_at(session, after_s=CHECKPOINT_S)
 
     async def look(self, session_id: str) -> None:
         """Update one session's recording. Raises StreamerError, OSError."""
@@ -233,6 +241,7 @@ class Archivist:
                 await deleting.remove_left(self, session_id)
             return
         session, recording = entry.session, entry.recording
+        self._failed[session_id] = session.room, self._failed.get(session_id, ("", 0))[1]
         if session.started_ms is None or not session.recorded:
             await self._give_up(entry)
         elif session.running:

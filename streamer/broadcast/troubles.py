@@ -226,8 +226,8 @@ class SourceJudge:
                 self._picture_bad[code] = bad
             self._note(code, at_ms, bad, held_ms, brightness=measure.mean)
         frozen = self._conditions["picture_frozen"]
-        # In the dark nothing is seen to move.
-        since_ms = self._stills.note(at_ms, None if dark else measure.still, frozen.on_ms)
+        # In the dark, and behind haze, nothing is seen to move.
+        since_ms = self._stills.note(at_ms, None if dark or (pale and not flat) else measure.still, frozen.on_ms)
         if not camera or since_ms is None:
             frozen.note(at_ms, False, step_ms)
         else:

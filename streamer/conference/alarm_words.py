@@ -70,6 +70,10 @@ _EN: Mapping[str, Words] = {
     "disk_full": Words("The disk is full: nothing is recorded", "Delete recordings now. The broadcast goes on."),
     "disk_error": Words("The disk has failed: nothing is recorded", "Record elsewhere, and call the operator."),
     "disk_behind": Words("The disk is too slow to record", "Stop what else writes to it."),
+    "recording_fails": Words(
+        "The recording is not kept, though it is written",
+        "Call the operator soon: the room’s own files go with its DVR window.",
+    ),
     "task_failing": Words(
         "A part of the server fails again and again: {task}", "Read the log, and restart the server."
     ),
@@ -231,6 +235,10 @@ _FR: Mapping[str, Words] = {
         "Le disque est en panne : rien n’est enregistré", "Enregistrez ailleurs, et appelez l’exploitant."
     ),
     "disk_behind": Words("Le disque est trop lent pour enregistrer", "Arrêtez ce qui y écrit d’autre."),
+    "recording_fails": Words(
+        "L’enregistrement s’écrit, mais n’est pas conservé",
+        "Appelez vite l’exploitant : les fichiers de la salle partent avec la fenêtre de retour en arrière.",
+    ),
     "task_failing": Words(
         "Une partie du serveur échoue sans cesse : {task}", "Lisez le journal, et relancez le serveur."
     ),

@@ -76,6 +76,11 @@ class Readiness:
         """The lines that are *no*."""
         return tuple(one.name for one in self.lines if one.state == "no")
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The lines that are *not yet*."""
+        return tuple(one.name for one in self.lines if one.state == "not_yet")
+
 
 def readiness(session: Session | None, facts: RehearsalFacts, now_ms: int) -> Readiness:
     """``session``: the one that is on air, or next."""

@@ -26,7 +26,15 @@ from streamer.store.events import Events
 from streamer.store.marks import Marks
 from streamer.store.people import DAY_MS, UNDO_DAYS
 from streamer.store.recordings import Editions, Recordings
-from streamer.store.room_states import Acknowledgement, Acknowledgements, AlarmMemories, RoomStates, StoredRoomState
+from streamer.store.room_states import (
+    Acknowledgement,
+    Acknowledgements,
+    AlarmMemories,
+    RoomStates,
+    StoredRehearsal,
+    StoredRehearsals,
+    StoredRoomState,
+)
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
@@ -170,6 +178,14 @@ class DayRepository:
             await AlarmMemories(connection).put(room, stored(memory))
             if entry is not None:
                 await AuditLog(connection).add(entry)
+
+    async def rehearsals(self) -> list[StoredRehearsal]:
+        async with self._database.read() as connection:
+            return await StoredRehearsals(connection).all()
+
+    async def save_rehearsal(self, found: StoredRehearsal) -> None:
+        async with self._database.write() as connection:
+            await StoredRehearsals(connection).put(found)
 
     async def alarms_over(self, room: str, alarms: Sequence[str]) -> None:
         async with self._database.write() as connection:

@@ -128,6 +128,14 @@ class Director:
         """Failed looks, writes and listeners; each is logged."""
         return self.effects.faults
 
+    def readiness_at_a_glance(self, room: str) -> tuple[str | None, tuple[str, ...]]:
+        """See :meth:`Rehearsals.at_a_glance`."""
+        state = self._cache.states.get(room)
+        if state is None:
+            return None, ()
+        link = self._plane.rooms.get(room)
+        return self.effects.rehearsals.at_a_glance(state.room, state.day, link, self._clock())
+
     @property
     def room_states(self) -> list[RoomState]:
         return list(self._cache.states.values())

@@ -53,6 +53,8 @@ class Effects:
             lambda link: room_alarms.disk_left_s(link, len(plane.rooms)),
             room_alarms.wrong_key,
         )
+        self._rehearsals_known = False
+        """The findings of the process before were read."""
         self._listeners: dict[object, Listener] = {}
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -92,6 +94,7 @@ class Effects:
     async def _look_at_alarms(self, state: RoomState, now_ms: int) -> None:
         rooms, day = self._plane.rooms, state.day
         link = rooms.get(state.room.id)
+        await self._restore_rehearsals()
         self.rehearsals.look(day, link, now_ms)
         before, status = state.memory, None if link is None else link.status
         state.memory = alarm_memory.looked(
@@ -113,8 +116,20 @@ class Effects:
                 await self._day_repository.alarms_over(state.room.id, over)
             if state.memory != before and stored(state.memory) != stored(before):
                 await self._day_repository.save_alarms(state.room.id, state.memory)
+            if (found := self.rehearsals.unsaved(state.room.id, now_ms)) is not None:
+                await self._day_repository.save_rehearsal(found)
+                self.rehearsals.saved(found)
         except StreamerError as error:
             self.note_fault("director_cannot_write", room=state.room.id, error=str(error))
+
+    async def _restore_rehearsals(self) -> None:
+        if self._rehearsals_known:
+            return
+        try:
+            self.rehearsals.restore(await self._day_repository.rehearsals())
+            self._rehearsals_known = True
+        except StreamerError as error:
+            self.note_fault("director_cannot_read", error=str(error))
 
     async def send_orders(self, state: RoomState, now_ms: int) -> None:
         link = self._plane.rooms.get(state.room.id)

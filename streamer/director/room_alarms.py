@@ -20,9 +20,20 @@ from streamer.supervision import TASKS, Tasks
 
 DISK_EVERY_S = 10.0
 OPERATORS = frozenset(
-    {"disk_behind", "disk_full", "disk_error", "not_erased", "task_failing", "clock_moved", "room_out_of_memory"}
+    {
+        "disk_behind",
+        "disk_full",
+        "disk_error",
+        "not_erased",
+        "recording_fails",
+        "task_failing",
+        "clock_moved",
+        "room_out_of_memory",
+    }
 )
 """Codes for the operator."""
+_WITHOUT_DISK = frozenset({"disk_full", "disk_error", "not_erased"})
+"""Recordings cannot be kept: this says so already."""
 LEVELS: dict[str, Level] = {
     "disk_behind": "warning",
     "encoder_overload": "warning",
@@ -56,6 +67,8 @@ class RoomAlarms:
         """Labels of ended grants whose publication in a room goes on -> their sessions."""
         self.unerased: Callable[[str], bool] = lambda room: False
         """Whether something of a room should be erased and cannot be."""
+        self.unkept: Callable[[str], bool] = lambda room: False
+        """Whether a recording of a room cannot be kept."""
         self._notices = notices
         self._left_bytes = left_bytes
         self._left: int | None = None
@@ -95,6 +108,8 @@ class RoomAlarms:
         codes = [] if status is None else list(status.alarms)
         if self.unerased(room) and "not_erased" not in codes:
             codes.append("not_erased")
+        if not _WITHOUT_DISK & set(codes) and self.unkept(room):
+            codes.append("recording_fails")
         found = [
             Trouble(
                 code,

@@ -132,6 +132,11 @@ class Pulse(msgspec.Struct, frozen=True):
     """How long ago the room's process last said something; None: the room is off."""
     viewers: int
     """People who watch the public output, about."""
+    readiness: str | None = None
+    """``running`` during a session; ``ready``, ``not_ready``, ``not_yet`` from ten minutes before one, or while
+    something comes in; else None."""
+    missing: tuple[str, ...] = ()
+    """The lines of ``GET /api/v1/rooms/{id}/readiness`` that are wrong; where none is, those that are *not yet*."""
 
 
 class AirSource(msgspec.Struct, frozen=True):

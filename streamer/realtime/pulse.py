@@ -53,13 +53,12 @@ class Pulses:
             return
         now = self._clock()
         for room in self._director.rooms:
-            open_ = room in self._plane.rooms
+            link = self._plane.rooms.get(room)
             # A room that is off has nothing that could be old.
-            age_ms = round((now - self._heard.setdefault(room, now)) * 1000) if open_ else None
-            viewers = self._viewers_of(room) if open_ else 0
-            self._hub.post(
-                STUDIO, EVERY_ROOM, "pulse", Pulse(room, age_ms, viewers), room=room, replaces=f"pulse:{room}"
-            )
+            age_ms = round((now - self._heard.setdefault(room, now)) * 1000) if link is not None else None
+            viewers = self._viewers_of(room) if link is not None else 0
+            pulse = Pulse(room, age_ms, viewers, *self._director.readiness_at_a_glance(room))
+            self._hub.post(STUDIO, EVERY_ROOM, "pulse", pulse, room=room, replaces=f"pulse:{room}")
 
     def _on_media(self, link: RoomLink, what: Change) -> None:
         if what in ("status", "meters", "up"):

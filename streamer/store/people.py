@@ -432,6 +432,14 @@ LIST: tuple[TablePolicy, ...] = (
         Until.CHANGED,
     ),
     TablePolicy(t.alarm_memories, "", "room_id memory"),
+    TablePolicy(
+        t.rehearsals,
+        "seen",
+        "room_id source publication devices heard at_ms",
+        "Who has looked at a picture before a session; gone with the room's next source",
+        Until.UNDO,
+        _older(t.rehearsals, "at_ms", lambda moment: moment.before(UNDO_DAYS)),
+    ),
     TablePolicy(t.venues, "", "id name timezone language logos colour typeface logo cover"),
     TablePolicy(t.rooms, "", "id name venue_id start between aliases guid retention_days caption_languages levelling"),
     TablePolicy(

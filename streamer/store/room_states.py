@@ -1,9 +1,9 @@
 """Rooms' states that no session has (holds, the slate by hand, the source, settings of sources), the acknowledgements
-of alarms, and what rooms remember of them."""
+of alarms, what rooms remember of them, and what was heard of their sources."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from streamer.conference.sessions import Hold
 from streamer.conference.sources import SourceSetting, setting_of, source_on
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
-from streamer.store.tables import alarm_acknowledgements, alarm_memories, room_states
+from streamer.store.tables import alarm_acknowledgements, alarm_memories, rehearsals, room_states
 from streamer.store.writing import put_row
 
 
@@ -45,6 +45,20 @@ class Acknowledgement:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRehearsal:
+    """``devices``: of the page that sends the source, as one text. ``seen``: line -> when, and who has seen it."""
+
+    room: str
+    source: str
+    publication: str
+    devices: str
+    heard: Mapping[str, Any]
+    seen: Mapping[str, Any]
+    at_ms: int
+
+
+_REHEARSALS = RowMapping(StoredRehearsal, rehearsals)
 _ACKNOWLEDGEMENTS = RowMapping(Acknowledgement, alarm_acknowledgements)
 _UNKNOWN = "The room does not exist."
 
@@ -123,6 +137,22 @@ class AlarmMemories:
     async def put(self, room: str, memory: str) -> None:
         """Raises Unprocessable ``unknown_reference``."""
         await put_row(self._connection, alarm_memories, {"room_id": room}, {"memory": memory}, unknown=_UNKNOWN)
+
+
+class StoredRehearsals:
+    """One transaction's view of what was heard and seen in the rooms' sources."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def all(self) -> list[StoredRehearsal]:
+        return [_REHEARSALS.item(row) for row in await self._connection.execute(select(rehearsals))]
+
+    async def put(self, rehearsal: StoredRehearsal) -> None:
+        """Raises Unprocessable ``unknown_reference``."""
+        values = _REHEARSALS.values(rehearsal)
+        key = {"room_id": values.pop("room_id")}
+        await put_row(self._connection, rehearsals, key, values, unknown=_UNKNOWN)
 
 
 def _state(row: Row[Any]) -> StoredRoomState:

@@ -97,6 +97,19 @@ alarm_memories = Table(
 )
 """A room's memory of its alarms as JSON: those that were silenced, are normal, or may come back."""
 
+rehearsals = Table(
+    "rehearsals",
+    metadata,
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("source", String(32), nullable=False),
+    Column("publication", String(64), nullable=False),
+    Column("devices", UnboundedText, nullable=False),
+    Column("heard", UnboundedText, nullable=False),
+    Column("seen", UnboundedText, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+"""The findings in a room's source, as JSON: they hold until it or its device changes."""
+
 events = Table(
     "events",
     metadata,

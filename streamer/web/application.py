@@ -286,6 +286,7 @@ def make_services(
     erasing.does(erasures.GrantErasure, partial(revoke_again, services))
     erasing.does(erasures.StretchErasure, partial(forgetting.again, services))
     room_alarms.unerased = lambda room: bool(erasing.unfinished(room))
+    room_alarms.unkept = services.archivist.fails
     return services
 
 

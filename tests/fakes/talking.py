@@ -85,6 +85,9 @@ class ScriptedDirector:
             raise NotFound("There is no such room.", code="no_such_room")
         return self.days[room_id]
 
+    def readiness_at_a_glance(self, room_id: str) -> tuple[str | None, tuple[str, ...]]:
+        return ("not_yet", ("voice", "focus")) if room_id == "a" else (None, ())
+
     def following(self, room_id: str) -> Session | None:
         return following(self.day(room_id), self.now_ms())
 

@@ -310,6 +310,20 @@ async def test_unpublished_and_published_again(kept: Archive) -> None:
     assert kept.archivist.has_replay("talk")
 
 
+async def test_a_recording_that_cannot_be_kept_at_two_tries_is_told_until_it_can(kept: Archive) -> None:
+    await kept.on_air(2)
+    folder = kept.archivist.repository.folder("talk")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("no folder")
+    for count in range(3):
+        assert kept.archivist.fails("salle") is (count > 1)
+        await kept.archivist._look_safely("talk")
+    assert not kept.archivist.fails("another")
+    folder.unlink()
+    await kept.archivist._look_safely("talk")
+    assert not kept.archivist.fails("salle")
+
+
 async def test_what_is_pinned_is_not_deleted(kept: Archive) -> None:
     await ready(kept)
     await edit(kept.archivist, "talk", Edit(pinned=True), ORGANISER)

@@ -305,6 +305,14 @@ def test_a_frozen_camera_is_found_through_the_noise_of_key_frames_and_an_empty_s
     assert nodding.told == {}
 
 
+def test_behind_haze_as_in_the_dark_a_picture_is_not_judged_for_stillness() -> None:
+    for code, change in ("picture_washed_out", {"contrast": 0.1}), ("picture_dark", {"mean": 0.05, "brightest": 0.2}):
+        timeline = (
+            Timeline(SourceJudge(kind="camera")).pictures(5, HALL).pictures(60, replace(HALL, still=True, **change))
+        )
+        assert timeline.codes == {code}
+
+
 def test_a_camera_that_sends_no_pictures_any_more_is_frozen() -> None:
     timeline = Timeline(SourceJudge(kind="camera")).pictures(5, HALL).nothing(11, sound=True)
     assert timeline.told == {"picture_frozen": pytest.approx(15.0, abs=0.3)}

@@ -8,6 +8,7 @@ from streamer.conference import taps
 from streamer.conference.alarm_causes import LEVEL, LOOK, PICTURE, SILENT, UPLINK
 from streamer.conference.notices import WrongRoom
 from streamer.conference.page_reports import InputReport, InputState, PageReport
+from streamer.conference.readiness import BY_HAND
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Kind
 from streamer.control.messages import MediaMeasure, MediaTrouble, SourceStatus
@@ -228,6 +229,45 @@ async def test_what_the_crew_said_of_an_alarm_survives_a_restart_and_its_coming_
     async with stage.database.read() as connection:
         entries = (await AuditLog(connection).page(50, None)).items
     assert {"alarm.acknowledge", "alarm.snooze", "alarm.normal", "alarm.not_normal"} <= {one.action for one in entries}
+
+
+async def test_a_recording_that_is_not_kept_rings_for_the_operator_unless_the_disk_says_so_already(
+    stage: Stage,
+) -> None:
+    link = await stage.camera()
+    stage.director.room_alarms.unkept = {"a": True}.__getitem__
+    await stage.look()
+    (alarm,) = stage.director.alarms("a")
+    assert (alarm.code, alarm.owner, alarm.severity) == ("recording_fails", "operator", "ringing")
+    assert link.status is not None
+    link.status.alarms = ["disk_full"]
+    await stage.look()
+    assert "disk_full" in {one.code for one in stage.director.alarms("a")}
+    await stage.at(1)
+    assert [one.code for one in stage.director.alarms("a")] == ["disk_full"]
+
+
+async def test_what_was_heard_and_seen_in_a_rehearsal_survives_a_restart_until_the_source_changes(stage: Stage) -> None:
+    await stage.plan(8)
+    assert stage.director.readiness_at_a_glance("a")[0] == "not_yet"
+    link = await stage.camera()
+    assert link.status is not None
+    link.status.sources = {"main": SourceStatus("main", up=True, publication="one", since_ms=stage.now - 1000)}
+    link.status.measures = {"main": MediaMeasure(-19.2, heard_ms=stage.now, voice_ms=stage.now, moved_ms=stage.now)}
+    await stage.look()
+    assert stage.director.readiness_at_a_glance("a") == ("not_yet", ("framing", "focus"))
+    for line in BY_HAND:
+        stage.director.effects.rehearsals.seen(stage.director.day("a"), link, line, "Anna", stage.now)
+    await stage.look()
+    link.status.measures = {}
+    await stage.restart()
+    assert stage.director.readiness_at_a_glance("a") == ("ready", ())
+    found = stage.director.effects.rehearsals.readiness(Room("a", "Salle A"), stage.director.day("a"), link, stage.now)
+    assert {line.by for line in found.lines if line.name in BY_HAND} == {"Anna"}
+    link.status.sources["main"].publication = "another"
+    assert set(stage.director.readiness_at_a_glance("a")[1]) == {"level", "voice", "picture", *BY_HAND}
+    await stage.restart()
+    assert stage.director.readiness_at_a_glance("a")[0] == "not_yet"
 
 
 async def test_while_the_web_process_finds_the_room_again_nothing_rings_twice(stage: Stage) -> None:

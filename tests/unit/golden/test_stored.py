@@ -83,6 +83,7 @@ MAPPINGS: dict[str, RowMapping[Any]] = {
     "recordings": recordings._RECORDINGS,
     "editions": recordings._EDITIONS,
     "alarm_acknowledgements": room_states._ACKNOWLEDGEMENTS,
+    "rehearsals": room_states._REHEARSALS,
     "rooms": rooms._MAPPING,
     "schedule_sources": schedule_sources._SOURCES,
     "import_previews": schedule_sources._PREVIEWS,

@@ -81,6 +81,7 @@ async def test_the_wall_hears_each_rooms_pulse_and_how_old_it_is() -> None:
         pulses.beat()
         told = await wall.told("pulse", lambda data: data["room"] == "a" and data["age_ms"] == 4200)
         assert told["data"]["viewers"] == 7
+        assert (told["data"]["readiness"], told["data"]["missing"]) == ("not_yet", ["voice", "focus"])
         assert (await wall.told("pulse", lambda data: data["room"] == "b"))["data"]["age_ms"] is None
         await own.told("pulse")
         assert {event["data"]["room"] for event in own.of("pulse")} == {"a"}, "of its own rooms alone"

@@ -623,6 +623,10 @@ export interface components {
             room: string;
             age_ms: number | null;
             viewers: number;
+            /** @default null */
+            readiness?: string | null;
+            /** @default [] */
+            missing?: string[];
         };
         /**
          * QuestionAdd

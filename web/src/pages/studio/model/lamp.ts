@@ -37,7 +37,7 @@ export type Rec =
 
 /** After a start, the room may take so long until its first segment is out. */
 export const STARTING_MS = 8_000
-const FAILING = new Set(['disk_full', 'disk_error'])
+const FAILING = new Set(['disk_full', 'disk_error', 'recording_fails'])
 
 export function lampOf(room: CrewRoom): Lamp {
   if (room.state === 'live') return room.shows['public'] === 'picture_muted' ? 'picture_only' : 'on_air'

@@ -20,7 +20,7 @@ import {
 } from './crew-messages'
 import { readRoom, type RoomInfo } from './room'
 import { commandOf, keyOf, requestOf, type Tap } from './taps'
-import { ageOf, readSound, type RoomPulse, type Sound } from './wall'
+import { ageOf, type AtAGlance, readAtAGlance, readSound, type RoomPulse, type Sound } from './wall'
 
 const pendingKey = (tap: Tap): string => keyOf(tap) + ('id' in tap ? `/${tap.id}` : '')
 
@@ -142,6 +142,11 @@ export class Overview {
     return this.pulses.get(room)?.viewers ?? 0
   }
 
+  readinessOf(room: string): AtAGlance | null {
+    void this.now_ms
+    return this.pulses.get(room)?.readiness ?? null
+  }
+
   /** Calls `draw` with each reading of a room's meters. Returns how to stop. */
   onmeters(room: string, draw: (sound: Sound | null) => void): () => void {
     const drawing = this.meters.get(room) ?? new Set()
@@ -160,6 +165,7 @@ export class Overview {
       heard_ms,
       age_ms: readNumber(data['age_ms']),
       viewers: readNumber(data['viewers']),
+      readiness: readAtAGlance(data),
     })
   }
 

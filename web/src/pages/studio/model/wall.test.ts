@@ -1,10 +1,21 @@
 import { describe, expect, it } from 'vitest'
 import { room } from './samples'
 import { Shelf } from './shelf'
-import { ageOf, bandOf, incomingOf, readSound, SecondPress, shareOf, STALE_MS, TypeAhead, wallKey } from './wall'
+import {
+  ageOf,
+  bandOf,
+  incomingOf,
+  readAtAGlance,
+  readSound,
+  SecondPress,
+  shareOf,
+  STALE_MS,
+  TypeAhead,
+  wallKey,
+} from './wall'
 
 describe('the age of what is shown of a room', () => {
-  const pulse = { heard_ms: 10_000, age_ms: 200, viewers: 3 }
+  const pulse = { heard_ms: 10_000, age_ms: 200, viewers: 3, readiness: null }
   it('is that of the pulse and of what the server knew', () => {
     expect(ageOf(pulse, null, 11_000)).toBe(1_200)
     expect(ageOf({ ...pulse, age_ms: 5_000 }, null, 10_100)).toBeGreaterThan(STALE_MS)
@@ -13,6 +24,20 @@ describe('the age of what is shown of a room', () => {
     expect(ageOf(pulse, 4_000, 10_100)).toBe(6_100)
   })
   it('is infinite before the first pulse', () => expect(ageOf(undefined, null, 1)).toBe(Infinity))
+})
+
+describe('readiness at a glance', () => {
+  it('has what is missing, as far as this page knows the lines', () => {
+    expect(readAtAGlance({ readiness: 'not_ready', missing: ['level', 'of_a_newer_server'] })).toEqual({
+      state: 'not_ready',
+      missing: ['level'],
+    })
+    expect(readAtAGlance({ readiness: 'running', missing: [] })).toEqual({ state: 'running', missing: [] })
+  })
+  it('is nothing where no session is due, and where the server is older', () => {
+    expect(readAtAGlance({ readiness: null, missing: [] })).toBeNull()
+    expect(readAtAGlance({})).toBeNull()
+  })
 })
 
 describe('meters', () => {

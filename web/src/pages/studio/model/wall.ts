@@ -1,7 +1,9 @@
 /** The wall of all rooms: how old a room's data is, what its meters say, which picture comes in, and what keys mean. Pure. */
 
-import { readNumberOrNull, readRecord } from '$lib/api/read'
+import { listOf, oneOf, readNumberOrNull, readRecord } from '$lib/api/read'
+import type { JsonObject } from '$lib/api/types'
 import type { CrewRoom } from './crew-room'
+import { type LineName, LINES, type Readiness } from './rehearsal.svelte'
 import type { RoomInfo } from './room'
 
 /** Data that is older is shown grey, never green. */
@@ -14,6 +16,21 @@ export interface RoomPulse {
   /** Of the server's own knowledge then; 0 where the room is off. */
   age_ms: number
   viewers: number
+  readiness: AtAGlance | null
+}
+
+/** Whether a room is ready for its next session; null where none is due and nothing comes in. */
+export interface AtAGlance {
+  state: 'running' | Readiness['state']
+  /** The lines that keep it from being ready. */
+  missing: readonly LineName[]
+}
+
+const readState = oneOf(['running', 'ready', 'not_ready', 'not_yet'], null)
+
+export function readAtAGlance(data: JsonObject): AtAGlance | null {
+  const state = readState(data['readiness'])
+  return state && { state, missing: listOf(oneOf(LINES, null))(data['missing']) ?? [] }
 }
 
 /**
