@@ -63,12 +63,6 @@ async def tally(seen: Opened, state: str, *, within_s: float = 60) -> None:
     )
 
 
-async def go_on_air(seen: Opened) -> None:
-    await open_devices(seen)
-    await seen.page.get_by_role("button", name="Go on air").click()
-    await tally(seen, "on_air")
-
-
 async def main_source(server: Running, room: str) -> dict[str, Any]:
     source = (await server.state(room))["sources"].get("main", {})
     assert isinstance(source, dict)
@@ -221,35 +215,59 @@ COLOUR = """([x, y]) => {
 }"""
 
 
-async def test_comes_back_by_itself_after_a_crash_and_after_a_reload(browser: Browser, server: Running) -> None:
-    await server.room("crash", start="auto")
-    async with studio(browser, server, "crash", script=SENDS_SMALL) as seen:
-        await go_on_air(seen)
-        await server.wait_state("crash", "live")
+async def test_takes_over_and_comes_back_by_itself_after_a_crash_and_after_a_reload(
+    browser: Browser, server: Running
+) -> None:
+    await server.room("taken", start="auto")
+    grant = await server.api(
+        "POST", "/grants", {"role": "technician", "room": "taken", "label": "the other"}, status=201
+    )
+
+    async def publication() -> str:
+        return str((await main_source(server, "taken"))["publication"])
+
+    async def published_again() -> bool:
+        source = await main_source(server, "taken")
+        return bool(source.get("up")) and source["publication"] != before
+
+    async with studio(browser, server, "taken", grant["token"], script=SENDS_SMALL) as seen:
+        async with camera(server, "taken", options=TINY):
+            await server.wait_state("taken", "live")
+            await open_devices(seen)
+            await seen.text(re.compile("on air with another publisher"))
+            await seen.page.get_by_role("button", name="Take over").click()
+            dialog = seen.page.get_by_role("dialog", name="Take over the room?")
+            await dialog.get_by_role("button", name="Take over").click()
+            await tally(seen, "on_air")
+
+            async def is_the_browsers() -> bool:
+                return "Chrome" in (await main_source(server, "taken"))["client"]
+
+            # The page is told by its own connection, the web process by the room.
+            await until_answered(is_the_browsers)
+            # The one that was cut off does not take it back.
+            before = await publication()
+            await asyncio.gather(server.wait_state("taken", "live"), tally(seen, "on_air"))
+            assert await publication() == before
+
         chosen = await devices(seen)
-        before = (await main_source(server, "crash"))["publication"]
         killed_at = time.monotonic()
-        await server.kill("room-crash")
-
-        async def published_again() -> bool:
-            source = await main_source(server, "crash")
-            return bool(source.get("up")) and source["publication"] != before
-
+        await server.kill("room-taken")
         await until_answered(published_again, limit_s=BACK_WITHIN_S)
-        await server.wait_state("crash", "live")
+        await server.wait_state("taken", "live")
         await tally(seen, "on_air")
         assert time.monotonic() - killed_at < BACK_WITHIN_S + 5
 
-        before = (await main_source(server, "crash"))["publication"]
+        before = await publication()
         await seen.page.reload()
         await tally(seen, "on_air")
         await until_answered(published_again, limit_s=BACK_WITHIN_S)
         assert await devices(seen) == chosen
-        await server.wait_state("crash", "live")
+        await server.wait_state("taken", "live")
         assert "token" not in seen.page.url
 
         # Opened anew it asks for a press: whoever comes along may not want to be on air.
-        await seen.page.goto(f"{server.url}/studio/crash")
+        await seen.page.goto(f"{server.url}/studio/taken")
         await seen.page.get_by_role("button", name="Go on sending").click()
         await tally(seen, "on_air")
 
@@ -410,32 +428,6 @@ async def _comes_in(server: Running, room: str) -> bool:
 
 async def _is_silent(server: Running, room: str) -> bool:
     return not await _comes_in(server, room)
-
-
-async def test_takes_over_a_room_that_another_encoder_holds(browser: Browser, server: Running) -> None:
-    await server.room("taken", start="auto")
-    grant = await server.api(
-        "POST", "/grants", {"role": "technician", "room": "taken", "label": "the other"}, status=201
-    )
-    async with camera(server, "taken", options=TINY):
-        await server.wait_state("taken", "live")
-        async with studio(browser, server, "taken", grant["token"], script=SENDS_SMALL) as seen:
-            await open_devices(seen)
-            await seen.text(re.compile("on air with another publisher"))
-            await seen.page.get_by_role("button", name="Take over").click()
-            dialog = seen.page.get_by_role("dialog", name="Take over the room?")
-            await dialog.get_by_role("button", name="Take over").click()
-            await tally(seen, "on_air")
-
-            async def is_the_browsers() -> bool:
-                return "Chrome" in (await main_source(server, "taken"))["client"]
-
-            # The page is told by its own connection, the web process by the room.
-            await until_answered(is_the_browsers)
-            # The one that was cut off does not take it back.
-            since = (await main_source(server, "taken"))["publication"]
-            await asyncio.gather(server.wait_state("taken", "live"), tally(seen, "on_air"))
-            assert (await main_source(server, "taken"))["publication"] == since
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ async def test_a_page_lives_through_a_rooms_day(browser: Browser, server: Runnin
         async with camera(server, "stage", options=TINY):
             last = await seen.wait_moving(beyond_ms=last)
             await seen.page.get_by_text("Back in a moment").first.wait_for(state="hidden")
+        # As it does by itself, some time later.
+        await close_rooms(server)
         await seen.text("The broadcast has ended", within_s=60)
         assert (await server.state("stage"))["state"] == "off"
         async with camera(server, "stage", options=TINY):

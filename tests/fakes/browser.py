@@ -8,6 +8,7 @@ card's time strip out of its ``<video>``, and is photographed when its test fail
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -21,9 +22,8 @@ from weakref import WeakKeyDictionary
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
 from playwright.async_api import Error as BrowserError
+from playwright.async_api import TimeoutError as BrowserTimeout
 from yarl import URL
-
-from tests.fakes.waiting import until_answered
 
 CHROMIUM = Path("/usr/bin/chromium")
 HEADLESS_SHELL = Path("/usr/lib/chromium/chromium-headless-shell")
@@ -117,6 +117,14 @@ globalThis.readStrip = (selector = 'video') => {
 }
 """
 
+MOVES = """([selector, beyond, call]) => {
+  const seen = ((globalThis.strips ??= {})[call] ??= new Set())
+  const at = readStrip(selector)
+  if (at > beyond) seen.add(at)
+  return seen.size >= 2 && Math.max(...seen)
+}"""
+_CALLS = itertools.count()
+
 
 @contextlib.asynccontextmanager
 async def chromium(*arguments: str) -> AsyncIterator[Browser]:
@@ -153,16 +161,14 @@ class Opened:
 
     async def wait_moving(self, selector: str = "video", *, beyond_ms: int = 0, within_s: float = 60) -> int:
         """Until two different moments were seen in the picture, after ``beyond_ms``. Returns the later one."""
-        seen: set[int] = set()
-
-        async def moves() -> bool:
-            at = await self.strip(selector)
-            if at is not None and at > beyond_ms:
-                seen.add(at)
-            return len(seen) >= 2
-
-        await until_answered(moves, limit_s=within_s, what=lambda: f"the picture moves; strips {sorted(seen)[-3:]}")
-        return max(seen)
+        # Looked for in the page: each question from here takes three processes.
+        asked = [selector, beyond_ms, next(_CALLS)]
+        try:
+            found = await self.page.wait_for_function(MOVES, arg=asked, timeout=within_s * 1000, polling=50)
+        except BrowserTimeout:
+            seen = await self.page.evaluate("([, , call]) => [...(globalThis.strips?.[call] ?? [])]", asked)
+            raise AssertionError(f"not within {within_s} s: the picture moves; strips {seen}") from None
+        return int(await found.json_value())
 
     async def holds(self, expression: str, argument: Any = None, *, within_s: float = 60) -> None:
         """Until the JavaScript expression, or function of ``argument``, is true in the page."""
