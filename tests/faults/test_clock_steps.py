@@ -64,7 +64,7 @@ async def test_media_time_goes_on_and_nobody_is_taken_off_air() -> None:
                 pids = [server.pid(name) for name in ("web", "media", "room-a")]
                 for by_s in STEPS_S:
                     step(by_s)
-                    await follower.follow(until=all_past(1))
+                    await follower.follow(until=all_past(0))
                     assert (await server.state("a"))["state"] == "live", f"off air after a step of {by_s} s"
                     assert (await server.api("GET", f"/sessions/{talk}"))["state"] == "on_air"
                 faultless(follower)

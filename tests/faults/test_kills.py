@@ -51,7 +51,7 @@ async def on_air(server: Running, room: str) -> AsyncIterator[tuple[Camera, HlsF
     ):
         await server.wait_state(room, "live")
         await follower.open()
-        await follower.follow(until=all_past(1))
+        await follower.follow(until=all_past(0))
         yield source, follower
 
 
