@@ -192,11 +192,22 @@ async def test_readers_that_do_not_read_cost_little_are_cut_and_delay_nobody(ser
     assert int(cut[1]) > OF_EACH
 
 
+async def first_shown(follower: HlsFollower) -> None:
+    for name in (TOP, LOW):
+        shown = decoding.pictures(await follower.segment_bytes(name, 1))
+        assert shown[-1].strip is not None
+
+
 # The last: by now the window is nearly past.
 async def test_the_whole_window_is_listed_and_plays_from_the_files(server: Running) -> None:
     async with HlsFollower(f"{server.url}/live/archive/index.m3u8?dvr=1") as follower:
         await follower.open()
-        await follower.follow(until=lambda f: min(f.edge(n) for n in f.tracks) >= (WINDOW_S + 3, 0), limit_s=120)
+
+        async def past_the_window() -> bool:
+            await follower.reload()
+            return min(follower.edge(name) for name in follower.tracks) >= (WINDOW_S + 3, 0)
+
+        await until_answered(past_the_window, seldom_s=1.0)
         async with HlsFollower(f"{server.url}/live/archive/index.m3u8") as live:
             await live.open()
             listed = live.tracks[TOP].playlist
@@ -206,19 +217,17 @@ async def test_the_whole_window_is_listed_and_plays_from_the_files(server: Runni
         complete = follower.tracks[TOP].playlist
         assert complete is not None
         assert complete.first_msn == 0
-        for _ in range(2):
-            for name in (TOP, LOW):
-                shown = decoding.pictures(await follower.segment_bytes(name, 1))
-                assert shown[-1].strip is not None
-            web = await server.kill("web")
+        await first_shown(follower)
+        old = await server.kill("web")
 
-            async def another(old: int = web) -> bool:
-                with contextlib.suppress(OSError, ValueError, aiohttp.ClientError):
-                    async with server.session.get(f"{server.url}/readyz") as response:
-                        return response.status == 200 and server.pid("web") != old
-                return False
+        async def another() -> bool:
+            with contextlib.suppress(OSError, ValueError, aiohttp.ClientError):
+                async with server.session.get(f"{server.url}/readyz") as response:
+                    return response.status == 200 and server.pid("web") != old
+            return False
 
-            await until_answered(another)
+        await until_answered(another)
+        await first_shown(follower)
         async with HlsFollower(f"{server.url}/live/archive/index.m3u8?dvr=1") as again:
             await again.open()
             assert again.tracks[TOP].url == follower.tracks[TOP].url

@@ -24,7 +24,7 @@ LADDER = {"v1080": (1920, 1080), "v720": (1280, 720), "v480": (854, 480), "v360"
 async def test_a_1080p_camera_becomes_five_pictures_cut_at_the_same_places() -> None:
     # Encoded once: the machine has enough to do with the ladder.
     clip = await asyncio.to_thread(
-        partial(h264_clip, seconds=2, keyframe_s=1, width=1920, height=1080, fps=25, tune="zerolatency")
+        partial(h264_clip, seconds=1, keyframe_s=1, width=1920, height=1080, fps=25, tune="zerolatency")
     )
     async with serving(environment=SETTINGS) as server:
         await server.room("grand", start="auto")
@@ -35,7 +35,7 @@ async def test_a_1080p_camera_becomes_five_pictures_cut_at_the_same_places() -> 
             state = await server.wait_state("grand", "live")
             assert state["sources"]["main"]["passthrough"] is True
             await follower.open()
-            await follower.follow(until=all_past(2))
+            await follower.follow(until=all_past(1))
             videos = {name for name, track in follower.tracks.items() if track.kind == "video"}
             assert videos == set(LADDER)
             newest = min(whole(follower, name)[-1] for name in follower.tracks)
