@@ -19,6 +19,8 @@ from streamer.conference.alarms import Detail, Trouble
 STALE_MS = 3_000
 """A page reports every second. One that was not heard of for this long is gone."""
 FORGOTTEN_MS = 10 * 60_000
+LEFT_MS = 1_000
+"""A report that was on its way may come after the page's last word, which goes another way."""
 DEVICE_MS = 2_000
 """On-time of troubles with devices: changing one takes a moment."""
 MUTED_MS = 3_000
@@ -104,6 +106,8 @@ class PageState:
 
 def heard(before: PageState, report: PageReport, at_ms: int, *, running: bool) -> PageState:
     """The state after a report. ``running``: whether a session is on air."""
+    if before.report.leaving and not report.leaving and at_ms - before.at_ms < LEFT_MS:
+        return before
     lasting = {name: before.since(name) or at_ms for name in _conditions(report)}
     lapel, ambient = report.input("microphone"), report.input("ambient")
     quiet_ms = before.lapel_quiet_ms

@@ -72,6 +72,14 @@ def test_the_last_word_tells_why_the_source_is_gone(leaving: Any, code: str) -> 
         assert page.codes(after_s=2, up=False) == [], "the page is there: it is the way"
 
 
+def test_a_report_that_the_last_word_has_overtaken_does_not_take_it_back() -> None:
+    page = Page().says(LAPEL, CAMERA, seconds=5).says(LAPEL, CAMERA, leaving="pagehide")
+    late = heard(page.state, PageReport((LAPEL, CAMERA)), page.now_ms + 300, running=True)
+    assert late == page.state
+    assert page.codes(after_s=4, up=False) == ["page_closed"]
+    assert page.says(LAPEL, CAMERA).codes(after_s=2, up=False) == [], "it was loaded again"
+
+
 def test_eight_seconds_of_voice_in_the_room_and_none_in_the_lapel() -> None:
     page = Page().says(LAPEL, AMBIENT, seconds=30)
     assert page.says(quiet(), AMBIENT, seconds=7).codes() == []

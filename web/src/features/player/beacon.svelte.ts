@@ -20,7 +20,9 @@ export function tellPlayback(player: Player, media: HTMLVideoElement): () => voi
     const report = beacon.sample(sampleOf(player, media, now_ms))
     if (!report) return
     void ask(address, { method: 'POST', json: report, credentials: 'omit' }).then((answer) => {
-      if (!answer.ok) beacon.refused(performance.now(), answer.retryAfter_ms ?? 0)
+      if (answer.ok) return
+      if (answer.status === 0) beacon.lost(performance.now(), report)
+      else beacon.refused(performance.now(), answer.retryAfter_ms ?? 0)
     })
   }, SAMPLE_MS)
   return () => clearInterval(timer)

@@ -54,6 +54,16 @@ describe('a player', () => {
     expect(pass(5, { state: 'failing', error: 'media' }).flatMap(({ ec }) => ec)).toEqual(['network', 'media'])
   })
 
+  it('tells again what did not arrive, for half a minute', () => {
+    pass(40)
+    const [told] = pass(2, { state: 'stalled' })
+    beacon.lost(now_ms, told!)
+    expect(pass(5).filter(({ bs }) => bs)).toHaveLength(1)
+    pass(60)
+    beacon.lost(now_ms, told!)
+    expect(pass(20).filter(({ bs }) => bs)).toEqual([])
+  })
+
   it('takes no wait for the first picture for a stall', () => {
     expect(pass(20, { state: 'other' })).toEqual([])
     expect(pass(20, { state: 'stalled' })).toEqual([])

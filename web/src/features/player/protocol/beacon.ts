@@ -34,6 +34,8 @@ export class PlaybackBeacon {
   /** When a trouble may be told again. */
   private again_ms = -Infinity
   private due_ms = Infinity
+  /** When the oldest trouble that is still to be told, or was told last, was seen. */
+  private noted_ms = -Infinity
   private quietUntil_ms = -Infinity
 
   /** @param random from 0 to 1: players that begin together do not tell together */
@@ -42,6 +44,16 @@ export class PlaybackBeacon {
   /** The server is asked too much: nothing is told until then. */
   refused(now_ms: number, wait_ms: number): void {
     this.quietUntil_ms = now_ms + Math.max(wait_ms, EVERY_MS)
+  }
+
+  /** No answer came: the network is away, or the server begins anew. A trouble of this half minute is told again. */
+  lost(now_ms: number, { bs, ec }: Report): void {
+    if (now_ms - this.noted_ms > EVERY_MS) return
+    this.starved ||= bs === true
+    for (const error of ec ?? []) this.errors.add(error)
+    if (!this.starved && this.errors.size === 0) return
+    this.again_ms = -Infinity
+    this.due_ms = now_ms + SPREAD_MS + SPREAD_MS * this.random()
   }
 
   /** Nothing live is to be played: paused, off, a recording. */
@@ -70,7 +82,9 @@ export class PlaybackBeacon {
 
   private note(now_ms: number, keep: () => void): void {
     keep()
-    if (this.due_ms === Infinity) this.due_ms = now_ms + SPREAD_MS * this.random()
+    if (this.due_ms !== Infinity) return
+    this.noted_ms = now_ms
+    this.due_ms = now_ms + SPREAD_MS * this.random()
   }
 
   private report(sample: BeaconSample, trouble: boolean, time: boolean): Report {
