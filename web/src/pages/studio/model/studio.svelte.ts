@@ -95,6 +95,12 @@ export class Studio {
   /** Starts watching the room and, after a reload, takes up where the page left off. */
   start(): void {
     const { signal } = this.abort
+    // Before the sender's, which ends the publication: Chromium calls a window's own listeners in the order of their making,
+    // those that capture as well.
+    for (const leaving of ['pagehide', 'freeze'] as const) {
+      const target: EventTarget = leaving === 'pagehide' ? window : document
+      target.addEventListener(leaving, () => this.leave(leaving), { signal })
+    }
     this.sender.start(signal)
     this.inputs.start(signal)
     this.roomWatch.start()
@@ -102,10 +108,6 @@ export class Studio {
     this.timers.push(setInterval(() => this.tick(), TICK_MS))
     window.addEventListener('online', () => this.day.poke(), { signal })
     document.addEventListener('visibilitychange', () => this.seen(), { signal })
-    for (const leaving of ['pagehide', 'freeze'] as const) {
-      const target: EventTarget = leaving === 'pagehide' ? window : document
-      target.addEventListener(leaving, () => this.leave(leaving), { signal, capture: true })
-    }
     void this.watchBattery()
     void this.resume()
   }
