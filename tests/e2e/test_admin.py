@@ -263,11 +263,23 @@ async def test_whoever_is_logged_out_while_writing_goes_on_after_a_login(browser
 async def test_every_view_is_accessible_and_fits(browser: Browser, server: Running, language: str) -> None:
     async with opened(browser, await link(server, "admin"), language=language) as seen:
         await seen.page.locator("main h1").wait_for()
+        hook = {
+            "kind": "ntfy",
+            "url": "https://ntfy.example.test/alarms-of-the-house-with-a-long-name",
+            "label": "x" * 80,
+        }
+        made = await seen.page.request.post(f"{server.url}/api/v1/hooks", data=hook)
+        assert made.status == 201, await made.text()
         for view in VIEWS:
             # A language is looked at on a screen of its own, and fits on the small one.
             width, height = (1280, 800) if language == "en-GB" else (320, 640)
             await seen.page.set_viewport_size({"width": width, "height": height})
             await follow(seen, view)
+            if view == "account" and language == "fr-FR":
+                # A way to be rung, its log, and the form for another one.
+                await seen.page.get_by_role("button", name=re.compile("^Journal")).first.click()
+                await seen.page.get_by_role("button", name=re.compile("^Autre")).click()
+                await seen.page.get_by_role("combobox").filter(has_text="ntfy").select_option("ntfy")
             # Forms that are folded away, as each kind's template is.
             await seen.page.evaluate("document.querySelectorAll('main details').forEach((one) => (one.open = true))")
             assert [f"{view}: {line}" for line in await seen.accessibility()] == []
