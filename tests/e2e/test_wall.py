@@ -71,6 +71,9 @@ async def test_a_glance_shows_each_room_and_how_old_what_it_says_is(browser: Bro
         await row.get_by_text("Comes in: main").wait_for()
         await page.locator(ROW.format("wall-a")).get_by_role("img", name="Sound: Good").wait_for()
         await page.locator(ROW.format("wall-a") + "[data-age=fresh]").wait_for()
+        await page.locator(ROW.format("wall-a")).get_by_test_id("readiness").get_by_text("Running").wait_for()
+        unready = page.locator(ROW.format("wall-d")).get_by_test_id("readiness")
+        await unready.get_by_text("Not yet complete: Level, Voice heard, Picture moves").wait_for()
         # Its process says nothing any more: grey, and never green.
         await page.locator(ROW.format("wall-c-hung") + "[data-age=stale]").wait_for()
         hung = page.locator(ROW.format("wall-c-hung"))
