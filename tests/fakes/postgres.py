@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 import shutil
@@ -17,7 +16,9 @@ from pathlib import Path
 from uuid import uuid4
 
 START_LIMIT_S = 30.0
-_PR_SET_PDEATHSIG = 1
+ENDS_WITH_THE_TESTS = ("setpriv", "--pdeathsig", "QUIT")
+"""Also where they are killed. Python's own code between fork and exec would stand still now and then, with the threads
+of cameras beside it."""
 # A power cut does not matter here, and the machine is small.
 _SETTINGS = {
     "listen_addresses": "",
@@ -71,12 +72,11 @@ class Postgres:
         log = self.folder / "log"
         with log.open("ab") as output:
             self._server = subprocess.Popen(
-                [self.bin / "postgres", "-D", self.folder / "data", "-k", self.folder, *options],
+                [*ENDS_WITH_THE_TESTS, self.bin / "postgres", "-D", self.folder / "data", "-k", self.folder, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd=self.folder,
-                preexec_fn=_end_with_the_tests,
                 **_as_user(self.user),  # type: ignore[call-overload]
             )
         deadline = time.monotonic() + START_LIMIT_S
@@ -169,8 +169,3 @@ def running_postgres(bin_folder: Path, **settings: str) -> Iterator[Postgres]:
             postgres.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _end_with_the_tests() -> None:
-    """Also where they are killed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
