@@ -122,6 +122,25 @@ async def test_keys_select_a_room_and_act_on_the_one_that_is_named(browser: Brow
         await bar.get_by_role("button", name="Press again to end").wait_for(state="detached")
 
 
+async def test_a_ready_sentence_rings_in_the_room_until_somebody_there_acknowledges(
+    browser: Browser, wall: Running
+) -> None:
+    async with opened(browser, await link(wall)) as seen:
+        room = await seen.context.new_page()
+        await room.goto(f"{wall.url}/studio/wall-d")
+        await seen.page.locator(ROW.format("wall-d")).wait_for()
+        await seen.page.keyboard.type("ver")
+        await seen.page.get_by_role("button", name="Say to Verrière: Call me").click()
+        call = room.get_by_test_id("call")
+        await call.get_by_role("heading", name="Call me").wait_for()
+        await room.keyboard.press("Escape")
+        await room.set_viewport_size({"width": 390, "height": 844})
+        assert await call.bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 844}, "only its button closes it"
+        await call.get_by_role("button", name="Understood").click()
+        await call.wait_for(state="hidden")
+        await room.get_by_text("Seen: I call you").first.wait_for()
+
+
 async def test_the_wall_fits_from_a_phone_to_a_television(browser: Browser, wall: Running) -> None:
     async with opened(browser, await link(wall)) as seen:
         await seen.page.locator(ROW.format("wall-a")).locator("img").first.wait_for()
