@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import logging
 import os
 import socket
 import subprocess
@@ -120,7 +121,7 @@ class ForkServer:
         assert child is not None
         self._release()
         code = child.wait()
-        log.warning("fork_server_ended", pid=child.pid, code=code)
+        log.log(logging.WARNING if code else logging.INFO, "fork_server_ended", pid=child.pid, code=code)
         self._start_in(RENEW_S if code == 0 else RETRY_S)
 
     def _release(self) -> None:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from streamer.room import process
+from streamer.settings import Settings
 
 STEP = 16 * 1024 * 1024
 
@@ -26,8 +27,11 @@ def eat(folder: Path) -> None:
         time.sleep(0.06)
 
 
+async def serve_and_eat(settings: Settings, room: str) -> int:
+    threading.Thread(target=eat, args=(settings.room_dir(room),), daemon=True).start()
+    return await serve_room(settings, room)
+
+
 if __name__ == "__main__":
-    arguments = sys.argv
-    folder = Path(arguments[arguments.index("--data") + 1]) / "rooms" / arguments[arguments.index("--room") + 1]
-    threading.Thread(target=eat, args=(folder,), daemon=True).start()
+    serve_room, process.serve_room = process.serve_room, serve_and_eat
     sys.exit(process.main())

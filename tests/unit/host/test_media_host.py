@@ -50,7 +50,7 @@ async def test_ensure_starts_a_room_once_for_any_number_of_callers(tmp_path: Pat
 
 
 async def test_a_killed_room_is_restarted_and_the_other_is_not_touched(tmp_path: Path) -> None:
-    settings = make_settings(tmp_path)
+    settings = make_settings(tmp_path, warm_spare=True)
     async with running_host(settings) as host:
         first = await host.ensure(RoomConfig(id="main", name="Main"))
         other = await host.ensure(RoomConfig(id="side", name="Side"))
@@ -62,7 +62,7 @@ async def test_a_killed_room_is_restarted_and_the_other_is_not_touched(tmp_path:
 
 
 async def test_a_room_that_closes_is_not_restarted_but_opens_again_on_demand(tmp_path: Path) -> None:
-    settings = make_settings(tmp_path)
+    settings = make_settings(tmp_path, warm_spare=True)
     async with running_host(settings) as host:
         first = await host.ensure(RoomConfig(id="main", name="Main"))
         channel = await Channel.open(settings.run_dir, run_folder.control_socket("main"))
@@ -79,7 +79,7 @@ async def test_a_room_that_closes_is_not_restarted_but_opens_again_on_demand(tmp
 async def test_a_room_that_crashes_at_start_backs_off_and_ensure_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = make_settings(tmp_path)
+    settings = make_settings(tmp_path, warm_spare=True)
     settings.room_dir("main").mkdir(parents=True)
     (settings.room_dir("main") / "behaviour").write_text("crash")
     monkeypatch.setattr(host_module, "ENSURE_LIMIT_S", 1.5)

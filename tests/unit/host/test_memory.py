@@ -33,7 +33,7 @@ def small_settings(folder: Path, memory_mb: int) -> Settings:
         "data": folder,
         "ice": {"host_addresses": ["127.0.0.1"]},
         "media": {"rungs": [{"height": 90, "bitrate_kbps": 100}]},
-        "room": {"memory_mb": memory_mb, "warm_spare": False, "restart_backoff_s": 0.05},
+        "room": {"memory_mb": memory_mb, "restart_backoff_s": 0.05},
     }
     return Settings.model_validate(made)
 
