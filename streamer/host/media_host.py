@@ -254,3 +254,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = settings.model_copy(update={"data": options.data})
     configure_logging(settings.log, role="media")
     return asyncio.run(run_host(settings))
+
+
+if __name__ == "__main__":
+    # A `serve` of an older program starts it by this name.
+    sys.exit(main())
