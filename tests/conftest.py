@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from streamer.supervision import TASKS
 from tests.fakes.shared import server, servers
@@ -16,6 +17,14 @@ __all__ = ["server", "servers"]
 SOAK = Path(__file__).resolve().parent / "soak"
 SLOW_LIMIT_S = 300
 """For tests that are marked as slow: it ends one that hangs, also on a machine that does something else beside."""
+# Failures are logged without rich, which takes tenths of a second to colour a traceback for nobody.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
 OPTIONAL = "optional: "
 """How the reason begins of a skip that the build server accepts."""
 
