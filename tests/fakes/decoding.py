@@ -17,7 +17,9 @@ from streamer.publish.testcard import decode_strip, is_flash
 
 TICKS = 90_000
 LOUD = 0.06
-_converters = threading.local()
+_converter, _converting = VideoReformatter(), threading.Lock()
+"""One for all threads. One of a thread's own is freed in each child process that is forked after the thread ended; it
+waits there for its own threads, which are not in the child, and the parent waits for the child."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,8 @@ class Sound:
 
 def luma_of(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """The brightness, 0 black and 255 white. A frame that makes a converter of its own takes ten times as long."""
-    made: VideoReformatter | None = getattr(_converters, "made", None)
-    if made is None:
-        made = _converters.made = VideoReformatter()
-    return np.ascontiguousarray(made.reformat(frame, format="gray").to_ndarray())
+    with _converting:
+        return np.ascontiguousarray(_converter.reformat(frame, format="gray").to_ndarray())
 
 
 def pictures(data: bytes) -> list[Picture]:
