@@ -64,15 +64,9 @@ async def check(seen: Opened, language: str = ENGLISH) -> None:
     assert overflow == 0, f"{overflow} px have to be scrolled sideways at {NARROWEST} px"
 
 
-async def speak(seen: Opened, language: str) -> None:
-    """By the page's own switch."""
-    name = {ENGLISH: "English", FRENCH: "Français"}[language]
-    await seen.page.get_by_role("button", name=name).click()
-
-
 async def check_in_both(seen: Opened) -> None:
     await check(seen)
-    await speak(seen, FRENCH)
+    await seen.speak(FRENCH)
     await check(seen, FRENCH)
 
 
@@ -173,7 +167,7 @@ async def test_the_studio_is_accessible_before_and_on_air(browser: Browser, serv
         await seen.page.keyboard.press("o")
         await seen.holds(tally.format("on_air"))
         for language in (FRENCH, ENGLISH):
-            await speak(seen, language)
+            await seen.speak(language)
             await check(seen, language)
             await seen.page.keyboard.press("o")
             await dialog.first.wait_for()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 from PIL import Image
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, ViewportSize, expect
 
-from tests.fakes.browser import AXE, PATIENCE_MS, Opened, needs_chromium, opened
+from tests.fakes.browser import AXE, LANGUAGES, PATIENCE_MS, Opened, needs_chromium, opened
 from tests.fakes.running import Running
 from tests.fakes.studio import write_programme
 from tests.fakes.waiting import until_answered
@@ -42,6 +43,7 @@ VIEWS = (
     "audit",
     "account",
 )
+DESK, NARROWEST = ViewportSize(width=1280, height=800), ViewportSize(width=320, height=640)
 CALENDAR = """BEGIN:VCALENDAR\r
 VERSION:2.0\r
 PRODID:-//test//EN\r
@@ -72,11 +74,12 @@ async def server(pages_server: Running) -> Running:
     return pages_server
 
 
-async def link(server: Running, role: str = "organiser", **scope: str) -> str:
+async def link(server: Running, role: str = "organiser", *, view: str = "", **scope: str) -> str:
+    """``view``: one of the pages that the link opens, instead of the first."""
     made = await server.api("POST", "/grants", {"role": role, "label": "Nora", **scope}, status=201)
     address = made["link"]
     assert isinstance(address, str)
-    return address
+    return address.replace("/admin#", f"/admin/{view}#") if view else address
 
 
 LOADED = """() => document.querySelector('main h1')
@@ -88,11 +91,6 @@ FOLLOW = """(path) => {
   link.click()
   link.remove()
 }"""
-
-
-async def go(seen: Opened, server: Running, path: str) -> None:
-    await seen.page.goto(f"{server.url}/admin/{path}")
-    await seen.page.locator("main h1").wait_for()
 
 
 async def follow(seen: Opened, path: str) -> None:
@@ -114,7 +112,7 @@ async def test_a_link_leads_to_the_page_and_its_token_leaves_the_address(browser
         await seen.holds("location.hash === ''")
         secret = address.rpartition(".")[2]
         assert not any(secret in request.url for request in seen.requests)
-        await go(seen, server, "rooms")
+        await follow(seen, "rooms")
         await seen.text("Salle des fêtes")
         assert await seen.page.get_by_text("Grenier").count() == 0, "another venue's room"
 
@@ -127,10 +125,8 @@ async def test_a_technician_is_led_on_to_the_studio(browser: Browser, server: Ru
 
 
 async def test_a_session_is_planned_changed_and_taken_back(browser: Browser, server: Running) -> None:
-    async with opened(browser, await link(server, venue="asso")) as seen:
+    async with opened(browser, await link(server, venue="asso", view="sessions/new")) as seen:
         page = seen.page
-        await page.locator("main h1").wait_for()
-        await go(seen, server, "sessions/new")
         title = page.get_by_label("Title", exact=True)
         await title.fill("Vélos")
         ends = page.get_by_label("Ends", exact=True)
@@ -169,10 +165,8 @@ async def test_an_import_changes_nothing_before_it_is_applied(
 
     file = tmp_path / "days.ics"
     file.write_text(CALENDAR.format(events=event("a", 9) + event("b", 10)), encoding="utf-8")
-    async with opened(browser, await link(server, venue="asso")) as seen:
+    async with opened(browser, await link(server, venue="asso", view="imports")) as seen:
         page = seen.page
-        await page.locator("main h1").wait_for()
-        await go(seen, server, "imports")
         await page.locator("input[type=file]").set_input_files(file)
         await page.get_by_role("button", name="Compare").click()
         await seen.text("2 of 2 chosen")
@@ -185,10 +179,8 @@ async def test_an_import_changes_nothing_before_it_is_applied(
 
 
 async def test_links_are_cards_that_open_what_they_say(browser: Browser, server: Running) -> None:
-    async with opened(browser, await link(server, venue="asso")) as seen:
+    async with opened(browser, await link(server, venue="asso", view="grants/new")) as seen:
         page = seen.page
-        await page.locator("main h1").wait_for()
-        await go(seen, server, "grants/new")
         await page.get_by_role("button", name="Create").click()
         await seen.text("These links are shown this once.")
         card = await page.locator("li code").inner_text()
@@ -245,11 +237,9 @@ async def test_a_technician_has_their_phone_rung_and_is_on_duty(browser: Browser
 
 
 async def test_whoever_is_logged_out_while_writing_goes_on_after_a_login(browser: Browser, server: Running) -> None:
-    address = await link(server, venue="asso")
+    address = await link(server, venue="asso", view="sessions/new")
     async with opened(browser, address) as seen:
         page = seen.page
-        await page.locator("main h1").wait_for()
-        await go(seen, server, "sessions/new")
         await page.get_by_label("Title", exact=True).fill("Unhurried")
         await seen.context.clear_cookies()
         await page.get_by_role("button", name="Create").click()
@@ -259,9 +249,9 @@ async def test_whoever_is_logged_out_while_writing_goes_on_after_a_login(browser
         await seen.text("“Unhurried” is planned.")
 
 
-@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
-async def test_every_view_is_accessible_and_fits(browser: Browser, server: Running, language: str) -> None:
-    async with opened(browser, await link(server, "admin"), language=language) as seen:
+async def test_every_view_is_accessible_and_fits(browser: Browser, server: Running) -> None:
+    (session,) = (one["id"] for one in (await titles(server)).values() if one["title"] == "Déjà là")
+    async with opened(browser, await link(server, "admin")) as seen:
         await seen.page.locator("main h1").wait_for()
         hook = {
             "kind": "ntfy",
@@ -270,23 +260,10 @@ async def test_every_view_is_accessible_and_fits(browser: Browser, server: Runni
         }
         made = await seen.page.request.post(f"{server.url}/api/v1/hooks", data=hook)
         assert made.status == 201, await made.text()
-        for view in VIEWS:
-            # A language is looked at on a screen of its own, and fits on the small one.
-            width, height = (1280, 800) if language == "en-GB" else (320, 640)
-            await seen.page.set_viewport_size({"width": width, "height": height})
-            await follow(seen, view)
-            if view == "account" and language == "fr-FR":
-                # A way to be rung, its log, and the form for another one.
-                await seen.page.get_by_role("button", name=re.compile("^Journal")).first.click()
-                await seen.page.get_by_role("button", name=re.compile("^Autre")).click()
-                await seen.page.get_by_role("combobox").filter(has_text="ntfy").select_option("ntfy")
-            # Forms that are folded away, as each kind's template is.
-            await seen.page.evaluate("document.querySelectorAll('main details').forEach((one) => (one.open = true))")
-            assert [f"{view}: {line}" for line in await seen.accessibility()] == []
-            await seen.page.set_viewport_size({"width": 320, "height": 640})
-            assert await seen.overflow_px() == 0, view
+        await each_view_is_accessible(seen, VIEWS)
+        await seen.speak("fr-FR")
+        await each_view_is_accessible(seen, VIEWS, desk=False)
         # A session that runs: its audience in numbers.
-        (session,) = (one["id"] for one in (await titles(server)).values() if one["title"] == "Déjà là")
         await server.api("POST", f"/sessions/{session}/start", {})
         await follow(seen, f"sessions/{session}")
         card = seen.page.get_by_test_id("audience")
@@ -294,56 +271,76 @@ async def test_every_view_is_accessible_and_fits(browser: Browser, server: Runni
         # The tables are plain links: the login's cookie opens them.
         table = await seen.page.request.get(f"{server.url}/api/v1/questions?session={session}&format=csv")
         assert table.headers["content-disposition"] == 'attachment; filename="questions.csv"'
-        assert await seen.accessibility() == []
-        assert await seen.overflow_px() == 0
+        await accessible_in_both(seen)
 
 
-@pytest.mark.parametrize(
-    ("language", "says"), [("en-GB", "A darker one is used, #"), ("fr-FR", "Une plus foncée sert à sa place, #")]
-)
-async def test_a_look_is_previewed_with_its_contrast_in_words_and_worn(
-    browser: Browser, server: Running, language: str, says: str
-) -> None:
-    venue = f"look-{language[:2]}"
-    await server.api("POST", "/venues", {"id": venue, "name": "Maison"}, status=201)
-    await server.room(venue, venue=venue)
+async def each_view_is_accessible(seen: Opened, views: Iterable[str], *, desk: bool = True) -> None:
+    """A language is looked at on a screen of its own, and fits on the small one."""
+    for view in views:
+        await seen.page.set_viewport_size(DESK if desk else NARROWEST)
+        await follow(seen, view)
+        if view == "account" and not desk:
+            # A way to be rung, its log, and the form for another one.
+            await seen.page.get_by_role("button", name=re.compile("^Journal")).first.click()
+            await seen.page.get_by_role("button", name=re.compile("^Autre")).click()
+            await seen.page.get_by_role("combobox").filter(has_text="ntfy").select_option("ntfy")
+        # Forms that are folded away, as each kind's template is.
+        await seen.page.evaluate("document.querySelectorAll('main details').forEach((one) => (one.open = true))")
+        assert [f"{view}: {line}" for line in await seen.accessibility()] == []
+        await seen.page.set_viewport_size(NARROWEST)
+        assert await seen.overflow_px() == 0, view
+
+
+async def accessible_in_both(seen: Opened) -> None:
+    """In the language that the page speaks, on the screen that it has; then in the other one on the smallest."""
+    spoken = await seen.page.evaluate("document.documentElement.lang")
+    assert await seen.accessibility() == []
+    await seen.page.set_viewport_size(NARROWEST)
+    assert await seen.overflow_px() == 0
+    await seen.speak(next(name for name in LANGUAGES if name[:2] != spoken))
+    assert await seen.accessibility() == []
+    assert await seen.overflow_px() == 0
+
+
+async def test_a_look_is_previewed_with_its_contrast_in_words_and_worn(browser: Browser, server: Running) -> None:
+    await server.api("POST", "/venues", {"id": "look", "name": "Maison"}, status=201)
+    await server.room("look", venue="look")
     picture = io.BytesIO()
     Image.new("RGB", (320, 180), "white").save(picture, "PNG")
-    async with opened(browser, await link(server, "admin"), language=language) as seen:
+    async with opened(browser, await link(server, "admin", view="venues/look")) as seen:
         page = seen.page
-        await page.locator("main h1").wait_for()
-        await follow(seen, f"venues/{venue}")
         await page.locator("[name=colour]").fill("#FFE600")
-        await page.get_by_role("status").filter(has_text=says).wait_for()
+        await page.get_by_role("status").filter(has_text="A darker one is used, #").wait_for()
         cover = page.locator("input[type=file]").nth(1)
         await cover.set_input_files({"name": "c.png", "mimeType": "image/png", "buffer": picture.getvalue()})
         await seen.holds("document.querySelector('img.wide')?.naturalWidth === 320")
-        assert await seen.accessibility() == []
-        await page.set_viewport_size({"width": 320, "height": 640})
-        assert await seen.overflow_px() == 0
+        await accessible_in_both(seen)
+        await page.get_by_role("status").filter(has_text="Une plus foncée sert à sa place, #").wait_for()
         await page.locator("form button[type=submit]").click()
         await seen.holds("!document.querySelector('[name=colour]')")
-        await page.goto(f"{server.url}/watch/{venue}")
+        await page.goto(f"{server.url}/watch/look")
         # It is there before the page's program is.
         band = "getComputedStyle(document.documentElement).getPropertyValue('--color-band')"
         assert await page.evaluate(band) == "#ffe600"
 
 
-@pytest.mark.parametrize(("language", "says"), [("en-GB", "leaves the live window at once"), ("fr-FR", "le direct")])
 async def test_what_is_left_out_says_that_it_leaves_the_live_window_and_forget_stands_beside_it(
-    browser: Browser, server: Running, language: str, says: str
+    browser: Browser, server: Running
 ) -> None:
-    words, room = WORDS[language], f"cut-{language[:2]}"
-    session = await recorded(server, room)
-    from_ms = session["started_at_ms"] + (1_000 if language == "en-GB" else 3_000)
+    """What a press does is tried once, in one of the languages; both have words for all of it."""
+    session = await recorded(server, "cut")
+    from_ms = session["started_at_ms"] + 1_000
     stretch = [moment_of(from_ms), moment_of(from_ms + 1_000)]
-    async with opened(browser, await link(server, "admin"), language=language) as seen:
+    view = f"recordings/{session['id']}"
+    async with opened(browser, await link(server, "admin", view=view), width=320, height=700) as seen:
         page = seen.page
-        await page.locator("main h1").wait_for()
-        await page.set_viewport_size({"width": 320, "height": 700})
-        await go(seen, server, f"recordings/{session['id']}")
-        await seen.text(re.compile(says))
-        await cut_by_keys(page, words)
+        await seen.text(re.compile("leaves the live window at once"))
+        await cut_by_keys(page, WORDS["en-GB"])
+        words = WORDS["fr-FR"]
+        await seen.speak("fr-FR")
+        await seen.text(re.compile("le direct"))
+        await page.get_by_role("slider", name=words["wave"]).wait_for()
+        await page.get_by_role("button", name=words["begin"]).wait_for()
         for label, text in zip(words["edges"], stretch, strict=True):
             await page.get_by_label(label, exact=True).fill(text)
         await page.get_by_role("button", name=words["add"]).click()
@@ -353,15 +350,17 @@ async def test_what_is_left_out_says_that_it_leaves_the_live_window_and_forget_s
         # The new edition gets a new editor, which takes the old one's dialog away.
         await edited.wait_for_element_state("hidden")
         await forget.wait_for()
-        assert await seen.accessibility() == []
-        assert await seen.overflow_px() == 0
-        await forget.focus()
+        await accessible_in_both(seen)
+        words = WORDS["en-GB"]
+        await page.get_by_role("button", name=words["add"]).wait_for()
+        await page.get_by_role("button", name=words["save"]).wait_for()
+        await page.get_by_role("button", name=words["forget"]).last.focus()
         await page.keyboard.press("Enter")
-        dialog = page.get_by_role("dialog")
-        await dialog.get_by_role("button", name=words["sure"]).click()
+        await page.get_by_role("dialog").get_by_role("button", name=words["sure"]).click()
         await seen.text(re.compile(words["done"]))
-        await approved_by_link(browser, server, page, session["id"], language)
-        entry = (await server.api("GET", f"/audit?kind=room&id={room}"))["items"][0]
+        await seen.speak("fr-FR")
+        await approved_by_link(browser, server, page, session["id"])
+        entry = (await server.api("GET", "/audit?kind=room&id=cut"))["items"][0]
         assert entry["action"] == "media.forget"
         assert abs(entry["details"]["from_ms"] - from_ms) <= 1
 
@@ -383,20 +382,19 @@ async def cut_by_keys(page: Page, words: dict[str, Any]) -> None:
     await expect(begins).to_have_value(before)
 
 
-async def approved_by_link(browser: Browser, server: Running, page: Page, session: str, language: str) -> None:
+async def approved_by_link(browser: Browser, server: Running, page: Page, session: str) -> None:
     """The speaker sees the cut by the link, without a login, and approves it."""
-    words = WORDS[language]
+    words = WORDS["fr-FR"]
     panel = page.locator("section", has=page.get_by_role("heading", name=words["approval"]))
     await panel.get_by_role("textbox").first.fill("Zoé")
     await panel.get_by_role("button", name=words["ask"]).click()
     address = await panel.get_by_label(re.compile("Zoé")).first.input_value()
-    async with opened(browser, address, language=language) as speaker:
-        await speaker.page.set_viewport_size({"width": 320, "height": 700})
+    async with opened(browser, address, width=320, height=700) as speaker:
         video = speaker.page.locator("video")
         await until_answered(lambda: shows(video))
         assert "token" not in speaker.page.url
-        assert await speaker.accessibility() == []
-        assert await speaker.overflow_px() == 0
+        await speaker.page.get_by_role("button", name=WORDS["en-GB"]["approve"]).wait_for()
+        await accessible_in_both(speaker)
         await speaker.page.get_by_role("button", name=words["approve"]).click()
         await speaker.text(re.compile(words["thanks"]))
     assert (await server.api("GET", f"/recordings/{session}"))["approval"] == "approved"

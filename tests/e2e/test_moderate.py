@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator
 
-from tests.fakes.attendees import Attendee
+from tests.fakes.attendees import Attendee, join
 from tests.fakes.browser import AXE, Opened, needs_chromium, opened
 from tests.fakes.hostile import HARMLESS, HOSTILE, LOOK
 from tests.fakes.running import Running
@@ -38,15 +36,7 @@ async def server(pages_server: Running) -> Running:
 
 
 async def into(server: Running, room: str, namespace: str = "/audience", **auth: Any) -> Attendee:
-    client = Attendee(namespace)
-    await client.connect(server.url, {"room": room, **auth}, ["websocket"], {})
-    return client
-
-
-async def done(client: Attendee, command: str, payload: Any) -> Any:
-    answer = await client.command(command, payload)
-    assert answer["ok"], (command, answer)
-    return answer
+    return await join(server.url, namespace, room=room, **auth)
 
 
 def mode_of(client: Attendee) -> Any:
@@ -63,11 +53,7 @@ def row(seen: Opened, words: str) -> Locator:
 
 
 async def begin(server: Running, room: str) -> None:
-    now = time.time()
-    moments = (datetime.fromtimestamp(at, UTC).isoformat() for at in (now - 60, now + 3600))
-    plan = {"room": room, "title": "Le sommeil des plantes", "start": next(moments), "end": next(moments)}
-    session = await server.api("POST", "/sessions", plan, status=201)
-    await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
+    await server.begin(await server.plan(room, "Le sommeil des plantes"))
 
 
 async def test_a_hostile_chat_by_keys_alone(browser: Browser, server: Running) -> None:
@@ -76,11 +62,11 @@ async def test_a_hostile_chat_by_keys_alone(browser: Browser, server: Running) -
     ann, ben, troll, pest, watcher = [
         await into(server, "keys", name=name) for name in ("Ann", "Ben", "Troll", "Pest", "Watcher")
     ]
-    await done(other, "room.mode", {"chat": "review", "questions": "review"})
+    await other.does("room.mode", {"chat": "review", "questions": "review"})
     held = {}
     for who, text in ((ann, "Bonjour"), (troll, "You are all stupid"), (pest, "Buy this"), (ben, "Well said")):
-        held[text] = (await done(who, "chat.send", {"text": text}))["id"]
-    asked = (await done(ben, "question.ask", {"text": "Do plants sleep?"}))["id"]
+        held[text] = (await who.does("chat.send", {"text": text}))["id"]
+    asked = (await ben.does("question.ask", {"text": "Do plants sleep?"}))["id"]
     async with opened(browser, page_of(server, "keys")) as seen:
         press = seen.page.keyboard.press
         await row(seen, "Do plants sleep?").wait_for()
@@ -158,7 +144,7 @@ async def test_a_hostile_chat_by_keys_alone(browser: Browser, server: Running) -
         await press("Enter")
         poll = (await watcher.told("poll.changed"))["data"]
         assert [option["text"] for option in poll["options"]] == ["Coffee", "Tea"]
-        await done(watcher, "poll.vote", {"id": poll["id"], "options": ["Tea"]})
+        await watcher.does("poll.vote", {"id": poll["id"], "options": ["Tea"]})
         await seen.text("1 person voted")
         await seen.page.get_by_role("button", name="Close it").focus()
         await press("Enter")
@@ -185,10 +171,10 @@ async def test_the_same_by_thumb_on_a_phone(browser: Browser, server: Running) -
     await begin(server, "thumb")
     other = await into(server, "thumb", "/moderation", token=server.tokens["thumb"])
     ann, ben, troll = [await into(server, "thumb", name=name) for name in ("Ann", "Ben", "Troll")]
-    await done(other, "room.mode", {"chat": "review", "questions": "review"})
+    await other.does("room.mode", {"chat": "review", "questions": "review"})
     for who, text in ((ann, "Bonjour"), (troll, "Stupid"), (troll, "Stupid again")):
-        await done(who, "chat.send", {"text": text})
-    asked = (await done(ben, "question.ask", {"text": "Do plants sleep?"}))["id"]
+        await who.does("chat.send", {"text": text})
+    asked = (await ben.does("question.ask", {"text": "Do plants sleep?"}))["id"]
     phone = {"width": 390, "height": 844, "has_touch": True, "is_mobile": True}
     async with opened(browser, page_of(server, "thumb"), **phone) as seen:  # type: ignore[arg-type]
         button = seen.page.get_by_role
@@ -254,27 +240,27 @@ async def test_texts_that_attack_browsers_are_text_in_every_field_of_the_page(
     other = await into(server, room, "/moderation", token=server.tokens[room])
     texts = [text for _, text in HOSTILE]
     words = {"words": texts[:3], "chat": "open", "anonymous": True}
-    await done(other, "room.mode", words)
+    await other.does("room.mode", words)
     people = [await into(server, room, name=text[:40], place=text[:40]) for text in texts]
     said = []
     for number, (person, text) in enumerate(zip(people, texts, strict=True)):
         reply = {"reply_to": said[-1]["id"]} if said and said[-1]["state"] == "visible" else {}
-        said.append(await done(person, "chat.send", {"text": text[:200], **(reply if number % 2 else {})}))
-        asked = await done(person, "question.ask", {"text": text, "anonymous": number % 2 == 0})
+        said.append(await person.does("chat.send", {"text": text[:200], **(reply if number % 2 else {})}))
+        asked = await person.does("question.ask", {"text": text, "anonymous": number % 2 == 0})
         if number < 4:
-            await done(other, "question.edit", {"id": asked["id"], "text": f"{text} ?"})
+            await other.does("question.edit", {"id": asked["id"], "text": f"{text} ?"})
     shown = [one["id"] for one in said if one["state"] == "visible"]
     for number, text in enumerate(texts):
-        await done(people[number], "item.report", {"kind": "message", "id": shown[number % len(shown)], "reason": text})
+        await people[number].does("item.report", {"kind": "message", "id": shown[number % len(shown)], "reason": text})
     victim = people[5].snapshots[0]["you"]["id"]
     for text in texts[:8]:
-        await done(other, "participant.note", {"id": victim, "text": text})
-    await done(other, "participant.mute", {"id": victim, "seconds": 60, "reason": texts[1]})
-    await done(other, "chat.delete", {"ids": [shown[0]], "reason": texts[2]})
+        await other.does("participant.note", {"id": victim, "text": text})
+    await other.does("participant.mute", {"id": victim, "seconds": 60, "reason": texts[1]})
+    await other.does("chat.delete", {"ids": [shown[0]], "reason": texts[2]})
     for to in ("crew", "stage"):
-        await done(other, "crew.say", {"text": texts[1], "to": to})
-    await done(other, "notice", {"text": texts[1]})
-    await done(other, "poll.open", {"kind": "single", "question": texts[1], "options": texts[3:6]})
+        await other.does("crew.say", {"text": texts[1], "to": to})
+    await other.does("notice", {"text": texts[1]})
+    await other.does("poll.open", {"kind": "single", "question": texts[1], "options": texts[3:6]})
     async with opened(browser, page_of(server, room)) as seen:
         await seen.page.locator("[role=grid] [data-key]").first.wait_for()
         for tab in ("Questions", "Polls", "Room", "Crew", "Log"):
@@ -299,7 +285,7 @@ async def test_the_chat_stands_still_while_it_is_read_and_the_page_stays_small(
     people = [await into(server, "many", name=f"P{number}") for number in range(60)]
 
     async def say(person: Attendee, text: str) -> None:
-        await done(person, "chat.send", {"text": text})
+        await person.does("chat.send", {"text": text})
 
     for turn in range(3):
         await asyncio.gather(*(say(person, f"turn {turn} of {number}") for number, person in enumerate(people)))
@@ -343,9 +329,9 @@ async def test_the_board_edits_merges_adds_and_turns_to_a_closed_sessions_own_au
 ) -> None:
     other = await into(server, "many", "/moderation", token=server.tokens["many"])
     ann, ben = [await into(server, "many", name=name, place="Lyon") for name in ("Ann", "Ben")]
-    first = (await done(ann, "question.ask", {"text": "Do plants slep?"}))["id"]
-    second = (await done(ben, "question.ask", {"text": "Is it true that plants sleep?"}))["id"]
-    await done(ben, "question.vote", {"id": first, "value": 1})
+    first = (await ann.does("question.ask", {"text": "Do plants slep?"}))["id"]
+    second = (await ben.does("question.ask", {"text": "Is it true that plants sleep?"}))["id"]
+    await ben.does("question.vote", {"id": first, "value": 1})
     async with opened(browser, page_of(server, "many")) as seen:
         dialog = seen.page.get_by_role("dialog")
         await row(seen, "Do plants slep?").get_by_role("button", name="Edit").click()
@@ -377,24 +363,18 @@ async def test_the_board_edits_merges_adds_and_turns_to_a_closed_sessions_own_au
             lambda: other.of("question.changed", lambda data: data["id"] == second)[-1]["data"]["merged_into"] is None
         )
         # A private session runs: nobody else sees its audience, and its moderators turn to it.
-        now = time.time()
-        start, end = (datetime.fromtimestamp(at, UTC).isoformat() for at in (now, now + 3600))
-        plan = {"room": "many", "title": "Board meeting", "start": start, "end": end, "visibility": "private"}
-        session = await server.api("POST", "/sessions", plan, status=201)
-        await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
+        session = await server.plan("many", "Board meeting", visibility="private")
+        await server.begin(session)
         await seen.page.get_by_role("button", name="Moderate it").click()
         await seen.text("You moderate the session’s own audience")
-        member = Attendee("/audience")
-        token = (await server.api("POST", "/grants", {"role": "viewer", "session": session["id"]}, status=201))["token"]
-        await member.connect(
-            server.url, {"session": session["id"], "token": token, "name": "Member"}, ["websocket"], {}
-        )
-        await done(member, "chat.send", {"text": "Behind closed doors"})
+        token = (await server.api("POST", "/grants", {"role": "viewer", "session": session}, status=201))["token"]
+        member = await join(server.url, session=session, token=token, name="Member")
+        await member.does("chat.send", {"text": "Behind closed doors"})
         await row(seen, "Behind closed doors").wait_for()
         assert "Behind closed doors" not in ann.text + other.text
         await seen.page.get_by_role("button", name="Back to the room").click()
         await row(seen, "Behind closed doors").wait_for(state="detached")
-        await server.api("POST", f"/sessions/{session['id']}/end", {}, status=200)
+        await server.api("POST", f"/sessions/{session}/end", {}, status=200)
         await seen.page.get_by_role("button", name="Moderate it").wait_for(state="detached")
     for client in (other, ann, ben, member):
         await client.close()
@@ -405,20 +385,20 @@ async def test_two_moderators_see_who_works_on_what(browser: Browser, server: Ru
     karim = (await server.api("POST", "/grants", grant, status=201))["token"]
     other = await into(server, "many", "/moderation", token=karim)
     ann = await into(server, "many", name="Ann")
-    await done(other, "room.mode", {"chat": "review"})
-    held = (await done(ann, "chat.send", {"text": "Look at me"}))["id"]
+    await other.does("room.mode", {"chat": "review"})
+    held = (await ann.does("chat.send", {"text": "Look at me"}))["id"]
     async with opened(browser, page_of(server, "many")) as seen:
         await row(seen, "Look at me").wait_for()
-        await done(other, "claim", {"id": held})
+        await other.does("claim", {"id": held})
         await seen.text("Karim works on this")
         await seen.page.keyboard.press("j")
         await seen.page.keyboard.press("d")
         await seen.text("Press again to do it all the same")
-        await done(other, "claim", {"id": held, "on": False})
+        await other.does("claim", {"id": held, "on": False})
         await other.told("claim", lambda data: data["by"] == "Anna")
         await seen.page.keyboard.press("d")
         await other.told("chat.deleted", lambda data: data["id"] == held)
-    await done(other, "room.mode", {"chat": "open"})
+    await other.does("room.mode", {"chat": "open"})
     for client in (other, ann):
         await client.close()
 
@@ -427,7 +407,7 @@ async def test_the_technician_reads_the_crews_line_and_answers(browser: Browser,
     grant = {"role": "technician", "room": "many", "label": "Karim"}
     technician = (await server.api("POST", "/grants", grant, status=201))["token"]
     anna = await into(server, "many", "/moderation", token=server.tokens["many"])
-    await done(anna, "crew.say", {"text": "The sound is <b>low</b>"})
+    await anna.does("crew.say", {"text": "The sound is <b>low</b>"})
     async with opened(browser, f"{server.url}/studio/many#token={technician}") as seen:
         line = seen.page.get_by_role("region", name="Crew line")
         await line.get_by_text("The sound is <b>low</b>").wait_for()
@@ -468,41 +448,39 @@ async def test_whoever_has_no_right_is_told_and_may_paste_a_link(browser: Browse
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)")
-@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
-async def test_the_page_is_accessible_on_desks_and_phones(browser: Browser, server: Running, language: str) -> None:
+async def test_the_page_is_accessible_on_desks_and_phones(browser: Browser, server: Running) -> None:
     other = await into(server, "axe", "/moderation", token=server.tokens["axe"])
     ann = await into(server, "axe", name="Ann", place="hall")
-    await done(other, "room.mode", {"chat": "open", "words": ["spam"], "shield": False})
-    seen_by_all = await done(ann, "chat.send", {"text": f"Hello {language}"})
-    await done(ann, "chat.send", {"text": f"Spam {language}"})
-    await done(ann, "question.ask", {"text": f"Is this a question {language}?"})
-    await done(other, "participant.note", {"id": seen_by_all["id"], "text": "Kind"})
-    await done(await into(server, "axe"), "item.report", {"kind": "message", "id": seen_by_all["id"], "reason": "x"})
-    await done(other, "room.mode", {"shield": True})
-    async with opened(browser, page_of(server, "axe"), language=language) as seen:
+    await other.does("room.mode", {"chat": "open", "words": ["spam"], "shield": False})
+    seen_by_all = await ann.does("chat.send", {"text": "Hello"})
+    await ann.does("chat.send", {"text": "Spam"})
+    await ann.does("question.ask", {"text": "Is this a question?"})
+    await other.does("participant.note", {"id": seen_by_all["id"], "text": "Kind"})
+    await (await into(server, "axe")).does("item.report", {"kind": "message", "id": seen_by_all["id"], "reason": "x"})
+    await other.does("room.mode", {"shield": True})
+    async with opened(browser, page_of(server, "axe")) as seen:
         first = seen.page.locator("[role=grid] [data-key]").first
         await first.wait_for()
         await seen.page.keyboard.press("j")
         tools = seen.page.locator("aside nav button")
-        for number in (0, 2):
-            await tools.nth(number).click()
+        for language in ("en-GB", "fr-FR"):
+            await seen.page.set_viewport_size({"width": 1280, "height": 800})
+            await seen.speak(language)
+            for number in (0, 2):
+                await tools.nth(number).click()
+                assert await seen.accessibility() == []
+            for key in ("?", "b", "o"):
+                await first.focus()
+                await seen.page.keyboard.press(key)
+                await seen.page.get_by_role("dialog").wait_for()
+                assert await seen.accessibility() == [], key
+                await seen.page.keyboard.press("Escape")
+                # Closed, and known to be: until then keys are the dialog's.
+                await seen.page.locator("dialog").wait_for(state="detached")
+            await seen.page.set_viewport_size({"width": 390, "height": 844})
+            await seen.page.locator("nav.foot button").nth(1).click()
             assert await seen.accessibility() == []
-        for key in ("?", "b", "o"):
-            await first.focus()
-            await seen.page.keyboard.press(key)
-            await seen.page.get_by_role("dialog").wait_for()
-            assert await seen.accessibility() == [], key
-            await seen.page.keyboard.press("Escape")
-            # Closed, and known to be: until then keys are the dialog's.
-            await seen.page.locator("dialog").wait_for(state="detached")
-        await seen.page.set_viewport_size({"width": 390, "height": 844})
-        await seen.page.locator("nav.foot button").nth(1).click()
-        assert await seen.accessibility() == []
-        await seen.page.set_viewport_size({"width": 320, "height": 640})
-
-        async def fits() -> bool:
-            return await seen.overflow_px() == 0
-
-        await until_answered(fits, limit_s=60)
+            await seen.page.set_viewport_size({"width": 320, "height": 640})
+            await seen.holds("document.documentElement.scrollWidth === document.documentElement.clientWidth")
     for client in (other, ann):
         await client.close()

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator
 
-from tests.fakes.attendees import Attendee
+from tests.fakes.attendees import Attendee, joined
 from tests.fakes.browser import Opened, needs_chromium, opened
 from tests.fakes.hostile import HARMLESS, HOSTILE, LOOK, NAMES
 from tests.fakes.publishing import TINY, camera
@@ -59,28 +59,17 @@ async def viewers(browser: Browser, server: Running) -> AsyncIterator[tuple[Open
         yield ada, bob
 
 
-@contextlib.asynccontextmanager
-async def joined(server: Running, namespace: str = "/audience", **auth: Any) -> AsyncIterator[Attendee]:
-    client = Attendee(namespace)
-    await client.connect(server.url, {"room": "talk", **auth}, ["websocket"], {})
-    try:
-        yield client
-        assert client.faults == []
-    finally:
-        await client.close()
+def come(
+    server: Running, namespace: str = "/audience", **auth: Any
+) -> contextlib.AbstractAsyncContextManager[Attendee]:
+    return joined(server.url, namespace, room="talk", **auth)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def moderator(server: Running) -> AsyncIterator[Attendee]:
-    async with joined(server, "/moderation", token=ADMIN_TOKEN) as client:
+    async with come(server, "/moderation", token=ADMIN_TOKEN) as client:
         yield client
-        await does(client, "room.mode", MODE)
-
-
-async def does(client: Attendee, command: str, payload: dict[str, Any]) -> dict[str, Any]:
-    answer = await client.command(command, payload)
-    assert answer["ok"], answer
-    return dict(answer)
+        await client.does("room.mode", MODE)
 
 
 def row(seen: Opened, text: str) -> Locator:
@@ -179,39 +168,39 @@ async def test_the_rooms_modes_are_told_and_counted_down(
     viewers: tuple[Opened, Opened], server: Running, moderator: Attendee
 ) -> None:
     ada, bob = viewers
-    await does(moderator, "room.mode", {"chat": "review"})
+    await moderator.does("room.mode", {"chat": "review"})
     await ada.text("A moderator looks at each message before it is shown.")
     await say(ada, "May I?")
     await row(ada, "May I?").get_by_text("A moderator looks at it first").wait_for()
     assert await row(bob, "May I?").count() == 0
     held = await moderator.told("chat.message", lambda data: data["text"] == "May I?")
-    await does(moderator, "chat.approve", {"id": held["data"]["id"]})
+    await moderator.does("chat.approve", {"id": held["data"]["id"]})
     await row(bob, "May I?").wait_for()
     await row(ada, "May I?").get_by_text("A moderator looks at it first").wait_for(state="detached")
 
-    await does(moderator, "room.mode", {"chat": "slow", "slow_seconds": 90})
+    await moderator.does("room.mode", {"chat": "slow", "slow_seconds": 90})
     # From one's last message on, and what was begun is kept.
     await ada.page.get_by_text(re.compile(r"The chat is in slow mode. Again in [78]\d seconds")).wait_for()
     await ada.page.get_by_label("Your message").fill("Slowly, then")
     await ada.page.get_by_label("Your message").press("Enter")
     assert await ada.page.get_by_label("Your message").input_value() == "Slowly, then"
     await ada.page.get_by_label("Your message").fill("")
-    await does(moderator, "room.mode", {"chat": "read_only"})
+    await moderator.does("room.mode", {"chat": "read_only"})
     await ada.text("The chat can only be read at the moment.")
     assert await ada.page.get_by_label("Your message").count() == 0
 
-    await does(moderator, "room.mode", {"chat": "questions_only"})
+    await moderator.does("room.mode", {"chat": "questions_only"})
     await ada.page.get_by_role("button", name="Ask a question").click()
     await ada.page.get_by_label("Your question").wait_for()
-    await does(moderator, "room.mode", {"chat": "closed", "questions": "closed"})
+    await moderator.does("room.mode", {"chat": "closed", "questions": "closed"})
     await ada.text("Chat and questions are closed at the moment.")
     assert await ada.page.get_by_role("tab").count() == 0
-    await does(moderator, "room.mode", MODE)
+    await moderator.does("room.mode", MODE)
     await look_at(ada, "Chat")
 
-    muted = await does(moderator, "participant.mute", {"id": held["data"]["participant"], "seconds": 600})
+    muted = await moderator.does("participant.mute", {"id": held["data"]["participant"], "seconds": 600})
     await ada.page.get_by_text(re.compile("A moderator has muted you for a while. Again in 10 minutes")).wait_for()
-    await does(moderator, "undo", {"action": muted["action"]})
+    await moderator.does("undo", {"action": muted["action"]})
     await ada.page.get_by_text("A moderator has muted you").wait_for(state="detached")
 
 
@@ -248,9 +237,9 @@ async def test_questions_are_asked_voted_for_and_answered(
 
     await until_answered(same_order, limit_s=60)
     asked = (await moderator.told("question.changed", lambda data: data.get("text") == "Who pays for it?"))["data"]
-    await does(moderator, "question.move", {"id": asked["id"], "state": "on_stage"})
+    await moderator.does("question.move", {"id": asked["id"], "state": "on_stage"})
     await voted.get_by_text("On stage").wait_for()
-    await does(moderator, "question.move", {"id": asked["id"], "state": "answered"})
+    await moderator.does("question.move", {"id": asked["id"], "state": "answered"})
     await bob.page.get_by_text("Answered (1)").click()
     await hidden.get_by_text("Answered").wait_for()
     assert await hidden.get_by_role("button", name=re.compile("^Vote")).is_disabled()
@@ -265,15 +254,15 @@ async def test_polls_are_voted_in_and_reactions_counted(
     viewers: tuple[Opened, Opened], server: Running, moderator: Attendee
 ) -> None:
     ada, bob = viewers
-    first = await does(moderator, "poll.open", {"kind": "single", "question": "Seen it before?"})
+    first = await moderator.does("poll.open", {"kind": "single", "question": "Seen it before?"})
     await look_at(ada, "Polls")
     poll = ada.page.get_by_role("region", name="Seen it before?")
     await poll.get_by_label("Yes").check()
-    async with joined(server, name="Full hall") as others:
-        await does(others, "poll.vote", {"id": first["id"], "options": [1]})
+    async with come(server, name="Full hall") as others:
+        await others.does("poll.vote", {"id": first["id"], "options": [1]})
         await poll.get_by_text("1 person voted").wait_for()
         assert await poll.get_by_label("Yes").is_checked(), "somebody else's vote changes nothing of what is ticked"
-        await does(others, "poll.vote", {"id": first["id"], "options": []})
+        await others.does("poll.vote", {"id": first["id"], "options": []})
         await poll.get_by_text("0 people voted").wait_for()
     await poll.get_by_role("button", name="Vote").click()
     await poll.get_by_text("100 %, 1").wait_for()
@@ -283,7 +272,7 @@ async def test_polls_are_voted_in_and_reactions_counted(
     await poll.locator("li").filter(has_text="No").get_by_text("100 %, 1").wait_for()
 
     payload = {"kind": "multiple", "question": "Which?", "options": ["A", "B", "C"], "results_at_end": True}
-    second = await does(moderator, "poll.open", payload)
+    second = await moderator.does("poll.open", payload)
     await look_at(bob, "Polls")
     kept = bob.page.get_by_role("region", name="Which?")
     for option in ("A", "C"):
@@ -292,7 +281,7 @@ async def test_polls_are_voted_in_and_reactions_counted(
     await kept.get_by_text("The results are shown when the poll is closed.").wait_for()
     assert "%" not in await kept.inner_text()
     for opened_poll in (first, second):
-        await does(moderator, "poll.close", {"id": opened_poll["id"]})
+        await moderator.does("poll.close", {"id": opened_poll["id"]})
     await kept.locator("li").filter(has_text="C").get_by_text("100 %, 1").wait_for()
     assert await kept.locator("li").filter(has_text="B").get_by_text("0 %, 0").is_visible()
 
@@ -310,15 +299,15 @@ async def test_what_is_hostile_arrives_as_text(
     await say(ada, dict(HOSTILE)["image"])
     for start in range(0, len(HOSTILE), AT_ONCE):
         batch = HOSTILE[start : start + AT_ONCE]
-        async with joined(server, name=NAMES[start % len(NAMES)], place=NAMES[-1]) as hostile:
+        async with come(server, name=NAMES[start % len(NAMES)], place=NAMES[-1]) as hostile:
             for _, text in batch:
-                await does(hostile, "chat.send", {"text": text})
-            await does(hostile, "question.ask", {"text": batch[0][1]})
+                await hostile.does("chat.send", {"text": text})
+            await hostile.does("question.ask", {"text": batch[0][1]})
     for begin in range(0, 10, 5):
         options = [text[:100] for _, text in HOSTILE[begin : begin + 5]]
         payload = {"kind": "single", "question": HOSTILE[begin][1], "options": options}
-        opened_poll = await does(moderator, "poll.open", payload)
-    await does(moderator, "notice", {"text": dict(HOSTILE)["mutation"]})
+        opened_poll = await moderator.does("poll.open", payload)
+    await moderator.does("notice", {"text": dict(HOSTILE)["mutation"]})
     for seen in viewers:
         await row(seen, "{name} {count}").wait_for()
         await seen.page.locator(".notice").get_by_text("<math>").wait_for()
@@ -334,7 +323,7 @@ async def test_what_is_hostile_arrives_as_text(
     assert opened_poll["ok"]
     await bob.page.get_by_role("button", name="I have read it").click()
     await bob.page.locator(".notice").wait_for(state="detached")
-    await does(moderator, "notice", {"text": ""})
+    await moderator.does("notice", {"text": ""})
 
 
 async def test_a_reader_is_not_moved_and_a_keyboard_reaches_everything(
@@ -349,9 +338,6 @@ async def test_a_reader_is_not_moved_and_a_keyboard_reaches_everything(
     assert await log.evaluate("(log) => log.scrollTop") == 0
     await ada.page.get_by_role("button", name="1 new message").click()
     await ada.holds("(() => { const log = document.querySelector('[role=log]'); return log.scrollTop > 0 })()")
-    # A separate region is read out, at a limited pace.
-    assert await log.get_attribute("aria-live") == "off"
-    await ada.page.locator("[role=status]").filter(has_text="Bob: Further down").wait_for(state="attached")
 
     await log.focus()
     for key in ("ArrowUp", "ArrowUp", "ArrowDown", "Enter"):
@@ -361,6 +347,9 @@ async def test_a_reader_is_not_moved_and_a_keyboard_reaches_everything(
     await ada.page.keyboard.press("Escape")
 
     await ada.page.get_by_label("Your message").fill("not finished")
+    # A separate region is read out, at a limited pace.
+    assert await log.get_attribute("aria-live") == "off"
+    await ada.page.locator("[role=status]").filter(has_text="Bob: Further down").wait_for(state="attached")
     await look_at(ada, "Questions")
     await ada.page.reload()
     await ada.page.get_by_role("log").wait_for()
@@ -380,8 +369,8 @@ async def test_on_a_phone_the_picture_stays_in_sight(browser: Browser, server: R
                 assert await seen.accessibility() == [], name
                 assert await seen.overflow_px() == 0
         await look_at(seen, "Chat")
-        async with joined(server, name="Ada Lovelace") as other:
-            await does(other, "chat.send", {"text": LONG})
+        async with come(server, name="Ada Lovelace") as other:
+            await other.does("chat.send", {"text": LONG})
         await act(row(seen, LONG), "Reply")
         for width, height in ((390, 844), (360, 640), (320, 640)):
             await seen.page.set_viewport_size({"width": width, "height": height})

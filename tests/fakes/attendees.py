@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,16 @@ class Attendee:
 
     async def command(self, name: str, payload: Any = None) -> Any:
         return await self.io.call(name, payload, namespace=self.namespace, timeout=5)
+
+    async def does(self, command: str, payload: Any = None, **data: Any) -> dict[str, Any]:
+        """The answer to a command that is allowed. Where it comes too soon after others it is given again."""
+        given = {**(payload or {}), **data} if payload or data else None
+        while True:
+            answer: dict[str, Any] = await self.command(command, given)
+            if answer["ok"]:
+                return answer
+            assert answer["error"]["code"] == "rate_limited", (command, given, answer)
+            await asyncio.sleep(answer["error"]["retry_after"])
 
     async def told(self, kind: str, condition: Callable[[Any], object] = lambda data: True) -> dict[str, Any]:
         """The first event of the kind whose data fits; waits for it."""
@@ -97,6 +107,24 @@ class Attendee:
 
     async def _on_disconnect(self, *_reason: Any) -> None:
         self.disconnected.set()
+
+
+async def join(url: str, namespace: str = "/audience", **auth: Any) -> Attendee:
+    """Somebody who has come in, by WebSocket."""
+    client = Attendee(namespace)
+    await client.connect(url, auth, ["websocket"], {})
+    return client
+
+
+@contextlib.asynccontextmanager
+async def joined(url: str, namespace: str = "/audience", **auth: Any) -> AsyncIterator[Attendee]:
+    """The same until the end of the block. All that it was told was as the schemas say."""
+    client = await join(url, namespace, **auth)
+    try:
+        yield client
+        assert client.faults == []
+    finally:
+        await client.close()
 
 
 def _schema(event: Any) -> Any:

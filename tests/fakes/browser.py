@@ -37,11 +37,15 @@ ARGUMENTS = (
     "--no-first-run",
     # A page finds the process of the one before: half of what it takes to open one is to start that.
     "--renderer-process-limit=1",
+    # No page lives for long: its code is not worth to be optimised, but to be kept for the next one.
+    "--js-flags=--no-opt --no-maglev --no-flush-bytecode --min-semi-space-size=32",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
 OTHER_NAMES = ("streamer.example.test", "salle.example.test", "asso.example.test")
 """Of this machine, for a browser: none is localhost, which has rights of its own."""
+LANGUAGES = {"en-GB": "English", "fr-FR": "Français"}
+"""What a page that speaks several calls them, by a browser's names of them."""
 PATIENCE_MS = 45_000
 """A busy machine is no failure, and a long limit costs nothing while things arrive."""
 BY_WEBRTC = "document.querySelector('video')?.srcObject instanceof MediaStream"
@@ -206,6 +210,13 @@ class Opened:
             if violation["impact"] in SEVERE
             for node in violation["nodes"]
         ]
+
+    async def speak(self, language: str) -> None:
+        """Turn the page by its own switch, also where that is folded away or behind a dialog. ``language``: a key of
+        :data:`LANGUAGES`."""
+        switch = self.page.get_by_role("button", name=LANGUAGES[language], exact=True, include_hidden=True)
+        await switch.first.dispatch_event("click")
+        await self.holds("(code) => document.documentElement.lang === code", language[:2])
 
     async def overflow_px(self) -> int:
         """By how much the page is wider than its window."""

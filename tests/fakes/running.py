@@ -9,8 +9,10 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,19 @@ class Running:
         grant = await self.api("POST", "/grants", {"role": "technician", "room": room, "label": "test"}, status=201)
         self.tokens[room] = grant["token"]
         return str(grant["token"])
+
+    async def plan(
+        self, room: str, title: str, *, begins_in_s: float = -60, ends_in_s: float = 3600, **fields: Any
+    ) -> str:
+        """Plan a session. Returns its id."""
+        now = time.time()
+        moments = (datetime.fromtimestamp(now + at_s, UTC).isoformat() for at_s in (begins_in_s, ends_in_s))
+        plan = {"room": room, "title": title, "start": next(moments), "end": next(moments), **fields}
+        return str((await self.api("POST", "/sessions", plan, status=201))["id"])
+
+    async def begin(self, session: str, **at: Any) -> None:
+        """Start a session, now or at ``at``."""
+        await self.api("POST", f"/sessions/{session}/start", at, status=200)
 
     async def state(self, room: str) -> dict[str, Any]:
         answer = await self.api("GET", f"/rooms/{room}")

@@ -23,7 +23,7 @@ async def test_an_idle_crowd_stops_neither_the_crew_nor_a_viewer_nor_a_recording
 
 @pytest.mark.asyncio(loop_scope="session")
 async def test_a_hall_of_300_phones_behind_one_address_watches_chats_and_votes(servers: Servers) -> None:
-    phones, rounds = 300, 2
+    phones, rounds = 300, 1
     with many_descriptors():
         # By the time of a vote they have been there for longer than newcomers.
         async with servers.lent(SMALL) as server:
