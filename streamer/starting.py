@@ -14,7 +14,7 @@ def quick_imports(*unused: str) -> Iterator[None]:
     parts that this process does not use; they are not found in here."""
     hidden = {name: None for name in unused if name not in sys.modules}
     modules: dict[str, object] = sys.modules  # type: ignore[assignment]
-    # Nothing of what imports make is garbage: looking for some takes an eighth of the start.
+    # Imports make no garbage: looking for some takes an eighth of the start.
     collects = gc.isenabled()
     gc.disable()
     modules.update(hidden)

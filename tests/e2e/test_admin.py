@@ -327,7 +327,7 @@ async def test_a_look_is_previewed_with_its_contrast_in_words_and_worn(browser: 
 async def test_what_is_left_out_says_that_it_leaves_the_live_window_and_forget_stands_beside_it(
     browser: Browser, server: Running
 ) -> None:
-    """What a press does is tried once, in one of the languages; both have words for all of it."""
+    """A press is tried once, in one of the languages; both have words for all of it."""
     session = await recorded(server, "cut")
     from_ms = session["started_at_ms"] + 1_000
     stretch = [moment_of(from_ms), moment_of(from_ms + 1_000)]

@@ -45,7 +45,7 @@ ARGUMENTS = (
 OTHER_NAMES = ("streamer.example.test", "salle.example.test", "asso.example.test")
 """Of this machine, for a browser: none is localhost, which has rights of its own."""
 LANGUAGES = {"en-GB": "English", "fr-FR": "Français"}
-"""What a page that speaks several calls them, by a browser's names of them."""
+"""Their names on a page that speaks several, by a browser's names of them."""
 PATIENCE_MS = 45_000
 """A busy machine is no failure, and a long limit costs nothing while things arrive."""
 BY_WEBRTC = "document.querySelector('video')?.srcObject instanceof MediaStream"

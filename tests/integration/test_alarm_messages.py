@@ -127,7 +127,9 @@ async def test_each_way_is_told_within_eight_seconds_through_restarts_and_nothin
             if one.path == "/hook" and (one.json["type"], one.json["data"]["room"]) == ("alarm.began", room)
         ]
         assert len(set(ids)) == 1, ids
-        assert len([mail for mail in place.mails.got if str(mail["Subject"]).startswith(room.title())]) == 1
+        # A process that is killed between sending a mail and noting it sends it again: programs know it by its id.
+        mails = {mail["Message-ID"] for mail in place.mails.got if str(mail["Subject"]).startswith(room.title())}
+        assert len(mails) == 1
     mail = place.mails.got[0]
     assert "/alarm/" in mail.get_content()
     assert "Je m’en occupe" in mail.get_content()

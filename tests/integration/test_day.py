@@ -161,7 +161,8 @@ async def test_across_a_private_hour_the_public_gets_nothing_of_it(server: Runni
             # A tap is written before it takes effect, and WebRTC waits for nothing: some frames, never a part.
             assert late.pop("whep", 0) <= pace.allowed_s(TAP_MS / 1000) * 1000, pace
             assert late == {}
-            assert shown.loud_between(begun_ms + 30, over_ms - 30) == {}
+            loud = shown.loud_between(begun_ms + 30, over_ms - 30)
+            assert loud == {}, (begun_ms, over_ms)
             assert shown.stray == []
             for where in (f"hls {TOP}", f"hls {LOW}", "whep", "still"):
                 assert [ms for ms in shown.strips[where] if ms < begun_ms], f"{where}: nothing before"

@@ -83,7 +83,7 @@ class Renders:
         for module, name in (
             (exports, "write_frab"),
             (exports, "write_json"),
-            (exports, "write_ical"),
+            (exports, "_calendar"),
             (exports, "write_streams"),
             (participation, "csv_of"),
         ):

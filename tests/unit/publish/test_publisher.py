@@ -161,7 +161,7 @@ async def test_an_understudy_gives_way_and_comes_back_once_the_source_has_long_b
                 await shim.publications.hangup(shim.publications._feeding["main"].resource)
                 await until(lambda: visitor.state.connections == 2)
                 assert demo.state.connections == 1
-            left = time.monotonic()
+                left = time.monotonic()
             await until(lambda: demo.state.connections == 2)
             assert time.monotonic() - left >= 0.5
             assert len([event for event in shim.sink.events if event[0] == "up"]) == 4
