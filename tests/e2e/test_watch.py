@@ -218,6 +218,37 @@ async def test_quality_menu_switches_the_picture_and_back_to_automatic(viewer: O
     await viewer.wait_moving()
 
 
+async def test_seeks_back_in_the_broadcast_and_returns_to_live(viewer: Opened) -> None:
+    await viewer.wait_moving()
+    bar = viewer.page.get_by_role("slider", name="Position in the broadcast")
+    await bar.focus()
+    # Until there is that much to go back to.
+    await viewer.holds(LONGER, SEEK_BACK_MS + 2_000)
+    for _ in range(SEEK_BACK_MS // SEEK_STEP_MS):
+        await bar.press("ArrowLeft")
+    await viewer.wait_moving()
+
+    measured: list[float | None] = []
+
+    async def went_back() -> bool:
+        # From the live edge, which a busy machine may have behind the clock.
+        measured.append(back := await viewer.page.evaluate(BEHIND_EDGE))
+        return back is not None and SEEK_BACK_MS - 3_000 < back < SEEK_BACK_MS + 10_000
+
+    # Keys pressed in a row add up; the picture of the first may be seen for a moment.
+    await until_answered(went_back, limit_s=60, what=lambda: f"behind the edge {measured[-30:]}")
+    live = viewer.page.get_by_role("button", name=re.compile("^Go live"))
+    await viewer.show_controls()
+    await live.click()
+    await live.wait_for(state="hidden")
+    await until_answered(lambda: _is_live(viewer), limit_s=60)
+
+
+async def _is_live(seen: Opened) -> bool:
+    late = await seen.latency_ms()
+    return late is not None and late < LATENCY_LIMIT_MS
+
+
 async def test_a_poor_link_gets_sound_and_stills_and_no_parts(viewer: Opened) -> None:
     await viewer.wait_moving()
     await choose(viewer, "Poor link")
@@ -248,34 +279,14 @@ async def test_a_viewer_without_network_is_told_and_goes_on_when_it_is_back(view
     await until_answered(lambda: _is_live(viewer), limit_s=60)
     await viewer.page.get_by_text("Connection lost, trying again").first.wait_for(state="hidden")
     await viewer.check_mark()
+    await until_answered(lambda: _outage_is_told(viewer), limit_s=60, what=lambda: "the server is told")
 
 
-async def test_seeks_back_in_the_broadcast_and_returns_to_live(viewer: Opened) -> None:
-    await viewer.wait_moving()
-    bar = viewer.page.get_by_role("slider", name="Position in the broadcast")
-    await bar.focus()
-    # Until there is that much to go back to.
-    await viewer.holds(LONGER, SEEK_BACK_MS + 2_000)
-    for _ in range(SEEK_BACK_MS // SEEK_STEP_MS):
-        await bar.press("ArrowLeft")
-    await viewer.wait_moving()
-
-    measured: list[float | None] = []
-
-    async def went_back() -> bool:
-        # From the live edge, which a busy machine may have behind the clock.
-        measured.append(back := await viewer.page.evaluate(BEHIND_EDGE))
-        return back is not None and SEEK_BACK_MS - 3_000 < back < SEEK_BACK_MS + 10_000
-
-    # Keys pressed in a row add up; the picture of the first may be seen for a moment.
-    await until_answered(went_back, limit_s=60, what=lambda: f"behind the edge {measured[-30:]}")
-    live = viewer.page.get_by_role("button", name=re.compile("^Go live"))
-    await viewer.show_controls()
-    await live.click()
-    await live.wait_for(state="hidden")
-    await until_answered(lambda: _is_live(viewer), limit_s=60)
-
-
-async def _is_live(seen: Opened) -> bool:
-    late = await seen.latency_ms()
-    return late is not None and late < LATENCY_LIMIT_MS
+async def _outage_is_told(seen: Opened) -> bool:
+    """Afterwards: while it lasted, no word came through."""
+    for request in seen.requests:
+        if request.url.endswith("/rooms/hall/playback") and '"ec":["network"]' in (request.post_data or ""):
+            answer = await request.response()
+            if answer is not None and answer.status == 204:
+                return True
+    return False

@@ -95,13 +95,3 @@ async def test_pages_go_on_when_the_web_process_is_killed(pages: tuple[Opened, O
     assert server.pid("web") != old
     for page in pages:
         await page.check_mark()
-    await until_answered(lambda: _stall_is_told(seen), what=lambda: "the server is told that the picture stood still")
-
-
-async def _stall_is_told(seen: Opened) -> bool:
-    for request in seen.requests:
-        if request.url.endswith("/rooms/killed/playback") and '"bs":true' in (request.post_data or ""):
-            answer = await request.response()
-            if answer is not None and answer.status == 204:
-                return True
-    return False

@@ -59,7 +59,8 @@ class Evidence:
         return {where: times for where, times in found.items() if times}
 
     def loud_between(self, from_ms: float, to_ms: float) -> dict[str, list[int]]:
-        found = {where: [ms for ms in times if from_ms < ms < to_ms] for where, times in self.loud.items()}
+        """As :meth:`beeps_since`, and heard before ``to_ms``."""
+        found = {where: [ms for ms in times if ms < to_ms] for where, times in self.beeps_since(from_ms).items()}
         return {where: times for where, times in found.items() if times}
 
 

@@ -86,8 +86,9 @@ async def test_media_time_goes_on_and_nobody_is_taken_off_air() -> None:
                 )
                 # The last minutes are forgotten, not those of two hours ago.
                 track = follower.tracks["v90"]
+                # The newest may end a few ms past the forgotten stretch: the one before lies in it.
                 newest = max(msn for msn, segment in track.reader.known.items() if segment.complete)
-                address = urljoin(track.url, follower.segment("v90", newest).uri)
+                address = urljoin(track.url, follower.segment("v90", newest - 1).uri)
                 async with server.session.get(address) as answer:
                     assert answer.status == 200
                 await server.api("POST", "/rooms/a/forget", {"minutes": 1}, status=200)
