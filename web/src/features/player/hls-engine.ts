@@ -97,7 +97,8 @@ export class HlsEngine implements Engine {
 
   seek(date_ms: number): boolean {
     const position_s = this.positionOf(date_ms)
-    if (position_s === null) return false
+    // Until it plays, hls.js goes to the place where it was to begin: a new one begins at the other place.
+    if (position_s === null || (this.source === 'dvr' && this.continuity < 0)) return false
     this.media.currentTime = Math.min(position_s, this.hls?.liveSyncPosition ?? Infinity)
     return true
   }

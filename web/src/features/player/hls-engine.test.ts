@@ -1,0 +1,36 @@
+import { afterEach, expect, it, vi } from 'vitest'
+import type { EngineEvents } from './engine'
+
+const handlers = new Map<string, (event: string, data: unknown) => void>()
+
+class FakeHls {
+  static Events = { FRAG_CHANGED: 'changed' }
+  static DefaultConfig = { loader: class {}, pLoader: class {} }
+  levels = []
+  liveSyncPosition = 58
+  latestLevelDetails = { fragments: [{ start: 0, duration: 60, programDateTime: 1_000_000 }] }
+  on = (event: string, handler: (event: string, data: unknown) => void) => handlers.set(event, handler)
+  loadSource = () => undefined
+  attachMedia = () => undefined
+  destroy = () => undefined
+}
+
+afterEach(() => {
+  vi.doUnmock('hls.js')
+  vi.resetModules()
+  vi.unstubAllGlobals()
+})
+
+it('goes to no other place before it plays: hls.js would take it back to the place where it was to begin', async () => {
+  vi.stubGlobal('navigator', {})
+  vi.resetModules()
+  vi.doMock('hls.js', () => ({ default: FakeHls }))
+  const { HlsEngine } = await import('./hls-engine')
+  const media = { currentTime: 0, play: async () => undefined } as unknown as HTMLVideoElement
+  const engine = new HlsEngine(media, '/live/hall/index.m3u8?dvr=1', 'dvr', 40, {} as EngineEvents)
+  expect(engine.seek(1_020_000)).toBe(false)
+  expect(media.currentTime).toBe(0)
+  handlers.get('changed')?.('changed', { frag: { cc: 0 } })
+  expect(engine.seek(1_020_000)).toBe(true)
+  expect(media.currentTime).toBe(20)
+})
