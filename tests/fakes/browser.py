@@ -37,8 +37,6 @@ ARGUMENTS = (
     "--no-first-run",
     # A page finds the process of the one before: half of what it takes to open one is to start that.
     "--renderer-process-limit=1",
-    # No page lives for long: its code is not worth to be optimised, but to be kept for the next one.
-    "--js-flags=--no-opt --no-maglev --no-flush-bytecode --min-semi-space-size=32",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )

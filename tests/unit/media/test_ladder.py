@@ -411,7 +411,8 @@ async def test_an_encoder_that_falls_behind_sheds_and_no_delay_builds_up() -> No
         if bench.heard.samples("v240"):
             late.append((time.monotonic() - began) - bench.heard.starts("v240")[-1] / 90_000)
     assert ["v360:half"] in bench.heard.shedding
-    assert ["v360:off"] in bench.heard.shedding
+    # A busy machine may show half of the others' pictures for a moment.
+    assert any("v360:off" in shed for shed in bench.heard.shedding)
     assert max(lags) < 1.5
     # The others do not suffer.
     assert max(late) < 0.5
