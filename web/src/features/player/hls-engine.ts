@@ -99,7 +99,10 @@ export class HlsEngine implements Engine {
     const position_s = this.positionOf(date_ms)
     // Until it plays, hls.js goes to the place where it was to begin: a new one begins at the other place.
     if (position_s === null || (this.source === 'dvr' && this.continuity < 0)) return false
-    this.media.currentTime = Math.min(position_s, this.hls?.liveSyncPosition ?? Infinity)
+    // As `offsetOf` does: what begins at zero by rounding begins before zero.
+    const first = this.hls?.latestLevelDetails?.fragments[0]
+    const least_s = this.source !== 'replay' && first && first.start < 0.001 ? first.end : 0
+    this.media.currentTime = Math.min(Math.max(position_s, least_s), this.hls?.liveSyncPosition ?? Infinity)
     return true
   }
 

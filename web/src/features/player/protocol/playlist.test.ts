@@ -71,7 +71,7 @@ describe('playlistWindow', () => {
     if (!window) throw new Error('no window')
     expect(offsetOf(window, start_ms + 3_000)).toBeCloseTo(3)
     expect(offsetOf(window, start_ms + 60_500)).toBeCloseTo(4.5)
-    expect(offsetOf(window, start_ms - 60_000)).toBe(0)
+    expect(offsetOf(window, start_ms - 60_000)).toBeCloseTo(2)
     expect(offsetOf(window, start_ms + 600_000)).toBeCloseTo(5.5)
   })
 

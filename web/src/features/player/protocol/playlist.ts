@@ -60,9 +60,14 @@ export function playlistWindow(playlist: string): PlaylistWindow | null {
   return { start_ms: first[0], end_ms: date_ms, segments }
 }
 
-/** Where a date lies from the playlist's start, in s; dates outside are brought to the nearest end. */
+/**
+ * Where a date lies from the playlist's start, in s; dates outside are brought to the nearest end.
+ *
+ * The first segment is passed over: by rounding it may begin some µs before zero, and a media element drops a picture before
+ * zero with all that depend on it (Media Source Extensions, appendWindowStart).
+ */
 export function offsetOf(window: PlaylistWindow, date_ms: number): number {
-  let low = 0
+  let low = Math.min(1, window.segments.length - 1)
   let high = window.segments.length - 1
   while (low < high) {
     const middle = Math.ceil((low + high) / 2)
