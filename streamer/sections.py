@@ -1,4 +1,5 @@
-"""The base of the settings' sections, and the sections of alarms and messages. See :mod:`streamer.settings`."""
+"""The base of the settings' sections, and the sections of alarms, messages, archive and logs. See
+:mod:`streamer.settings`."""
 
 from __future__ import annotations
 
@@ -111,3 +112,24 @@ class NotifySettings(Section):
         if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password):
             raise ValueError("The address does not begin with http:// or https://, or contains a password")
         return value
+
+
+class ArchiveSettings(Section):
+    max_downloads: int = Field(64, ge=2, le=1000)
+    """The MP4 downloads at a time. No household may hold all of them. The crew has as many of its own. Higher takes
+    more disk and bandwidth."""
+    retention_days: int = Field(0, ge=0, le=36_500)
+    """Recordings that are older are deleted, unless they are pinned, days. Higher takes more disk. 0: they are kept."""
+    audit_days: int = Field(365, ge=1, le=36_500)
+    """The audit log, and links that have ended, are deleted after this time, days. Higher keeps personal data
+    longer."""
+    speakers_days: int = Field(0, ge=0, le=36_500)
+    """The names of speakers of past sessions without a recording are deleted after this time, days. 0: they are
+    kept."""
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severity that is logged: debug, info, warning or error. debug logs most."""
+    format: Literal["auto", "console", "json"] = "auto"
+    """console is for people (sentences, local time), json for programs. auto: console on a terminal, else json."""

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streamer.problems import UNKNOWN, Problems
-from streamer.sections import AlarmSettings, NotifySettings, Section
+from streamer.sections import AlarmSettings, ArchiveSettings, LogSettings, NotifySettings, Section
 
 
 def is_http_url(text: str) -> bool:
@@ -378,20 +378,6 @@ class AudienceSettings(Section):
     personal data longer."""
 
 
-class ArchiveSettings(Section):
-    max_downloads: int = Field(64, ge=2, le=1000)
-    """The MP4 downloads at a time. No household may hold all of them. The crew has as many of its own. Higher takes
-    more disk and bandwidth."""
-    retention_days: int = Field(0, ge=0, le=36_500)
-    """Recordings that are older are deleted, unless they are pinned, days. Higher takes more disk. 0: they are kept."""
-    audit_days: int = Field(365, ge=1, le=36_500)
-    """The audit log, and links that have ended, are deleted after this time, days. Higher keeps personal data
-    longer."""
-    speakers_days: int = Field(0, ge=0, le=36_500)
-    """The names of speakers of past sessions without a recording are deleted after this time, days. 0: they are
-    kept."""
-
-
 class MetricsSettings(Section):
     token: str = ""
     """A bearer token that opens /metrics, 32 characters or more. Empty: no token does."""
@@ -404,13 +390,6 @@ class MetricsSettings(Section):
         if value and len(value) < 32:
             raise ValueError("has 32 characters or more")
         return value
-
-
-class LogSettings(Section):
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severity that is logged: debug, info, warning or error. debug logs most."""
-    format: Literal["auto", "console", "json"] = "auto"
-    """console is for people (sentences, local time), json for programs. auto: console on a terminal, else json."""
 
 
 SHORTEST_ADMIN_TOKEN = 32

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from streamer.observe.log_words import WordsRenderer
-from streamer.settings import LogSettings
+from streamer.sections import LogSettings
 
 _SECRET_KEYS = frozenset({"token", "authorization", "secret", "resource", "cookie", "password", "credential"})
 

@@ -14,7 +14,7 @@ import structlog
 
 from streamer.observe.log_words import SENTENCES, sentence
 from streamer.observe.logs import configure_logging
-from streamer.settings import LogSettings
+from streamer.sections import LogSettings
 
 
 @pytest.fixture
