@@ -126,9 +126,10 @@ async def test_a_ready_sentence_rings_in_the_room_until_somebody_there_acknowled
     browser: Browser, wall: Running
 ) -> None:
     async with opened(browser, await link(wall)) as seen:
+        # The other page has the login of this one.
+        await seen.page.locator(ROW.format("wall-d")).wait_for()
         room = await seen.context.new_page()
         await room.goto(f"{wall.url}/studio/wall-d")
-        await seen.page.locator(ROW.format("wall-d")).wait_for()
         await seen.page.keyboard.type("ver")
         await seen.page.get_by_role("button", name="Say to Verrière: Call me").click()
         call = room.get_by_test_id("call")

@@ -8,6 +8,7 @@ class FakeHls {
   static DefaultConfig = { loader: class {}, pLoader: class {} }
   levels = []
   liveSyncPosition = 58
+  playingDate = new Date(1_000_000)
   latestLevelDetails = {
     fragments: [
       { start: 0, end: 2, duration: 2, programDateTime: 1_000_000 },
@@ -33,6 +34,7 @@ it('goes to no other place before it plays: hls.js would take it back to the pla
   const { HlsEngine } = await import('./hls-engine')
   const media = { currentTime: 0, play: async () => undefined } as unknown as HTMLVideoElement
   const engine = new HlsEngine(media, '/live/hall/index.m3u8?dvr=1', 'dvr', 40, {} as EngineEvents)
+  expect(engine.playhead.at_ms).toBeNull()
   expect(engine.seek(1_020_000)).toBe(false)
   expect(media.currentTime).toBe(0)
   handlers.get('changed')?.('changed', { frag: { cc: 0 } })

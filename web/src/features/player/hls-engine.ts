@@ -56,11 +56,16 @@ export class HlsEngine implements Engine {
     const details = hls?.latestLevelDetails
     const target = hls?.liveSyncPosition
     return {
-      at_ms: hls?.playingDate?.getTime() ?? null,
+      at_ms: this.beginning ? null : (hls?.playingDate?.getTime() ?? null),
       edge_ms: dateOf(details, 'last'),
       start_ms: dateOf(details, 'first'),
       behind_s: target == null ? null : target - this.media.currentTime,
     }
+  }
+
+  /** Until it plays, the element is elsewhere, and hls.js takes it to the place where it is to begin, whatever is sought. */
+  private get beginning(): boolean {
+    return this.source === 'dvr' && this.continuity < 0
   }
 
   get over(): boolean {
@@ -97,8 +102,7 @@ export class HlsEngine implements Engine {
 
   seek(date_ms: number): boolean {
     const position_s = this.positionOf(date_ms)
-    // Until it plays, hls.js goes to the place where it was to begin: a new one begins at the other place.
-    if (position_s === null || (this.source === 'dvr' && this.continuity < 0)) return false
+    if (position_s === null || this.beginning) return false
     // As `offsetOf` does: what begins at zero by rounding begins before zero.
     const first = this.hls?.latestLevelDetails?.fragments[0]
     const least_s = this.source !== 'replay' && first && first.start < 0.001 ? first.end : 0
