@@ -72,6 +72,13 @@ no_postgres_service() {
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
 }
 
+# Tests use promtool. The package also starts a server at each boot, unless its unit is masked: systemctl unmask undoes it.
+no_prometheus_service() {
+    [ ! -e /etc/systemd/system/prometheus.service ] || return 0
+    mkdir -p /etc/systemd/system
+    ln -s /dev/null /etc/systemd/system/prometheus.service
+}
+
 setup_system() {
     wanted=
     command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
@@ -81,6 +88,7 @@ setup_system() {
         wanted="$wanted postgresql"
     fi
     command -v ntfy >/dev/null 2>&1 || wanted="$wanted ntfy"
+    command -v promtool >/dev/null 2>&1 || wanted="$wanted prometheus"
     # Recorded voices and music, for the tests that put faults into sound.
     for package in core-sounds-en-g722 core-sounds-es-g722 core-sounds-fr-g722 core-sounds-it-g722 core-sounds-ru-g722 \
         prompt-de prompt-es-co prompt-fr-armelle prompt-it-menardi-wav moh-opsound-wav; do
@@ -90,6 +98,9 @@ setup_system() {
     if is_root && has_apt; then
         case $wanted in
         *postgresql*) no_postgres_service ;;
+        esac
+        case $wanted in
+        *prometheus*) no_prometheus_service ;;
         esac
         # shellcheck disable=SC2086
         apt_install $wanted || say "could not install$wanted: tests that need them will be skipped"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+from cryptography import x509
 
 _log = structlog.get_logger(__name__)
 
@@ -40,3 +42,12 @@ class Certificate:
 
     def _times(self) -> tuple[int, ...]:
         return tuple(file.stat().st_mtime_ns for file in self._files)
+
+
+def left_s(file: Path) -> float | None:
+    """Seconds until the first certificate of a PEM file ends, negative after that. None: it cannot be read."""
+    try:
+        ends = x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
+    return (ends - datetime.now(UTC)).total_seconds()

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from streamer import __version__
 from streamer.control.media_plane import RoomLink
 from streamer.observe.disk import Disk
+from streamer.observe.memory import Memory
 from streamer.observe.metric_help import help_of
 from streamer.supervision import Tasks
 
@@ -29,13 +30,13 @@ class WebMetrics:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "streamer_http_requests",
-            "HTTP requests that were answered.",
+            help_of("http_requests"),
             ("route", "method", "status"),
             registry=self.registry,
         )
         self._seconds = Histogram(
             "streamer_http_request_seconds",
-            "Seconds to answer a request; held playlists, which wait for the next part, included.",
+            help_of("http_request_seconds"),
             ("route",),
             buckets=_BUCKETS,
             registry=self.registry,
@@ -70,12 +71,16 @@ class WebMetrics:
         """``look`` is called for each scrape."""
         self.registry.register(_DiskCollector(look))
 
-    def watch_counter(self, name: str, help_text: str, read: Callable[[], float]) -> None:
-        self.registry.register(_FunctionCollector(CounterMetricFamily, name, help_text, read))
+    def watch_memory(self, look: Callable[[], Memory | None]) -> None:
+        """``look`` is called for each scrape."""
+        self.registry.register(_MemoryCollector(look))
 
-    def watch_gauge(self, name: str, help_text: str, read: Callable[[], float | None]) -> None:
+    def watch_counter(self, name: str, read: Callable[[], float]) -> None:
+        self.registry.register(_FunctionCollector(CounterMetricFamily, name, read))
+
+    def watch_gauge(self, name: str, read: Callable[[], float | None]) -> None:
         """``read`` is called for each scrape; None: there is nothing to tell."""
-        self.registry.register(_FunctionCollector(GaugeMetricFamily, name, help_text, read))
+        self.registry.register(_FunctionCollector(GaugeMetricFamily, name, read))
 
     def render(self) -> bytes:
         return generate_latest(self.registry)
@@ -94,9 +99,7 @@ class _TaskCollector(Collector):
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        restarts = CounterMetricFamily(
-            "streamer_task_restarts", "Tasks that were restarted after a failure.", labels=("task",)
-        )
+        restarts = CounterMetricFamily("streamer_task_restarts", help_of("task_restarts"), labels=("task",))
         for name, count in self._tasks.restarts.items():
             restarts.add_metric((name,), count)
         yield restarts
@@ -112,39 +115,31 @@ class _RoomCollector(Collector):
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        build = GaugeMetricFamily("streamer_build_info", "1, with the running version as a label.", labels=("version",))
+        build = GaugeMetricFamily("streamer_build_info", help_of("build_info"), labels=("version",))
         build.add_metric((__version__,), 1)
         yield build
         rooms = dict(self._rooms())
-        count = GaugeMetricFamily("streamer_rooms", "Rooms that are open: their broadcast runs.")
+        count = GaugeMetricFamily("streamer_rooms", help_of("rooms"))
         count.add_metric((), len(rooms))
         yield count
         per_room = {
-            name: GaugeMetricFamily(f"streamer_room_{name}", text, labels=("room",))
-            for name, text in (
-                ("up", "1 while the room's process answers, else 0."),
-                ("on_programme", "1 while the programme shows a source, 0 while it shows the slate."),
-                ("whep_viewers", "Lowest-latency viewers (WHEP) that are connected now."),
-                ("alarms", "Troubles that the room's process tells of now."),
-                ("shedding", "Renditions that run at a reduced rate or not at all."),
-            )
+            name: GaugeMetricFamily(f"streamer_room_{name}", help_of(f"room_{name}"), labels=("room",))
+            for name in ("up", "on_programme", "whep_viewers", "alarms", "shedding")
         }
         per_source = {
-            name: GaugeMetricFamily(f"streamer_source_{name}", text, labels=("room", "source", *extra))
-            for name, text, extra in (
-                ("up", "1 while packets of the source come, 0 after a second without.", ()),
-                ("round_trip_seconds", "Seconds from us to the publisher and back, by its RTCP reports.", ()),
-                ("bitrate_bits", "Bits per second that come in.", ("kind",)),
-                ("jitter_seconds", "Seconds by which packets come unevenly (RFC 3550, 6.4.1).", ("kind",)),
+            name: GaugeMetricFamily(
+                f"streamer_source_{name}", help_of(f"source_{name}"), labels=("room", "source", *extra)
+            )
+            for name, *extra in (
+                ("up",),
+                ("round_trip_seconds",),
+                ("bitrate_bits", "kind"),
+                ("jitter_seconds", "kind"),
             )
         }
-        packets = CounterMetricFamily(
-            "streamer_source_packets", "RTP packets of the source that came.", labels=("room", "source", "kind")
-        )
-        lost = CounterMetricFamily(
-            "streamer_source_packets_lost",
-            "RTP packets of the source that never came.",
-            labels=("room", "source", "kind"),
+        packets, lost = (
+            CounterMetricFamily(f"streamer_{name}", help_of(name), labels=("room", "source", "kind"))
+            for name in ("source_packets", "source_packets_lost")
         )
         counters: dict[str, CounterMetricFamily] = {}
         for room, link in rooms.items():
@@ -156,7 +151,7 @@ class _RoomCollector(Collector):
                 if family is None:
                     name = _metric_name(counter.removeprefix("room_"))
                     family = counters[counter] = CounterMetricFamily(
-                        f"streamer_room_{name}", help_of(f"room_{name.removesuffix('_total')}"), labels=("room",)
+                        f"streamer_room_{name}", help_of(f"room_{name}"), labels=("room",)
                     )
                 family.add_metric((room,), value)
             if status is None:
@@ -196,7 +191,7 @@ class _ValuesCollector(Collector):
             if not isinstance(value, int | float):
                 continue
             name = f"{self._prefix}_{_metric_name(field.name)}"
-            meaning = help_of(name.removeprefix("streamer_").removesuffix("_total"))
+            meaning = help_of(name)
             if not field.name.endswith("_total"):
                 gauge = GaugeMetricFamily(name, meaning)
                 gauge.add_metric((), value)
@@ -218,14 +213,23 @@ class _DiskCollector(Collector):
         disk = self._look()
         if disk is None:
             return
-        for name, text, value in (
-            ("free_bytes", "Bytes that are free for the data folder.", disk.free),
-            ("size_bytes", "Bytes of the file system that holds the data folder.", disk.size),
-            ("left_seconds", "The time until it is full, while the rooms that are open now go on.", disk.left_s),
-        ):
-            family = GaugeMetricFamily(f"streamer_disk_{name}", text)
-            family.add_metric((), value)
-            yield family
+        yield _gauge("streamer_disk_free_bytes", disk.free)
+        yield _gauge("streamer_disk_size_bytes", disk.size)
+        yield _gauge("streamer_disk_left_seconds", disk.left_s)
+
+
+class _MemoryCollector(Collector):
+    def __init__(self, look: Callable[[], Memory | None]) -> None:
+        self._look = look
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        memory = self._look()
+        if memory is not None:
+            yield _gauge("streamer_memory_available_bytes", memory.available)
+            yield _gauge("streamer_memory_size_bytes", memory.size)
 
 
 class _FunctionCollector(Collector):
@@ -233,10 +237,9 @@ class _FunctionCollector(Collector):
         self,
         kind: type[CounterMetricFamily | GaugeMetricFamily],
         name: str,
-        help_text: str,
         read: Callable[[], float | None],
     ) -> None:
-        self._kind, self._name, self._help, self._read = kind, name, help_text, read
+        self._kind, self._name, self._read = kind, name, read
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -244,9 +247,15 @@ class _FunctionCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         value = self._read()
         if value is not None:
-            family = self._kind(self._name, self._help)
+            family = self._kind(self._name, help_of(self._name))
             family.add_metric((), value)
             yield family
+
+
+def _gauge(name: str, value: float) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, help_of(name))
+    family.add_metric((), value)
+    return family
 
 
 def _metric_name(text: str) -> str:

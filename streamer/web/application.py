@@ -36,6 +36,7 @@ from streamer.audience.captioning import Captioning
 from streamer.audience.news import AudienceEvent
 from streamer.audience.service import Audience
 from streamer.backup.saving import backup_age_s
+from streamer.certificate import left_s
 from streamer.conference.alarm_words import words_of
 from streamer.conference.day import current, on_air_at
 from streamer.conference.grants import Action
@@ -57,7 +58,7 @@ from streamer.formats import erasures
 from streamer.notify.notifier import Notifier
 from streamer.observe import health
 from streamer.observe.disk import disk_check, disk_of
-from streamer.observe.metric_help import help_of
+from streamer.observe.memory import memory
 from streamer.observe.metrics import WebMetrics
 from streamer.planning.poll import SchedulePoller
 from streamer.planning.portraits import Portraits
@@ -364,22 +365,18 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
     metrics.watch_rooms(lambda: services.plane.rooms)
     metrics.watch_tasks(TASKS)
     metrics.watch_disk(lambda: disk_of(services.settings.data, len(services.plane.rooms)))
-    metrics.watch_gauge(
-        "streamer_backup_age_seconds",
-        "The time since the last backup that succeeded; missing before the first. More than a day and a half: look at "
-        "streamer-backup.service.",
-        partial(backup_age_s, services.settings.data),
-    )
+    metrics.watch_memory(memory)
+    metrics.watch_gauge("streamer_backup_age_seconds", partial(backup_age_s, services.settings.data))
+    if (served := services.settings.server.tls_cert) is not None:
+        metrics.watch_gauge("streamer_certificate_left_seconds", partial(left_s, served))
     metrics.watch_values("streamer_delivery", app[delivery.STATS])
     metrics.watch_values("streamer_connections", app[CONNECTIONS])
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
     metrics.watch_values("streamer_realtime", app[REALTIME].stats)
     metrics.watch_values("streamer_playback", services.playback.stats)
-    metrics.watch_counter(
-        "streamer_media_host_reconnects",
-        "Connections to the media host that were lost and made again.",
-        partial(getattr, services.plane, "host_reconnects"),
-    )
+    metrics.watch_values("streamer_notify", services.notifier.outbox.stats)
+    metrics.watch_gauge("streamer_media_host_up", partial(getattr, services.plane, "host_up"))
+    metrics.watch_counter("streamer_media_host_reconnects", partial(getattr, services.plane, "host_reconnects"))
     for name, limit in (
         ("publish", services.publish_attempts),
         ("play", services.play_attempts),
@@ -391,18 +388,12 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
         ("playback", services.playback_posts),
         ("wrong_hall_codes", services.hall_code_lookup.wrong),
     ):
-        metrics.watch_counter(
-            f"streamer_refused_{name}", help_of(f"refused_{name}"), partial(getattr, limit, "refused")
-        )
-    metrics.watch_counter(
-        "streamer_audience_faults",
-        "Failures inside the audience service that were tried again; each is in the log.",
-        lambda: services.audience.faults_total,
-    )
-    erasing = services.erasing
-    for name, what in (("director", services.director), ("archivist", services.archivist), ("erasing", erasing)):
-        metrics.watch_counter(
-            f"streamer_{name}_faults",
-            f"Failures inside the {name} that were tried again; each is in the log.",
-            partial(getattr, what, "faults"),
-        )
+        metrics.watch_counter(f"streamer_refused_{name}", partial(getattr, limit, "refused"))
+    metrics.watch_counter("streamer_audience_faults", lambda: services.audience.faults_total)
+    for name, what in (
+        ("director", services.director),
+        ("archivist", services.archivist),
+        ("erasing", services.erasing),
+        ("notifier", services.notifier),
+    ):
+        metrics.watch_counter(f"streamer_{name}_faults", partial(getattr, what, "faults"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import typer.main
 from aiohttp import web
@@ -21,10 +22,12 @@ import streamer
 from streamer import __version__
 from streamer.api.openapi import openapi_document
 from streamer.api.routes import ROUTES
+from streamer.backup.saving import LAST_FILE, LastBackup
 from streamer.cli.commands import app as command_line
 from streamer.conference.schedule import Schedule, ScheduleItem, ScheduleRoom
 from streamer.conference.sessions import Flag, Kind, Visibility
 from streamer.control.messages import RoomConfig, RoomStatus, SourceStatus, TrackStatus
+from streamer.observe.metric_help import HELP
 from streamer.schedules.c3voc import read_c3voc
 from streamer.schedules.frab import read_frab
 from streamer.schedules.ical import read_ical
@@ -35,6 +38,7 @@ from streamer.settings import Settings, load_settings
 from streamer.store.database import Database, database_url
 from streamer.supervision import TASKS
 from streamer.web.application import assemble
+from tests.fakes.certificates import write_certificate
 from tests.fakes.media_plane import FakePlane
 from tests.golden.filled import by_name
 from tests.golden.recorded import DATA, same_bytes, same_json
@@ -102,6 +106,11 @@ class Whole:
 @pytest.fixture
 async def whole(tmp_path: Path) -> AsyncIterator[Whole]:
     settings = load_settings(None, data=tmp_path)
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    write_certificate(certificate, key)
+    server = settings.server.model_copy(update={"tls_cert": certificate, "tls_key": key})
+    settings = settings.model_copy(update={"server": server})
+    (tmp_path / LAST_FILE).write_bytes(msgspec.json.encode(LastBackup(NOON_MS, "/backup", 1.0, 1)))
     database = Database(database_url("", settings.data))
     await database.start()
     plane = FakePlane()
@@ -132,6 +141,10 @@ async def test_metrics(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
         if found := re.match(r"(\w+)(?:{(.*)})? ", line):
             labels.setdefault(found[1], set()).update(re.findall(r'(\w+)="', found[2] or ""))
     kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    helped = dict(re.findall(r"^# HELP (\w+) (.*)$", text, re.MULTILINE))
+    for name in kinds:
+        if not name.endswith("_created"):
+            assert helped[name] == " ".join(HELP[name.removeprefix("streamer_").removesuffix("_total")])
     same_json("metrics.json", {"kinds": kinds, "labels": {name: sorted(one) for name, one in labels.items()}})
 
 

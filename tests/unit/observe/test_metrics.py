@@ -17,14 +17,18 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
+from streamer.certificate import left_s
 from streamer.control.messages import RoomConfig, RoomStatus, SourceStatus, TrackStatus
 from streamer.errors import Unavailable
 from streamer.observe import health
 from streamer.observe.disk import LEAST_BYTES, ROOM_BYTES_S, disk_check, disk_of
 from streamer.observe.logs import configure_logging
+from streamer.observe.memory import Memory, memory
 from streamer.observe.metric_help import HELP
 from streamer.observe.metrics import WebMetrics
-from streamer.settings import LogSettings
+from streamer.sections import LogSettings
+from streamer.settings import Settings
+from tests.fakes.certificates import write_certificate
 from tests.fakes.media_plane import FakeRoom
 
 
@@ -142,21 +146,51 @@ async def test_ready_tells_a_disk_that_gets_full_and_fails_on_a_full_one(
     assert found["streamer_disk_left_seconds", ()] == 60
 
 
-def test_each_metric_says_what_it_means() -> None:
-    """More than its name: each counter of rooms and of the web process is explained."""
+def recorded_metrics() -> set[str]:
+    """All that the program can tell: without ``streamer_``, ``_total``."""
     recorded = Path(__file__).parents[2] / "golden" / "data"
     kinds = json.loads((recorded / "metrics.json").read_text())["kinds"]
-    names = ("connections", "delivery", "replay", "playback", "realtime", "refused")
-    parts = tuple(f"streamer_{name}_" for name in names)
-    fields = {name.removeprefix("streamer_").removesuffix("_total") for name in kinds if name.startswith(parts)}
     counters = json.loads((recorded / "codes.json").read_text())["counters"]
-    rooms = {f"room_{name.removeprefix('room_').removesuffix('_total')}" for name in counters}
-    rooms -= {f"room_cut_{name}" for name in ("body", "headers", "idle", "slow")}
-    assert set(HELP) == fields | rooms
-    for name, text in HELP.items():
-        assert text.endswith("."), name
-        assert len(text.split()) >= 3, f"{name}: {text}"
-        assert len(set(re.findall(r"[a-z]+", text.lower())) - set(name.split("_"))) >= 2, f"{name} says its name"
+    # Counters with these names are connections'.
+    counters = {name.removeprefix("room_") for name in counters} - {
+        f"cut_{name}_total" for name in ("body", "headers", "idle", "slow")
+    }
+    names = {name.removeprefix("streamer_") for name in kinds if not name.endswith("_created")}
+    return {name.removesuffix("_total") for name in (*names, *(f"room_{counter}" for counter in counters))}
+
+
+def test_each_metric_says_what_it_means_and_what_to_do() -> None:
+    assert set(HELP) == recorded_metrics()
+    orders = ("Nothing to do", "Look", "Raise", "Compare", "Check", "Report", "Send", "Tell", "End", "Renew", "Call")
+    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
+    for name, (meaning, remedy) in HELP.items():
+        assert meaning.endswith("."), name
+        assert remedy.endswith("."), name
+        assert remedy.startswith((*orders, "Open")), f"{name}: {remedy}"
+        assert len(set(re.findall(r"[a-z]+", meaning.lower())) - set(name.split("_"))) >= 2, f"{name} says its name"
+        for section, setting in re.findall(r"\b([a-z]+)\.([a-z_]+)\b", f"{meaning} {remedy}"):
+            if section in sections:
+                assert setting in sections[section].model_fields, name  # type: ignore[union-attr]
+
+
+def test_memory_is_the_machines(tmp_path: Path) -> None:
+    found = memory()
+    assert found is not None
+    assert 0 < found.available <= found.size
+    (tmp_path / "meminfo").write_text("MemTotal: 2048 kB\nMemAvailable:  1024 kB\nHugePages_Total: 0\n")
+    assert memory(tmp_path / "meminfo") == Memory(1024 * 1024, 2048 * 1024)
+    assert memory(tmp_path / "none") is None
+    metrics = WebMetrics()
+    metrics.watch_memory(lambda: None)
+    assert samples(metrics) == {}
+
+
+def test_a_certificate_tells_when_it_ends(tmp_path: Path) -> None:
+    write_certificate(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    left = left_s(tmp_path / "certificate.pem")
+    assert left is not None
+    assert 3500 < left <= 3600
+    assert left_s(tmp_path / "key.pem") is None
 
 
 def test_logs_are_json_lines_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
