@@ -53,7 +53,7 @@ class Directives:
 
 def parse_directives(query: MultiMapping[str]) -> Directives:
     """Raises BadRequest ``bad_directive`` for values that are no numbers or come twice, and for a part without a
-    segment."""
+    segment. A cache in front keeps one playlist for each query that this accepts."""
     msn, part = _number(query, "_HLS_msn"), _number(query, "_HLS_part")
     if part is not None and msn is None:
         # 6.2.5.2: _HLS_part needs _HLS_msn; without it the server must answer 400.
@@ -61,7 +61,15 @@ def parse_directives(query: MultiMapping[str]) -> Directives:
     skips = query.getall("_HLS_skip", [])
     if len(skips) > 1 or any(value not in ("YES", "v2") for value in skips):
         raise _bad("_HLS_skip is YES or v2.")
-    return Directives(msn, part, skip=bool(skips), dvr=query.get("dvr") == "1")
+    return Directives(msn, part, skip=bool(skips), dvr=parse_dvr(query))
+
+
+def parse_dvr(query: MultiMapping[str]) -> bool:
+    """Whether the whole window is asked for. Raises BadRequest ``bad_directive`` if that is said twice."""
+    values = query.getall("dvr", [])
+    if len(values) > 1:
+        raise _bad("dvr is given once.")
+    return values == ["1"]
 
 
 def check_reachable(wanted: Directives, broadcast: Broadcast, output: OutputView, rendition: str) -> None:

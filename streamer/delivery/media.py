@@ -33,6 +33,7 @@ from streamer.delivery.hold import (
     check_reachable,
     hold_limit_s,
     parse_directives,
+    parse_dvr,
 )
 from streamer.delivery.parts import MediaBytes
 from streamer.delivery.rendering import Renderers
@@ -54,8 +55,11 @@ from streamer.settings import Settings
 
 ClientAddress = Callable[[web.BaseRequest], str]
 
-PLAYLIST_MAX_AGE_S = 1
-"""The age of a playlist that a cache may give to a plain reload: less than half a target duration."""
+PLAYLIST_CACHE = "max-age=1, s-maxage=1"
+"""For held playlists too: all who wait for a part get the same answer, and a cache in front asks once for them."""
+MEDIA_SHARED_S = 30
+"""A shared cache asks again after this time whether media are still listed: a window that is not kept is as short, and
+a cache that is told nothing gives up erased media by then."""
 INTERVAL_SLACK_TICKS = TICKS_PER_MS
 """Media times are whole milliseconds."""
 START_WAIT_S = 2.0
@@ -124,9 +128,9 @@ class LiveDelivery:
         broadcast = _broadcast(room)
         _output_name(request, room)
         self.stats.multivariant_total += 1
-        dvr = request.query.get("dvr") == "1"
+        dvr = parse_dvr(request.query)
         playlist = self._renderers_of(room_id, room).multivariant(broadcast, dvr=dvr)
-        return playlist_response(request, playlist, _cache_control(request, f"max-age={PLAYLIST_MAX_AGE_S}"))
+        return playlist_response(request, playlist, _cache_control(request, PLAYLIST_CACHE))
 
     async def playlist(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -155,10 +159,7 @@ class LiveDelivery:
         self.stats.renders_total += renderer.renders - renders
         self.stats.playlists_total += 1
         self.stats.playlists_delta_total += wanted.skip
-        # The answer to a blocking reload is the same for everybody who asks for that part, and stays useful for this
-        # long. A cache in front then asks once for a whole hall.
-        max_age = broadcast.target_duration_s if wanted.msn is not None else PLAYLIST_MAX_AGE_S
-        response = playlist_response(request, playlist, _cache_control(request, f"max-age={max_age}"))
+        response = playlist_response(request, playlist, _cache_control(request, PLAYLIST_CACHE))
         self.stats.not_modified_total += response.status == 304
         return response
 
@@ -349,7 +350,8 @@ class LiveDelivery:
     def _media_headers(self, request: web.Request, listed: _Listed, name: str) -> CIMultiDict[str]:
         content_type = VIDEO_TYPE if listed.track.rendition.kind == "video" else AUDIO_TYPE
         # The name is never used for other bytes, and is listed no longer than the DVR window.
-        cache_control = _cache_control(request, f"max-age={listed.broadcast.dvr_s}, immutable")
+        max_age = f"max-age={listed.broadcast.dvr_s}, s-maxage={MEDIA_SHARED_S}, immutable"
+        cache_control = _cache_control(request, max_age)
         etag = f'"{listed.interval.key}-{listed.track.rendition.name}-{name}"'
         return media_headers(content_type, cache_control, etag)
 

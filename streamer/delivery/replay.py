@@ -24,7 +24,7 @@ from streamer.delivery import captions
 from streamer.delivery.access import AccessKeys, MediaAccess
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import ACCESS, Holds
-from streamer.delivery.media import ClientAddress
+from streamer.delivery.media import MEDIA_SHARED_S, ClientAddress
 from streamer.delivery.parts import MediaBytes
 from streamer.delivery.replay_editions import OpenEdition
 from streamer.delivery.replay_playlists import REELS, multivariant
@@ -46,7 +46,7 @@ from streamer.settings import Settings
 MAX_OPEN = 24
 """Editions whose pieces are kept in memory: a few MB each."""
 MEDIA_MAX_AGE_S = 3600
-"""A cache may serve a replaced edition for this long."""
+"""A viewer's own cache may show a replaced edition for this long, a shared one for :data:`.media.MEDIA_SHARED_S`."""
 CAPTIONS_MAX_AGE_S = 10
 """They may still be corrected."""
 INDEX_MAX_AGE_S = 1
@@ -301,7 +301,7 @@ def may_watch(request: web.Request, state: ReplayState) -> bool:
 def cache_control(request: web.Request, state: ReplayState, max_age_s: int, *, immutable: bool = False) -> str:
     if "secret" in request.match_info or state.closed or not state.published:
         return PRIVATE
-    return f"public, max-age={max_age_s}{', immutable' if immutable else ''}"
+    return f"public, max-age={max_age_s}{f', s-maxage={MEDIA_SHARED_S}, immutable' if immutable else ''}"
 
 
 def _not_published() -> NotFound:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ class Served:
     room_dir: Path
     app: web.Application
     keys: FakeKeys
+    asked: list[web.BaseRequest]
+    """All requests but those for ``/livez``, oldest first."""
 
     def broadcast(self, **options: Any) -> FakeBroadcast:
         """A fake broadcast in the room, its bytes on disk and in memory."""
@@ -47,18 +49,34 @@ def client_address(request: web.BaseRequest) -> str:
 
 
 @asynccontextmanager
-async def serve(data: Path, *, captions: CaptionSource | None = None, **hls: Any) -> AsyncIterator[Served]:
+async def serve(
+    data: Path, *, captions: CaptionSource | None = None, port: int = 0, **hls: Any
+) -> AsyncIterator[Served]:
     settings = Settings.model_validate({"data": data, "hls": hls})
     link = on_air()
     plane = FakePlane(link)
-    app, keys = web.Application(), FakeKeys()
+    asked: list[web.BaseRequest] = []
+
+    @web.middleware
+    async def note(request: web.Request, handler: Callable[[web.Request], Awaitable[Any]]) -> web.StreamResponse:
+        if request.path != "/livez":
+            asked.append(request)
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    async def alive(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    app, keys = web.Application(middlewares=[note]), FakeKeys()
+    app.router.add_get("/livez", alive)
     routes.setup(app, plane, settings, client_address, keys, captions=captions)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     port = runner.addresses[0][1]
     try:
-        yield Served(f"http://127.0.0.1:{port}", link, plane, app[routes.STATS], settings.room_dir("salle"), app, keys)
+        url, room_dir = f"http://127.0.0.1:{port}", settings.room_dir("salle")
+        yield Served(url, link, plane, app[routes.STATS], room_dir, app, keys, asked)
     finally:
         await runner.cleanup()

@@ -1,4 +1,5 @@
-"""The real nginx with ``configs/nginx.conf``, in front of a server on the loopback: TLS and HTTP/2 for tests."""
+"""The real nginx with ``configs/nginx.conf`` or the edge's, in front of a server on the loopback: TLS and HTTP/2 for
+tests."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs" / "nginx.conf"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 def nginx_program() -> str | None:
@@ -17,14 +18,30 @@ def nginx_program() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
 
 
-def nginx_config(folder: Path, *, upstream: int, port: int, certificate: Path, key: Path, name: str) -> Path:
+def nginx_config(
+    folder: Path,
+    *,
+    upstream: int,
+    port: int,
+    certificate: Path,
+    key: Path,
+    name: str,
+    cache: int | None = None,
+    from_cache: int | None = None,
+) -> Path:
     """Our configuration with its addresses and files replaced, whole enough for a process of its own.
 
-    Only the TLS server is kept; it listens on 127.0.0.1.
+    The server that redirects to TLS is left out; the others listen on 127.0.0.1. With ``cache``, the port of Varnish,
+    it is the edge's, which takes Varnish's requests at ``from_cache``.
     """
-    text = CONFIG.read_text("utf-8")
+    text = (CONFIGS / ("nginx.conf" if cache is None else "edge/nginx.conf")).read_text("utf-8")
     text = text.replace("127.0.0.1:8080", f"127.0.0.1:{upstream}").replace("stream.example.org", name)
-    text = text.replace("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;").replace("listen [::]:443 ssl;", "")
+    text = text.replace("origin.example.org:443", f"127.0.0.1:{upstream}").replace(
+        "https://streamer_origin", "http://streamer_origin"
+    )
+    text = text.replace("127.0.0.1:6081", f"127.0.0.1:{cache}").replace("127.0.0.1:6083", f"127.0.0.1:{from_cache}")
+    text = re.sub(r"listen 443 (ssl|quic)", rf"listen 127.0.0.1:{port} \1", text)
+    text = re.sub(r"listen \[::\]:443 .*;", "", text)
     text = re.sub(r"server \{\s+listen 80;.*?\n\}\n", "", text, flags=re.DOTALL)
     text = re.sub(r"ssl_certificate .*;", f"ssl_certificate {certificate};", text)
     text = re.sub(r"ssl_certificate_key .*;", f"ssl_certificate_key {key};", text)

@@ -219,6 +219,9 @@ async def test_the_front_proxy_speaks_http2_keeps_media_and_passes_on_what_is_he
 
     async def media(request: web.Request) -> web.Response:
         asked.append(request.path)
+        # A location that sets one header of its own would lose these.
+        assert request.headers["X-Forwarded-For"] == "127.0.0.1"
+        assert request.headers["Host"] == f"{NAME}:{port}"
         return web.Response(body=b"x" * 100_000, headers={"Cache-Control": "public, max-age=7200, immutable"})
 
     async def metrics(request: web.Request) -> web.Response:

@@ -42,7 +42,7 @@ async def test_a_blocking_reload_is_answered_by_the_part_it_asked_for(served: Se
     status, text, cache = await asyncio.wait_for(waiting, 2)
     assert status == 200
     assert parse_media(text).edge == (3, 1)
-    assert cache == "public, max-age=3"
+    assert cache == "public, max-age=1, s-maxage=1"
     assert served.stats.held_now == 0
     assert served.link.subscribers == 0
 
@@ -189,7 +189,7 @@ async def test_a_playlist_without_a_whole_segment_is_held_until_it_has_one(serve
     status, text, cache = await asyncio.wait_for(waiting, 2)
     assert status == 200
     assert parse_media(text).segments[0].complete
-    assert cache == "public, max-age=1", "its address is that of every plain reload"
+    assert cache == "public, max-age=1, s-maxage=1", "its address is that of every plain reload"
 
 
 async def test_a_rendition_of_a_broadcast_that_has_just_opened_is_held_not_refused(

@@ -272,7 +272,7 @@ async def test_answers_for_caches_and_ranges(on: Replays) -> None:
         async with on.http.get(address, headers={"Range": "bytes=10-19"}) as r:
             assert (r.status, await r.read()) == (206, whole[10:20])
             etag = r.headers["ETag"]
-            assert r.headers["Cache-Control"] == "public, max-age=3600, immutable"
+            assert r.headers["Cache-Control"] == "public, max-age=3600, s-maxage=30, immutable"
         async with on.http.get(address, headers={"If-None-Match": etag}) as r:
             assert r.status == 304
         async with on.http.head(address) as r:

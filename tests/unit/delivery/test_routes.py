@@ -51,7 +51,7 @@ async def test_parts_joined_are_the_segment(served: Served, http: ClientSession)
             async with http.get(served.media(fake, f"{rendition}/1.{index}.m4s")) as r:
                 assert r.status == 200
                 assert r.headers["Content-Type"] == content_type
-                assert r.headers["Cache-Control"] == "public, max-age=7200, immutable"
+                assert r.headers["Cache-Control"] == "public, max-age=7200, s-maxage=30, immutable"
                 parts.append(await r.read())
             index += 1
         async with http.get(served.media(fake, f"{rendition}/1.m4s")) as r:

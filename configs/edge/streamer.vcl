@@ -1,0 +1,132 @@
+# Varnish 7 on an edge: public playlists, held ones included, and public media are asked for once for all viewers.
+#
+# Copy to /etc/varnish/streamer.vcl. nginx (nginx.conf beside this file) stands before it, and between it and the
+# origin. README.md beside this file has the steps.
+
+vcl 4.1;
+
+import std;
+
+backend origin {
+    .host = "127.0.0.1";
+    .port = "6083";
+    .connect_timeout = 1s;
+    # The origin answers a held request within three target durations.
+    .first_byte_timeout = 15s;
+    .between_bytes_timeout = 5s;
+    # Two failures in a row are at most 4.6 s: then nothing that was erased meanwhile may be served any more.
+    .probe = {
+        .url = "/livez";
+        .interval = 0.7s;
+        .timeout = 1.6s;
+        .window = 4;
+        .threshold = 3;
+        .initial = 2;
+    }
+}
+
+sub vcl_recv {
+    # Varnish has added nginx's address; the origin reads this list from the right.
+    set req.http.X-Forwarded-For = regsub(req.http.X-Forwarded-For, ",[^,]*$", "");
+
+    if (req.url ~ "^/(live|replay)/" && !std.healthy(req.backend_hint)) {
+        return (synth(503, "origin_unreachable"));
+    }
+    # Closed sessions ("~"), downloads, and everything that is spelt unusually pass: nothing of it is kept, so that
+    # whatever is kept can be named, and banned.
+    if ((req.method != "GET" && req.method != "HEAD")
+        || req.url !~ "^/(live|replay|assets)(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+(\?.*)?$"
+        || req.url ~ "^[^?]*/download\.mp4") {
+        return (pass);
+    }
+    unset req.http.Cookie;
+    unset req.http.Authorization;
+    call canonical_query;
+    return (hash);
+}
+
+# One spelling for each playlist that there is: dvr, _HLS_msn, _HLS_part, _HLS_skip, in this order. Others are dropped.
+sub canonical_query {
+    if (req.url ~ "\?" && req.url ~ "^[^?]*\.m3u8\?") {
+        set req.http.X-Query = regsub(req.url, "^[^?]*\?", "&");
+        if (req.http.X-Query ~ "&(dvr|_HLS_msn|_HLS_part|_HLS_skip)(=[^&]*)?(&.*)?&\1(=|&|$)"
+            || req.http.X-Query ~ "&(_HLS_msn|_HLS_part)(&|$|=(?![0-9]{1,15}(&|$)))"
+            || req.http.X-Query ~ "&_HLS_skip(&|$|=(?!(YES|v2)(&|$)))") {
+            return (synth(400, "bad_directive"));
+        }
+        set req.url = regsub(req.url, "\?.*", "?");
+        if (req.http.X-Query ~ "&dvr=1(&|$)") {
+            set req.url = req.url + "&dvr=1";
+        }
+        if (req.http.X-Query ~ "&_HLS_msn=") {
+            set req.url = req.url + regsub(req.http.X-Query, "^.*(&_HLS_msn=)0*([0-9]+).*$", "\1\2");
+        }
+        if (req.http.X-Query ~ "&_HLS_part=") {
+            set req.url = req.url + regsub(req.http.X-Query, "^.*(&_HLS_part=)0*([0-9]+).*$", "\1\2");
+        }
+        if (req.http.X-Query ~ "&_HLS_skip=") {
+            set req.url = req.url + regsub(req.http.X-Query, "^.*(&_HLS_skip=[A-Za-z0-9]+).*$", "\1");
+        }
+        unset req.http.X-Query;
+        set req.url = regsub(regsub(req.url, "\?&", "?"), "\?$", "");
+    } else {
+        set req.url = regsub(req.url, "\?.*", "");
+    }
+}
+
+# Whatever name a viewer uses, the content is the same.
+sub vcl_hash {
+    hash_data(req.url);
+    return (lookup);
+}
+
+sub vcl_backend_response {
+    if (bereq.uncacheable) {
+        return (deliver);
+    }
+    set beresp.grace = 0s;
+    unset beresp.http.Set-Cookie;
+    if (beresp.status == 200 && beresp.http.Cache-Control !~ "(?i)no-cache|no-store|private" && beresp.ttl > 0s) {
+        if (bereq.url ~ "\.(m4s|mp4)$") {
+            # An old one is asked for with its ETag, and need not come again with its bytes.
+            set beresp.keep = 1h;
+        }
+        return (deliver);
+    }
+    if (beresp.status == 400 || beresp.status == 404 || beresp.status == 410 || beresp.status == 503) {
+        # For those who wait for this answer, and for nobody later: a part that never comes is no rush on the origin.
+        set beresp.ttl = 0.05s;
+        return (deliver);
+    }
+    set beresp.uncacheable = true;
+    set beresp.ttl = 1s;
+    return (deliver);
+}
+
+sub vcl_deliver {
+    unset resp.http.X-Varnish;
+    unset resp.http.Via;
+}
+
+sub vcl_synth {
+    set resp.http.Content-Type = "application/json; charset=utf-8";
+    set resp.http.Cache-Control = "no-store";
+    set resp.http.Access-Control-Allow-Origin = "*";
+    if (resp.reason == "bad_directive") {
+        set resp.body = """{"error": {"code": "bad_directive", "message": "A directive comes twice or is none."}}""";
+    } else {
+        set resp.http.Retry-After = "1";
+        set resp.body = """{"error": {"code": "origin_unreachable", "message": "The server cannot be reached."}}""";
+    }
+    return (deliver);
+}
+
+sub vcl_backend_error {
+    set beresp.http.Content-Type = "application/json; charset=utf-8";
+    set beresp.http.Cache-Control = "no-store";
+    set beresp.http.Access-Control-Allow-Origin = "*";
+    set beresp.http.Retry-After = "1";
+    set beresp.body = """{"error": {"code": "origin_unreachable", "message": "The server cannot be reached."}}""";
+    set beresp.ttl = 0.05s;
+    return (deliver);
+}

@@ -1,0 +1,36 @@
+"""The real Varnish with ``configs/edge/streamer.vcl``, in front of a server on the loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+EDGE = Path(__file__).resolve().parents[2] / "configs" / "edge"
+
+
+def varnish_program() -> str | None:
+    """Debian puts it where users' PATH does not look."""
+    return shutil.which("varnishd") or shutil.which("varnishd", path="/usr/sbin:/sbin")
+
+
+@contextlib.contextmanager
+def varnish(folder: Path, *, port: int, origin: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it until the end of the block; ``origin``: the port that it asks. The caller waits for its port."""
+    program = varnish_program()
+    assert program is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "streamer.vcl"
+    config.write_text((EDGE / "streamer.vcl").read_text("utf-8").replace('"6083"', f'"{origin}"'))
+    options = re.findall(r"-p \S+", (EDGE / "varnish.conf").read_text("utf-8"))
+    command = [program, "-F", "-j", "none", "-n", str(folder / "work"), "-a", f"127.0.0.1:{port}", "-f", str(config)]
+    command += ["-s", "malloc,64m", *" ".join(options).split()]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(10)

@@ -1,0 +1,200 @@
+"""The edge's own configuration, with the real nginx and Varnish before the real delivery: what viewers cost the origin,
+and what is never kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, TCPConnector
+from yarl import URL
+
+from tests.fakes.certificates import write_certificate
+from tests.fakes.delivery_server import Served, serve
+from tests.fakes.nginx import nginx, nginx_config, nginx_program
+from tests.fakes.running import free_port
+from tests.fakes.varnish import varnish, varnish_program
+from tests.fakes.waiting import until, until_answered
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        nginx_program() is None or varnish_program() is None, reason="nginx or varnish is not installed"
+    ),
+]
+
+FOLLOWERS = 200
+NAME = "salle.example"
+
+
+@dataclass(frozen=True)
+class Edge:
+    origin: int
+    cache: str
+    url: str
+    tls: ssl.SSLContext
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    folder: Path = tmp_path_factory.mktemp("edge")
+    # Workers of a root-run nginx give up their rights and must still reach their folder.
+    for path in (folder, folder.parent, folder.parent.parent):
+        path.chmod(0o755)
+    origin, port, cache, from_cache = (free_port() for _ in range(4))
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    write_certificate(certificate, key, names=(NAME,))
+    config = nginx_config(
+        folder,
+        upstream=origin,
+        port=port,
+        certificate=certificate,
+        key=key,
+        name=NAME,
+        cache=cache,
+        from_cache=from_cache,
+    )
+    with nginx(config), varnish(folder / "varnish", port=cache, origin=from_cache):
+        tls = ssl.create_default_context(cafile=str(certificate))
+        yield Edge(origin, f"http://127.0.0.1:{cache}", f"https://127.0.0.1:{port}", tls)
+
+
+@pytest.fixture
+async def served(edge: Edge, tmp_path: Path) -> AsyncIterator[Served]:
+    async with serve(tmp_path, port=edge.origin) as server:
+        yield server
+
+
+@pytest.fixture
+async def viewers(edge: Edge, served: Served) -> AsyncIterator[ClientSession]:
+    """Of the cache, once it knows that its origin lives."""
+    async with ClientSession(edge.cache, connector=TCPConnector(limit=0)) as session:
+
+        async def up() -> bool:
+            with contextlib.suppress(OSError):
+                async with session.get("/live/nowhere/index.m3u8") as response:
+                    return response.status == 404
+            return False
+
+        await until_answered(up)
+        served.asked.clear()
+        yield session
+
+
+def asked(served: Served, path: str = "/live/") -> list[str]:
+    return [request.path_qs for request in served.asked if request.path.startswith(path)]
+
+
+async def test_all_who_wait_for_a_part_cost_the_origin_one_request(served: Served, viewers: ClientSession) -> None:
+    fake = served.broadcast(id="held").open()
+    fake.segments(3)
+    fake.begin()
+    video = fake.renditions[0]
+
+    async def follow(query: str, **headers: str) -> tuple[int, bytes, str]:
+        async with viewers.get(served.playlist(fake, query=query), headers=headers) as response:
+            return response.status, await response.read(), response.headers["Age"]
+
+    spelt = ("?_HLS_msn=3&_HLS_part=0", "?_HLS_part=00&utm_source=x&_HLS_msn=03", "?_HLS_msn=3&dvr=0&_HLS_part=0&sid=7")
+    waiting = [
+        asyncio.create_task(
+            follow(
+                spelt[n % 3],
+                Cookie=f"login={n}",
+                Authorization="Bearer x",
+                **{"Accept-Encoding": ("br", "gzip, zstd")[n % 2]},
+            )
+        )
+        for n in range(FOLLOWERS)
+    ]
+    part = asyncio.create_task(viewers.get(served.media(fake, "v720/3.0.m4s")))
+    await until(lambda: served.stats.held_now == 2)
+    whole = await follow("")
+    assert not any(task.done() for task in waiting)
+    fake.part(video, 0, 30_000)
+    answers = set(await asyncio.gather(*waiting))
+    assert len(answers) == 1, "one answer for all"
+    status, body, age = answers.pop()
+    assert (status, age) == (200, "0")
+    assert b"3.0.m4s" in body
+    assert b"3.0.m4s" not in whole[1].partition(b"EXT-X-PRELOAD")[0]
+    assert await (await part).read() == fake.data["v720", 3, 0]
+    assert asked(served, "/live/salle/held/") == [
+        "/live/salle/held/v720.m3u8?_HLS_msn=3&_HLS_part=0",
+        served.media(fake, "v720/3.0.m4s"),
+        "/live/salle/held/v720.m3u8",
+    ]
+    for request in served.asked:
+        assert not {"Cookie", "Authorization"} & set(request.headers)
+        assert request.headers.get("Accept-Encoding", "gzip") == "gzip"
+
+
+async def test_a_query_has_one_spelling_and_says_nothing_twice(served: Served, viewers: ClientSession) -> None:
+    fake = served.broadcast(id="query").open()
+    fake.segments(8)
+    asked_for = {
+        "?_HLS_skip=v2&foo=1&dvr=1&_HLS_part=0&_HLS_msn=4": "?dvr=1&_HLS_msn=4&_HLS_part=0&_HLS_skip=v2",
+        "?dvr=2": "",
+        "?x_HLS_msn=9&": "",
+        "?_HLS_msn=0": "?_HLS_msn=0",
+    }
+    for query, canonical in asked_for.items():
+        served.asked.clear()
+        async with viewers.get(served.playlist(fake, query=query)) as response:
+            assert response.status == 200
+        assert asked(served) in ([f"/live/salle/query/v720.m3u8{canonical}"], []), query
+    served.asked.clear()
+    twice = (
+        "?dvr=1&dvr=1",
+        "?_HLS_msn=4&a&_HLS_msn=5",
+        "?_HLS_msn=4&_HLS_part=0&_HLS_part=0",
+        "?_HLS_skip=v2&_HLS_skip=v2",
+    )
+    for query in (*twice, "?_HLS_msn=x", "?_HLS_msn", "?_HLS_skip=no", "?_HLS_part=1"):
+        for session in (viewers, ClientSession(served.url)):
+            async with session.get(served.playlist(fake, query=query)) as response:
+                assert response.status == 400, query
+                assert (await response.json())["error"]["code"] == "bad_directive"
+                assert response.headers["Cache-Control"] == "no-store"
+            if session is not viewers:
+                await session.close()
+
+
+async def test_what_is_private_and_what_failed_is_not_kept(edge: Edge, served: Served, viewers: ClientSession) -> None:
+    fake = served.broadcast(id="failed").open()
+    fake.segments(3)
+    later = served.media(fake, "v720/3.m4s")
+    async with viewers.get(later) as response:
+        assert response.status == 404
+    fake.segments(1)
+
+    async def there() -> bool:
+        async with viewers.get(later) as response:
+            return response.status == 200
+
+    async with asyncio.timeout(1):
+        await until_answered(there)
+    served.asked.clear()
+    async with viewers.get(later, headers={"Range": "bytes=2-5"}) as response:
+        assert (response.status, await response.read()) == (206, fake.segment_bytes("v720", 3)[2:6])
+    assert asked(served) == [], "kept as a whole"
+    paths = ("/live/salle/~key/index.m3u8", "/live/%73alle/index.m3u8", "/replay/a/b/download.mp4", "/api/v1/rooms")
+    for path in paths:
+        for _ in range(2):
+            async with viewers.get(URL(edge.cache + path, encoded=True), headers={"Cookie": "login=1"}) as response:
+                await response.read()
+    assert [request.headers["Cookie"] for request in served.asked] == ["login=1"] * (2 * len(paths))
+    # All the way: TLS, the cache, and back through nginx; the origin learns the client's address.
+    served.asked.clear()
+    async with ClientSession(edge.url, connector=TCPConnector(ssl=edge.tls)) as session:
+        forged = {"X-Forwarded-For": "203.0.113.9"}
+        async with session.get(served.playlist(fake, query="?_HLS_msn=2"), headers=forged, server_hostname=NAME) as r:
+            assert (r.status, r.headers["Cache-Control"]) == (200, "public, max-age=1, s-maxage=1")
+        async with session.get("/live/salle/~key/index.m3u8", headers=forged, server_hostname=NAME) as r:
+            assert r.status == 404
+    assert [request.headers["X-Forwarded-For"] for request in served.asked] == ["127.0.0.1"] * 2
