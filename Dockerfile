@@ -32,6 +32,10 @@ FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9
 LABEL org.opencontainers.image.title="Streamer" \
       org.opencontainers.image.description="Self-hosted live broadcasting for public venues" \
       org.opencontainers.image.licenses="AGPL-3.0-or-later"
+# pg_dump and pg_restore: "streamer backup" calls them where the data is in PostgreSQL (17, as in Debian 13).
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends postgresql-client \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/streamer --create-home --shell /usr/sbin/nologin streamer
 COPY --from=program /opt/streamer /opt/streamer
 COPY --from=pages /src/web/dist /usr/share/streamer/pages

@@ -90,6 +90,7 @@ setup_system() {
     fi
     command -v ntfy >/dev/null 2>&1 || wanted="$wanted ntfy"
     command -v promtool >/dev/null 2>&1 || wanted="$wanted prometheus"
+    command -v docker-compose >/dev/null 2>&1 || wanted="$wanted docker-compose"
     # Recorded voices and music, for the tests that put faults into sound.
     for package in core-sounds-en-g722 core-sounds-es-g722 core-sounds-fr-g722 core-sounds-it-g722 core-sounds-ru-g722 \
         prompt-de prompt-es-co prompt-fr-armelle prompt-it-menardi-wav moh-opsound-wav; do

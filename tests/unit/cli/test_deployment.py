@@ -11,10 +11,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from aiohttp import web
 
 from streamer.cli import units
@@ -26,6 +28,18 @@ from tests.fakes.nginx import nginx, nginx_config, nginx_program
 
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "salle.example"
+COMPOSE = "configs/compose.yaml"
+ON_TOP = ("configs/compose.postgres.yaml", "configs/observe/compose.yaml")
+RECIPES = ((COMPOSE,), (COMPOSE, ON_TOP[0]), (COMPOSE, ON_TOP[1]), (COMPOSE, *ON_TOP))
+ASKED = {
+    "DOMAIN": "a.example",
+    "ANNOUNCE": "203.0.113.1",
+    "POSTGRES_PASSWORD": "letters",
+    "GRAFANA_PASSWORD": "letters",
+    "PAGE_URL": "https://a.example/page",
+    "TICKET_URL": "https://a.example/ticket",
+}
+"""What the files ask the operator for."""
 
 HTTP2_CLIENT = """
 const [origin, path, certificate] = process.argv.slice(1)
@@ -55,7 +69,7 @@ def _free_port() -> int:
         return port
 
 
-@pytest.mark.parametrize("file", ["Dockerfile", "configs/compose.yaml"])
+@pytest.mark.parametrize("file", ["Dockerfile", COMPOSE, *ON_TOP])
 def test_every_setting_that_a_container_is_given_exists(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / file).read_text("utf-8")
     found: Mapping[str, str] = dict(re.findall(r"(STREAMER_[A-Z_]+)(?:=|: *)['\"]?(.*?)['\"]?(?: \\)?$", text, re.M))
@@ -63,13 +77,13 @@ def test_every_setting_that_a_container_is_given_exists(file: str, monkeypatch: 
     for name, value in found.items():
         if name == "STREAMER_ADMIN_TOKEN":
             continue
-        value = re.sub(r"\$\{ANNOUNCE[^}]*\}", "203.0.113.1", re.sub(r"\$\{DOMAIN[^}]*\}", "a.example", value))
+        value = re.sub(r"\$\{([A-Z_]+)[^}]*\}", lambda name: ASKED[name[1]], value)
         monkeypatch.setenv(name, value)
     settings = load_settings()
     for name in set(found) - {"STREAMER_ADMIN_TOKEN", "STREAMER_DATA", "STREAMER_WEB_DIST"}:
         section, _, key = name.removeprefix("STREAMER_").lower().partition("__")
         assert key in type(getattr(settings, section)).model_fields, name
-    if "compose" in file:
+    if file == COMPOSE:
         assert settings.ice.announce_addresses == ("203.0.113.1",)
         assert len(settings.ice.announce_addresses) == len(settings.ice.host_addresses)
         published = (
@@ -90,15 +104,93 @@ def test_every_image_is_pinned_by_its_digest() -> None:
     images = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.M)
     images += [
         image
-        for image in re.findall(r"^\s+image: (\S+)$", (ROOT / "configs/compose.yaml").read_text("utf-8"), re.M)
+        for text in ((ROOT / file).read_text("utf-8") for file in (COMPOSE, *ON_TOP))
+        for image in re.findall(r"^\s+image: (\S+)$", text, re.M)
         if image != "streamer"  # built from the Dockerfile
     ]
-    assert len(images) == 4
+    assert len(images) == 8
     for image in images:
-        assert re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
+        assert re.fullmatch(r"[a-z/]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
     pythons = {image for image in images if image.startswith("python:")}
     assert len(pythons) == 1, "what is built with one runs in the same"
     assert "# syntax=" not in (ROOT / "Dockerfile").read_text("utf-8"), "that is an image too"
+
+
+def _services(recipe: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Each service, as each file of a recipe describes it."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for file in recipe:
+        for name, service in yaml.safe_load((ROOT / file).read_text("utf-8"))["services"].items():
+            found.setdefault(name, []).append(service)
+    return found
+
+
+def test_the_files_of_containers_fit_together() -> None:
+    volumes: set[str] = set()
+    secrets: set[str] = set()
+    for file in (COMPOSE, *ON_TOP):
+        text = (ROOT / file).read_text("utf-8")
+        whole = yaml.safe_load(text)
+        volumes |= set(whole["volumes"])
+        secrets |= set(whole.get("secrets", ()))
+        assert set(re.findall(r"\$\{([A-Z_]+)", text)) <= {*ASKED, "STREAMER_ADMIN_TOKEN"}
+        head = text.partition("services:")[0]
+        for name in re.findall(r"\$\{([A-Z_]+):\?", text):
+            assert name in head, "its first lines say how it is called"
+        named = re.findall(r"-f (\S+)", head)
+        assert named in ([], [COMPOSE, file], [COMPOSE, COMPOSE]), file
+    services = _services((COMPOSE, *ON_TOP))
+    addresses = [
+        one["networks"]["inside"]["ipv4_address"] for parts in services.values() for one in parts if _placed(one)
+    ]
+    assert len(addresses) == len(set(addresses)) == 2
+    for name, parts in services.items():
+        assert sum("image" in one for one in parts) == 1, "the other files only add to it"
+        for one in parts:
+            for mount in one.get("volumes", ()):
+                source = mount.partition(":")[0]
+                there = (ROOT / "configs" / source).exists() if source.startswith(".") else source in volumes
+                assert there, f"{name}: {mount}"
+            assert set(one.get("secrets", ())) <= secrets
+            assert set(one.get("depends_on", ())) <= set(services)
+            assert one.get("security_opt", ["no-new-privileges:true"]) == ["no-new-privileges:true"]
+    streamer_port = re.search(r"^EXPOSE (\d+)/tcp$", (ROOT / "Dockerfile").read_text("utf-8"), re.M)
+    assert streamer_port is not None
+    monitoring = (ROOT / "configs/observe/prometheus.yml").read_text("utf-8")
+    targets = re.findall(r"targets: \[([a-z]+):(\d+)\]", monitoring)
+    assert targets == [("streamer", streamer_port[1]), ("alertmanager", "9093")]
+    assert {name for name, _ in targets} <= set(services)
+    told = re.findall(r"url_file: /run/secrets/(\w+)", (ROOT / "configs/observe/alertmanager.yml").read_text("utf-8"))
+    assert set(told) == secrets
+    (seen,) = (one["environment"] for one in services["streamer"] if "STREAMER_METRICS__NETWORKS" in one["environment"])
+    assert json.loads(seen["STREAMER_METRICS__NETWORKS"]) == [
+        services["prometheus"][0]["networks"]["inside"]["ipv4_address"]
+    ]
+
+
+def _placed(service: dict[str, Any]) -> bool:
+    return isinstance(service.get("networks"), dict)
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="optional: docker-compose is not installed")
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: str(len(recipe)))
+def test_compose_understands_each_recipe(recipe: Sequence[str]) -> None:
+    files = [word for file in recipe for word in ("-f", str(ROOT / file))]
+    command = ["docker-compose", *files, "config", "--format", "json"]
+    done = subprocess.run(command, env={**os.environ, **ASKED}, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    made = json.loads(done.stdout)
+    assert set(made["services"]) == set(_services(recipe))
+    for service in made["services"].values():
+        for mount in service.get("volumes", ()):
+            assert mount["type"] != "bind" or Path(mount["source"]).exists(), "paths begin at the first file's"
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_prometheus_understands_its_settings() -> None:
+    config = ROOT / "configs/observe/prometheus.yml"
+    done = subprocess.run(["promtool", "check", "config", str(config)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_bill_of_materials_names_each_locked_package(tmp_path: Path) -> None:
