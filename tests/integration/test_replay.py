@@ -124,7 +124,7 @@ async def test_watched_from_the_start_and_complete_at_the_end(server: Running) -
     assert off
     # The first difference of the camera's clocks is taken out of the sound by a few ms a second: it gets no worse.
     assert off[-1] < max(45, off[0] - len(off)), off
-    assert max(off) < 120, off
+    assert max(off) < 250, off
 
     recording = await server.api("GET", f"/recordings/{session['id']}")
     assert recording["published"]
