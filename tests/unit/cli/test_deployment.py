@@ -29,8 +29,10 @@ from tests.fakes.nginx import nginx, nginx_config, nginx_program
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "salle.example"
 COMPOSE = "configs/compose.yaml"
-ON_TOP = ("configs/compose.postgres.yaml", "configs/observe/compose.yaml")
-RECIPES = ((COMPOSE,), (COMPOSE, ON_TOP[0]), (COMPOSE, ON_TOP[1]), (COMPOSE, *ON_TOP))
+ON_TOP = ("configs/compose.postgres.yaml", "configs/observe/compose.yaml", "configs/edge/origin.compose.yaml")
+"""Each is laid over the first one, alone or with the others."""
+EDGE = "configs/edge/compose.yaml"
+RECIPES = ((COMPOSE,), *((COMPOSE, one) for one in ON_TOP), (COMPOSE, *ON_TOP), (EDGE,))
 ASKED = {
     "DOMAIN": "a.example",
     "ANNOUNCE": "203.0.113.1",
@@ -38,6 +40,10 @@ ASKED = {
     "GRAFANA_PASSWORD": "letters",
     "PAGE_URL": "https://a.example/page",
     "TICKET_URL": "https://a.example/ticket",
+    "PUBLIC": "b.example",
+    "ORIGIN": "a.example",
+    "EDGE_1": "192.0.2.1",
+    "EDGE_2": "192.0.2.2",
 }
 """What the files ask the operator for."""
 
@@ -77,7 +83,7 @@ def test_every_setting_that_a_container_is_given_exists(file: str, monkeypatch: 
     for name, value in found.items():
         if name == "STREAMER_ADMIN_TOKEN":
             continue
-        value = re.sub(r"\$\{([A-Z_]+)[^}]*\}", lambda name: ASKED[name[1]], value)
+        value = re.sub(r"\$\{([A-Z_0-9]+)[^}]*\}", lambda name: ASKED[name[1]], value)
         monkeypatch.setenv(name, value)
     settings = load_settings()
     for name in set(found) - {"STREAMER_ADMIN_TOKEN", "STREAMER_DATA", "STREAMER_WEB_DIST"}:
@@ -96,19 +102,21 @@ def test_no_proxy_that_is_shipped_hands_on_the_metrics() -> None:
     compose = (ROOT / "configs/compose.yaml").read_text("utf-8")
     assert "./Caddyfile:/etc/caddy/Caddyfile" in compose
     assert "command:" not in compose.partition("  proxy:")[2]
-    assert "respond /metrics 404" in (ROOT / "configs/Caddyfile").read_text("utf-8")
+    for caddy in ("configs/Caddyfile", "configs/edge/Caddyfile"):
+        assert "respond /metrics 404" in (ROOT / caddy).read_text("utf-8")
     assert re.search(r"location = /metrics \{\s+return 404;", (ROOT / "configs/nginx.conf").read_text("utf-8"))
 
 
 def test_every_image_is_pinned_by_its_digest() -> None:
-    images = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.M)
+    made = (ROOT / "Dockerfile", ROOT / "configs/edge/Dockerfile")
+    images = [image for file in made for image in re.findall(r"^FROM (\S+)", file.read_text("utf-8"), re.M)]
     images += [
         image
-        for text in ((ROOT / file).read_text("utf-8") for file in (COMPOSE, *ON_TOP))
+        for text in ((ROOT / file).read_text("utf-8") for file in (COMPOSE, *ON_TOP, EDGE))
         for image in re.findall(r"^\s+image: (\S+)$", text, re.M)
-        if image != "streamer"  # built from the Dockerfile
+        if image not in ("streamer", "streamer-edge")  # made here
     ]
-    assert len(images) == 8
+    assert len(images) == 9
     for image in images:
         assert re.fullmatch(r"[a-z/]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
     pythons = {image for image in images if image.startswith("python:")}
@@ -125,17 +133,33 @@ def _services(recipe: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def test_an_edge_in_containers_is_the_edge_of_debian() -> None:
+    (cache,), (proxy,) = _services((EDGE,)).values()
+    unit = (ROOT / "configs/edge/varnish.conf").read_text("utf-8").replace("\\\n", " ")
+    (started,) = re.findall(r"^ExecStart=/usr/sbin/(.+)$", unit, re.M)
+    assert cache["command"] == started.split()
+    assert cache["image"] == proxy["image"]
+    assert cache["network_mode"] == proxy["network_mode"] == "host"
+    made = (ROOT / "configs/edge/Dockerfile").read_text("utf-8")
+    arguments = set(cache["build"]["args"])
+    assert set(re.findall(r"/\$([A-Z]+)/g", made)) == set(re.findall(r"^ARG (.+)$", made, re.M)[0].split()) == arguments
+    config = (ROOT / "configs/edge/nginx.conf").read_text("utf-8")
+    assert all(name.replace("\\", "") in config for name in re.findall(r"s/([\w\\.]+example\\.org)/", made))
+    for source in re.findall(r"^COPY (\S+)", made, re.M):
+        assert (ROOT / "configs/edge" / source).exists()
+
+
 def test_the_files_of_containers_fit_together() -> None:
     volumes: set[str] = set()
     secrets: set[str] = set()
     for file in (COMPOSE, *ON_TOP):
         text = (ROOT / file).read_text("utf-8")
         whole = yaml.safe_load(text)
-        volumes |= set(whole["volumes"])
+        volumes |= set(whole.get("volumes", ()))
         secrets |= set(whole.get("secrets", ()))
-        assert set(re.findall(r"\$\{([A-Z_]+)", text)) <= {*ASKED, "STREAMER_ADMIN_TOKEN"}
+        assert set(re.findall(r"\$\{([A-Z_0-9]+)", text)) <= {*ASKED, "STREAMER_ADMIN_TOKEN"}
         head = text.partition("services:")[0]
-        for name in re.findall(r"\$\{([A-Z_]+):\?", text):
+        for name in re.findall(r"\$\{([A-Z_0-9]+):\?", text):
             assert name in head, "its first lines say how it is called"
         named = re.findall(r"-f (\S+)", head)
         assert named in ([], [COMPOSE, file], [COMPOSE, COMPOSE]), file
@@ -173,7 +197,7 @@ def _placed(service: dict[str, Any]) -> bool:
 
 
 @pytest.mark.skipif(shutil.which("docker-compose") is None, reason="optional: docker-compose is not installed")
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: str(len(recipe)))
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe[-1] if len(recipe) < 3 else "all")
 def test_compose_understands_each_recipe(recipe: Sequence[str]) -> None:
     files = [word for file in recipe for word in ("-f", str(ROOT / file))]
     command = ["docker-compose", *files, "config", "--format", "json"]
@@ -183,7 +207,8 @@ def test_compose_understands_each_recipe(recipe: Sequence[str]) -> None:
     assert set(made["services"]) == set(_services(recipe))
     for service in made["services"].values():
         for mount in service.get("volumes", ()):
-            assert mount["type"] != "bind" or Path(mount["source"]).exists(), "paths begin at the first file's"
+            ours = mount["type"] == "bind" and not mount["source"].startswith("/etc/")
+            assert not ours or Path(mount["source"]).exists(), "paths begin at the first file's"
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
