@@ -43,7 +43,7 @@ class ImportFromUrl(Body):
     event: Line | None = None
     venue: Slug | None = None
     room: Slug | None = None
-    templates: bool = False
+    templates: bool = True
     """Whether new sessions take the organisers' templates for their kinds."""
 
 
@@ -51,7 +51,7 @@ class ImportQuery(LazyModel):
     event: Line | None = None
     venue: Slug | None = None
     room: Slug | None = None
-    templates: bool = False
+    templates: bool = True
 
 
 class ImportApply(Body):
@@ -221,7 +221,7 @@ async def apply_import(call: Call) -> ImportDone:
         kept["event"] or preview.event,
         kept["venue"],
         kept["room"],
-        templates=kept.get("templates", False),
+        templates=kept.get("templates", True),
     )
     schedule, found = await read_and_plan(services.database, file, call.grant, now)
     _require_event(call, found)
@@ -252,18 +252,20 @@ async def apply_import(call: Call) -> ImportDone:
 
 async def _file(call: Call) -> ScheduleFile:
     request = call.request
-    if request.content_type == "application/json" and not request.query.get("event") and not request.query.get("venue"):
-        raw = await _read(call)
+    query = call.query(ImportQuery)
+    raw = await _read(call)
+    if request.content_type == "application/json" and query.event is None and query.venue is None:
         try:
             wanted = ImportFromUrl.model_validate_json(raw)
         except ValidationError as error:
-            if b'"schedule"' in raw or b'"version"' in raw:
-                return ScheduleFile(raw, NAME, None, None, None)  # a schedule.json names its own event
-            raise invalid(error, "body") from error
-        got = await fetch(wanted.url, call.services.settings.schedules)
-        return ScheduleFile(got.body, wanted.url, wanted.event, wanted.venue, wanted.room, templates=wanted.templates)
-    query = call.query(ImportQuery)
-    return ScheduleFile(await _read(call), NAME, query.event, query.venue, query.room, templates=query.templates)
+            # A schedule.json names its own event.
+            if b'"schedule"' not in raw and b'"version"' not in raw:
+                raise invalid(error, "body") from error
+        else:
+            got = await fetch(wanted.url, call.services.settings.schedules)
+            where = (wanted.event, wanted.venue, wanted.room)
+            return ScheduleFile(got.body, wanted.url, *where, templates=wanted.templates)
+    return ScheduleFile(raw, NAME, query.event, query.venue, query.room, templates=query.templates)
 
 
 async def _read(call: Call) -> bytes:

@@ -5,8 +5,9 @@ its standard input, a socket. An order is a room's id with two descriptors: the 
 order. There the fork server tells the new process's pid, and the new process waits for our word before it begins: a
 fork that comes too late does nothing. The process is our child, as if we had started it with ``--room``.
 
-The fork server ends when the media host closes the socket or is gone, and when the program's files have changed: what
-an upgrade brings is not mixed with what was loaded before. Whenever it does not fork, rooms are started as programs.
+The fork server ends when the media host closes the socket or is gone, and when files of the program or of its libraries
+have changed: what an upgrade brings is not mixed with what was loaded before. Whenever it does not fork, rooms are
+started as programs.
 """
 
 from __future__ import annotations

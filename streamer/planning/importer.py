@@ -67,14 +67,14 @@ async def plan(
     room: str | None = None,
     otherwise: str = "",
     make_rooms: bool = True,
-    templates: bool = False,
+    templates: bool = True,
 ) -> ImportPlan:
     """The plan of importing ``schedule`` with the rights of ``holder``; items beyond these rights are blocked.
 
     ``event``: its id or name; a new one is made. None: the event that the schedule names, by acronym or title, else
     ``otherwise`` (a file's name). ``venue``: of a new event and new rooms; None: the event's, or the only one.
-    ``room``: the room of sessions without a room. ``templates``: new sessions take the organisers' defaults. Raises
-    NotFound for a venue or room that does not exist, Unprocessable ``no_event`` if nothing names the event.
+    ``room``: the room of sessions without a room. ``templates``: whether new sessions take the organisers' defaults.
+    Raises NotFound for a venue or room that does not exist, Unprocessable ``no_event`` if nothing names the event.
     """
     venues = await Venues(connection).all()
     rooms = await Rooms(connection).all()
@@ -220,7 +220,7 @@ class ScheduleFile:
     room: str | None
     etag: str = ""
     last_modified: str = ""
-    templates: bool = False
+    templates: bool = True
 
 
 async def read_and_plan(database: Database, file: ScheduleFile, holder: Grant, now: int) -> tuple[Schedule, ImportPlan]:

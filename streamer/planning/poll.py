@@ -131,7 +131,7 @@ class SchedulePoller:
             await self._note(fresh)
             self.waiting[source.event] = None
             return None
-        file = ScheduleFile(got.body, source.url, source.event, None, None, templates=True)
+        file = ScheduleFile(got.body, source.url, source.event, None, None)
         async with self._database.read() as connection:
             holder = await follower(connection, source, self._clock())
         schedule, _ = await read_and_plan(self._database, file, holder, now)

@@ -17,8 +17,8 @@ _PID_BYTES = 32
 def fork_rooms() -> str | None:
     """Fork a process for each room that the media host names, and return the room in each of them.
 
-    None in the fork server itself, when the host is gone or the program's files have changed. It has no loop, and no
-    threads but those that their library ends at a fork by itself (OpenBLAS).
+    None in the fork server itself, when the host is gone or files of the program or its libraries have changed. It has
+    no loop, and no threads but those that their library ends at a fork by itself (OpenBLAS).
     """
     files = _program_files()
     with _channel() as channel:
@@ -84,11 +84,14 @@ def _fork_orphan() -> int:
 
 
 def _program_files() -> dict[str, tuple[int, int, int]]:
-    """The files of our loaded modules, as an upgrade would change them."""
+    """The files of all loaded modules, as an upgrade of the program or of a library would change them.
+
+    Eight hundred modules cost 3 to 8 ms.
+    """
     found = {}
-    for name, module in list(sys.modules.items()):
+    for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if file and name.partition(".")[0] in ("__main__", "streamer"):
+        if file:
             with suppress(FileNotFoundError):
                 state = os.stat(file)
                 found[file] = state.st_ino, state.st_size, state.st_mtime_ns

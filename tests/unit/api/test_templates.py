@@ -73,16 +73,16 @@ async def test_who_organises_a_venue_sets_its_own_and_no_others(house: Api) -> N
     await house("POST", "/templates", {"kind": "meeting", "minutes": 0}, expect=422)
 
 
-async def test_an_import_takes_them_where_it_is_asked_to(house: Api, client: Client) -> None:
+async def test_an_import_takes_them_unless_it_is_told_otherwise(house: Api, client: Client) -> None:
     await house("POST", "/templates", {"kind": "meeting", "visibility": "unlisted", "questions": "review"})
     file = (
         "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1@x\r\nDTSTART:20361124T090000Z\r\n"
         "DTEND:20361124T100000Z\r\nSUMMARY:AG\r\nCATEGORIES:Réunion\r\nLOCATION:Salle A\r\n"
         "END:VEVENT\r\nEND:VCALENDAR\r\n"
     ).encode()
-    plain = await shown_import(client, file)
+    plain = await shown_import(client, file, templates="false")
     assert "private" in plain["difference"]["added"][0]["consequences"][0]["message"]
-    shown = await shown_import(client, file, templates="true")
+    shown = await shown_import(client, file)
     assert "unlisted" in shown["difference"]["added"][0]["consequences"][0]["message"]
     await house("POST", f"/imports/{shown['id']}/apply", {"accept": "all"}, expect=200)
     (made,) = (await house("GET", "/sessions?event=jours"))["items"]

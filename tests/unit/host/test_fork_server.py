@@ -78,14 +78,15 @@ async def test_a_fork_server_that_does_not_fork_costs_no_more_than_a_start(
         assert is_forked((await host.ensure(SIDE)).pid)
 
 
+@pytest.mark.parametrize("name", ["streamer.part", "library"])
 def test_after_an_upgrade_nothing_is_forked_from_the_program_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     part = tmp_path / "part.py"
     part.touch()
-    loaded = ModuleType("streamer.part")
+    loaded = ModuleType(name)
     loaded.__file__ = str(part)
-    monkeypatch.setitem(sys.modules, "streamer.part", loaded)
+    monkeypatch.setitem(sys.modules, name, loaded)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     asker, answers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 

@@ -1,7 +1,7 @@
 import { type Translation, translator } from '$lib/i18n'
 
 export const en = {
-  lead: 'What a new session of a kind begins with, unless its form says otherwise. Imports take it where you ask them to.',
+  lead: 'What a new session of a kind begins with, unless its form or the imported schedule says otherwise.',
   venue: 'Where',
   everywhere: 'Everywhere',
   set: 'set',
@@ -26,7 +26,7 @@ export const en = {
 } as const
 
 export const fr: Translation<typeof en> = {
-  lead: 'Les réglages d’une nouvelle session, selon sa forme, sauf avis contraire. Les imports les suivent si vous le demandez.',
+  lead: 'Les réglages d’une nouvelle session, selon sa forme, sauf avis contraire dans sa fiche ou dans le programme importé.',
   venue: 'Où',
   everywhere: 'Partout',
   set: 'défini',
