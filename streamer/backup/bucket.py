@@ -259,7 +259,7 @@ def _store(address: str) -> S3Store:
         from obstore.exceptions import BaseError
         from obstore.store import S3Store
     except ImportError as error:
-        raise BackupFailed("obstore is not installed: pip install 'streamer[s3]' brings it.") from error
+        raise BackupFailed("obstore is not installed: pipx inject streamer obstore") from error
     try:
         return S3Store.from_url(address, retry_config={"max_retries": _TRIES, "retry_timeout": _TRY_FOR})
     except (BaseError, ValueError) as error:

@@ -242,7 +242,7 @@ def _refused(answer: aiohttp.ClientResponse) -> SendFailed:
 
 
 def _apprise(address: str, words: Wording, links: Links) -> None:
-    """In a thread. Apprise is not locked: the operator installs it (``pip install streamer[apprise]``)."""
+    """In a thread. Apprise is not locked: the operator installs it (``pipx inject streamer apprise``)."""
     try:
         import apprise
     except ImportError:

@@ -156,6 +156,10 @@ class Database:
             if isinstance(error.__cause__, SQLAlchemyError | OSError):
                 raise StoreUnavailable(f"The database cannot be used: {error.__cause__}") from error
             raise
+        except ImportError as error:
+            await self.close()
+            text = f"{error.name} is not installed, which the database needs: pipx inject streamer {error.name}"
+            raise StoreUnavailable(text) from error
         except Exception as error:
             await self.close()
             raise StoreUnavailable(f"The database cannot be used: {error}") from error

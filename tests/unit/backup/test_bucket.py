@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -104,6 +105,10 @@ def test_what_is_wrong_with_a_bucket_is_said_in_words(
 ) -> None:
     with pytest.raises(BackupFailed, match="gs://bucket is neither a folder nor"):
         saved(made, "gs://bucket")
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "obstore.store", None)
+        with pytest.raises(BackupFailed, match="pipx inject streamer obstore"):
+            saved(made, "s3://venues/whole")
     with pytest.raises(BackupFailed, match="There is no whole backup in s3://venues/empty"):
         verify("s3://venues/empty")
     obstore.put(server.store(BUCKET), "full/holiday.jpg", b"1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -234,9 +235,13 @@ async def test_a_database_that_cannot_be_used_is_said_in_words(tmp_path: Path) -
         await Database(database_url("", tmp_path)).ping()
 
 
-async def test_a_server_that_is_not_there_is_said_in_words(tmp_path: Path) -> None:
+async def test_a_server_that_is_not_there_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = database_url(f"postgresql://nobody@/none?host={tmp_path}", tmp_path)
     with pytest.raises(StoreUnavailable, match="cannot be used"):
-        await Database(database_url(f"postgresql://nobody@/none?host={tmp_path}", tmp_path)).start()
+        await Database(url).start()
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(StoreUnavailable, match="pipx inject streamer asyncpg"):
+        await Database(url).start()
 
 
 async def test_a_source_has_one_publication_on_record(store: Database) -> None:
