@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.errors import NotFound
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository, there
 from streamer.store.tables import actions
 from streamer.store.writing import add_rows
 
@@ -36,18 +35,13 @@ class StoredAction:
 _MAPPING = RowMapping(StoredAction, actions)
 
 
-class Actions:
+class Actions(Repository):
     """One transaction's view of the actions."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def get(self, action_id: str) -> StoredAction:
         """Raises NotFound."""
-        row = (await self._connection.execute(select(actions).where(actions.c.id == action_id))).first()
-        if row is None:
-            raise NotFound("There is no such action.")
-        return _MAPPING.item(row)
+        found = await self._first(_MAPPING, select(actions).where(actions.c.id == action_id))
+        return there(found, "There is no such action.")
 
     async def latest(
         self, room: str, *, session: str | None = None, since_ms: int = 0, limit: int = 20
@@ -58,7 +52,7 @@ class Actions:
             query = query.where(actions.c.session_id == session)
         # Two actions of the same millisecond have no true order, but must have the same one at each call.
         query = query.order_by(actions.c.at_ms.desc(), actions.c.id.desc()).limit(limit)
-        return [_MAPPING.item(row) for row in await self._connection.execute(query)]
+        return await self._all(_MAPPING, query)
 
     async def add(self, action: StoredAction) -> None:
         """Raises Conflict ``exists``, Unprocessable ``unknown_reference``."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository
 from streamer.store.tables import approvals
 from streamer.store.writing import put_row
 
@@ -45,11 +45,8 @@ class Approval:
 _MAPPING = RowMapping(Approval, approvals)
 
 
-class Approvals:
+class Approvals(Repository):
     """One transaction's view of the approvals."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def find(self, session: str) -> Approval | None:
         return (await self.find_many((session,))).get(session)

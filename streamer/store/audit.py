@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.store.mapping import RowMapping
 from streamer.store.paging import Page, page_of
+from streamer.store.repository import Repository
 from streamer.store.tables import audit
 
 
@@ -35,11 +35,8 @@ class AuditEntry:
 _MAPPING = RowMapping(AuditEntry, audit)
 
 
-class AuditLog:
+class AuditLog(Repository):
     """One transaction's view of the audit log."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def add(self, entry: AuditEntry) -> int:
         """Returns the new entry's id."""

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from sqlalchemy import delete, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.captions import Cue
 from streamer.errors import NotFound
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository, there
 from streamer.store.tables import captions
 from streamer.store.writing import add_rows
 
 _MAPPING = RowMapping(Cue, captions)
 
 
-class Captions:
+class Captions(Repository):
     """One transaction's view of the captions."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def get(self, line_id: str) -> Cue:
         """Raises NotFound."""
-        row = (await self._connection.execute(select(captions).where(captions.c.id == line_id))).first()
-        if row is None:
-            raise NotFound("There is no such caption.", code="no_such_caption")
-        return _MAPPING.item(row)
+        found = await self._first(_MAPPING, select(captions).where(captions.c.id == line_id))
+        return there(found, "There is no such caption.", code="no_such_caption")
 
     async def said(self, room: str, lang: str | None, from_ms: int, to_ms: int) -> list[Cue]:
         """The captions from ``from_ms`` to before ``to_ms`` by their time; ``lang`` None: in every language."""
@@ -35,7 +30,7 @@ class Captions:
         if lang is not None:
             query = query.where(captions.c.lang == lang)
         query = query.order_by(captions.c.at_ms, captions.c.created_ms, captions.c.id)
-        return [_MAPPING.item(row) for row in await self._connection.execute(query)]
+        return await self._all(_MAPPING, query)
 
     async def of_session(self, room: str, session: str, from_ms: int, to_ms: int, limit: int) -> list[Cue]:
         """The captions of a session, and of the time without a session, by their time, in every language."""
@@ -46,7 +41,7 @@ class Captions:
             or_(captions.c.session_id.is_(None), captions.c.session_id == session),
         )
         query = query.order_by(captions.c.at_ms, captions.c.created_ms, captions.c.id).limit(limit)
-        return [_MAPPING.item(row) for row in await self._connection.execute(query)]
+        return await self._all(_MAPPING, query)
 
     async def shown(self, room: str, from_ms: int) -> list[Cue]:
         """The captions that live outputs show after ``from_ms``, in that order."""
@@ -55,7 +50,7 @@ class Captions:
             .where(captions.c.room_id == room, captions.c.live_until_ms >= from_ms)
             .order_by(captions.c.live_from_ms, captions.c.created_ms, captions.c.id)
         )
-        return [_MAPPING.item(row) for row in await self._connection.execute(query)]
+        return await self._all(_MAPPING, query)
 
     async def add(self, line: Cue) -> None:
         """Raises Conflict ``exists``, Unprocessable ``unknown_reference``."""

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.participation import Message, MessageState
 from streamer.store.audience_tables import chat_messages as table
 from streamer.store.bulk import batches, put_rows
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository
 
 _MAPPING = RowMapping(Message, table)
 _WAITING = [MessageState.HELD.value, MessageState.DELAYED.value]
 
 
-class ChatMessages:
+class ChatMessages(Repository):
     """One transaction's view of the messages."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def put_many(self, messages: Sequence[Message]) -> None:
         await put_rows(self._connection, table, [_MAPPING.values(message) for message in messages])
@@ -45,8 +42,7 @@ class ChatMessages:
         query = select(table).where(
             table.c.participant_id == participant, table.c.scope == scope, table.c.at_ms >= since_ms
         )
-        rows = await self._connection.execute(query.order_by(table.c.at_ms.desc(), table.c.id).limit(limit))
-        return [_MAPPING.item(row) for row in rows]
+        return await self._all(_MAPPING, query.order_by(table.c.at_ms.desc(), table.c.id).limit(limit))
 
     async def between(self, session: str, from_ms: int, to_ms: int, limit: int) -> list[Message]:
         """The messages that everybody saw, by media time; the first time included, the last not."""
@@ -56,5 +52,4 @@ class ChatMessages:
             table.c.media_at_ms < to_ms,
             table.c.state == MessageState.VISIBLE.value,
         )
-        rows = await self._connection.execute(query.order_by(table.c.media_at_ms, table.c.id).limit(limit))
-        return [_MAPPING.item(row) for row in rows]
+        return await self._all(_MAPPING, query.order_by(table.c.media_at_ms, table.c.id).limit(limit))

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository
 from streamer.store.tables import directors
 
 _ROW = 1
@@ -36,11 +36,8 @@ class DirectorHolder:
 _MAPPING = RowMapping(DirectorHolder, directors)
 
 
-class Directors:
+class Directors(Repository):
     """One transaction's view. All changes compare and set: False means that another process was faster."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def holder(self) -> DirectorHolder:
         row = (await self._connection.execute(select(directors).where(directors.c.id == _ROW))).one()

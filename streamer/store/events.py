@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.sessions import Event
 from streamer.errors import NotFound
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, page_of
+from streamer.store.paging import Page
+from streamer.store.repository import Repository, there
 from streamer.store.tables import events
 from streamer.store.writing import add_rows, change_rows, remove_rows
 
@@ -17,36 +17,25 @@ _MAPPING = RowMapping(Event, events)
 _UNKNOWN = "The event's venue does not exist."
 
 
-class Events:
+class Events(Repository):
     """One transaction's view of the events."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def get(self, event_id: str) -> Event:
         """Raises NotFound."""
-        event = await self.find(event_id)
-        if event is None:
-            raise NotFound("There is no such event.")
-        return event
+        return there(await self.find(event_id), "There is no such event.")
 
     async def find(self, event_id: str) -> Event | None:
-        row = (await self._connection.execute(select(events).where(events.c.id == event_id))).first()
-        return None if row is None else _MAPPING.item(row)
+        return await self._first(_MAPPING, select(events).where(events.c.id == event_id))
 
     async def page(self, limit: int, after: str | None, *, venue: str | None = None) -> Page[Event]:
-        query = select(events).order_by(events.c.id).limit(limit + 1)
-        if after is not None:
-            query = query.where(events.c.id > after)
+        query = select(events)
         if venue is not None:
             query = query.where(events.c.venue_id == venue)
-        rows = (await self._connection.execute(query)).all()
-        return page_of([(row.id, _MAPPING.item(row)) for row in rows], limit)
+        return await self._page(_MAPPING, query, limit, after, events.c.id)
 
     async def all(self) -> list[Event]:
         """By id."""
-        rows = await self._connection.execute(select(events).order_by(events.c.id))
-        return [_MAPPING.item(row) for row in rows]
+        return await self._all(_MAPPING, select(events).order_by(events.c.id))
 
     async def add(self, event: Event) -> None:
         """Raises Conflict ``exists``, Unprocessable ``unknown_reference`` if the venue does not exist."""

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import ColumnElement, Row, delete, insert, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, delete, insert, or_, select
 
 from streamer.conference.grants import Grant, Role, Target, secret_matches, split_token
-from streamer.errors import NotFound
+from streamer.store.bulk import batches
 from streamer.store.logins import Secrets
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, after_pair, page_of, pair_place
+from streamer.store.paging import Page
+from streamer.store.repository import Repository, there
 from streamer.store.tables import FIRST_ADMIN, connections, events, grants, rooms, sessions
 from streamer.store.writing import add_rows
 
 _MAPPING = RowMapping(Grant, grants, unstored=("rooms", "about", "lapses_ms"))
 
 ConnectionKind = Literal["publish", "play"]
-
-_AT_A_TIME = 500
-"""Ids in one statement."""
 
 _FORGET_PLAY_AFTER_MS = 24 * 3600 * 1000
 """A preview that was not ended properly is forgotten after a day, so that the table stays small."""
@@ -40,29 +37,25 @@ class OpenConnection:
     created_ms: int
 
 
-class Grants:
-    """One transaction's view of the grants."""
+_CONNECTIONS = RowMapping(OpenConnection, connections)
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+
+class Grants(Repository):
+    """One transaction's view of the grants."""
 
     async def get(self, grant_id: str) -> Grant:
         """Raises NotFound."""
-        grant = await self.find(grant_id)
-        if grant is None:
-            raise NotFound("There is no such grant.")
-        return grant
+        return there(await self.find(grant_id), "There is no such grant.")
 
     async def find(self, grant_id: str) -> Grant | None:
-        row = (await self._connection.execute(select(grants).where(grants.c.id == grant_id))).first()
-        return None if row is None else _MAPPING.item(row)
+        return await self._first(_MAPPING, select(grants).where(grants.c.id == grant_id))
 
     async def find_many(self, grant_ids: Iterable[str]) -> dict[str, Grant]:
         """The grants that exist of these, by id."""
-        ids, found = list(grant_ids), {}
-        for at in range(0, len(ids), _AT_A_TIME):
-            query = select(grants).where(grants.c.id.in_(ids[at : at + _AT_A_TIME]))
-            found.update({row.id: _MAPPING.item(row) for row in await self._connection.execute(query)})
+        found = {}
+        for ids in batches(list(grant_ids)):
+            for grant in await self._all(_MAPPING, select(grants).where(grants.c.id.in_(ids))):
+                found[grant.id] = grant
         return found
 
     async def exists(self, grant_id: str) -> bool:
@@ -84,15 +77,11 @@ class Grants:
         self, limit: int, after: str | None, *, scope: Target, roles: Collection[Role] = tuple(Role)
     ) -> Page[Grant]:
         """The grants of ``roles`` whose scope lies inside ``scope``, oldest first."""
-        query = select(grants).order_by(grants.c.created_ms, grants.c.id).limit(limit + 1)
-        query = query.where(grants.c.role.in_([role.value for role in roles]))
-        if after is not None:
-            query = query.where(after_pair(grants.c.created_ms, grants.c.id, after))
+        query = select(grants).where(grants.c.role.in_([role.value for role in roles]))
         inside = _inside(scope)
         if inside is not None:
             query = query.where(inside)
-        rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_place(row.created_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
+        return await self._page(_MAPPING, query, limit, after, grants.c.created_ms, grants.c.id)
 
     async def add(self, grant: Grant, secret_sha256: bytes) -> None:
         """Raises Unprocessable ``unknown_reference`` if its scope does not exist."""
@@ -132,11 +121,8 @@ class Grants:
         return [row.id for row in rows]
 
 
-class WebRtcConnections:
+class WebRtcConnections(Repository):
     """One transaction's view of the open WebRTC connections."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def add(self, opened: OpenConnection) -> None:
         """A source has one publication: the one that fed it before was replaced or is gone."""
@@ -150,34 +136,25 @@ class WebRtcConnections:
                     connections.c.source == opened.source,
                 )
             )
-        await self._connection.execute(
-            insert(connections).values(
-                resource=opened.resource,
-                grant_id=opened.grant,
-                room_id=opened.room,
-                kind=opened.kind,
-                source=opened.source,
-                created_ms=opened.created_ms,
-            )
-        )
+        await self._connection.execute(insert(connections).values(_CONNECTIONS.values(opened)))
+
+    async def all(self) -> list[OpenConnection]:
+        """Oldest first."""
+        query = select(connections).order_by(connections.c.created_ms, connections.c.resource)
+        return await self._all(_CONNECTIONS, query)
 
     async def of_grants(self, grant_ids: Collection[str]) -> list[OpenConnection]:
-        rows = await self._connection.execute(select(connections).where(connections.c.grant_id.in_(grant_ids)))
-        return [_opened(row) for row in rows]
+        return await self._all(_CONNECTIONS, select(connections).where(connections.c.grant_id.in_(grant_ids)))
 
     async def orphans(self) -> list[OpenConnection]:
         """Connections whose grant is gone."""
         query = select(connections).where(connections.c.grant_id.not_in(select(grants.c.id)))
-        return [_opened(row) for row in await self._connection.execute(query)]
+        return await self._all(_CONNECTIONS, query)
 
     async def remove(self, resource: str) -> bool:
         """Returns whether it was known."""
         removed = await self._connection.execute(delete(connections).where(connections.c.resource == resource))
         return removed.rowcount > 0
-
-
-def _opened(row: Row[Any]) -> OpenConnection:
-    return OpenConnection(row.resource, row.grant_id, row.room_id, row.kind, row.source, row.created_ms)
 
 
 def _inside(scope: Target) -> ColumnElement[bool] | None:

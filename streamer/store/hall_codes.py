@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.hall_codes import HALL, HallCode
 from streamer.errors import NotFound
 from streamer.store.audience_tables import hall_codes
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository
 from streamer.store.writing import add_rows
 
 _MAPPING = RowMapping(HallCode, hall_codes)
 
 
-class HallCodes:
+class HallCodes(Repository):
     """One transaction's view of the codes."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
     async def find(self, code: str) -> HallCode | None:
-        row = (await self._connection.execute(select(hall_codes).where(hall_codes.c.code == code))).first()
-        return None if row is None else _MAPPING.item(row)
+        return await self._first(_MAPPING, select(hall_codes).where(hall_codes.c.code == code))
 
     async def of_room(self, room: str) -> list[HallCode]:
         """The code of the hall first, then the other places by name."""

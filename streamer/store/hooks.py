@@ -8,12 +8,11 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.duty import person_of
-from streamer.errors import NotFound
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, after_pair, page_of, pair_place
+from streamer.store.paging import Page
+from streamer.store.repository import Repository, there
 from streamer.store.tables import hook_messages, hooks
 from streamer.store.writing import add_rows
 
@@ -88,35 +87,26 @@ _HOOKS = RowMapping(Hook, hooks)
 _MESSAGES = RowMapping(HookMessage, hook_messages)
 
 
-class Hooks:
+class Hooks(Repository):
     """One transaction's view of the hooks."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def get(self, hook_id: str) -> Hook:
         """Raises NotFound."""
-        row = (await self._connection.execute(select(hooks).where(hooks.c.id == hook_id))).first()
-        if row is None:
-            raise NotFound("There is no such way to be reached.", code="no_such_hook")
-        return _HOOKS.item(row)
+        found = await self._first(_HOOKS, select(hooks).where(hooks.c.id == hook_id))
+        return there(found, "There is no such way to be reached.", code="no_such_hook")
 
     async def all(self) -> list[Hook]:
         query = select(hooks).order_by(hooks.c.created_ms, hooks.c.id)
-        return [_HOOKS.item(row) for row in await self._connection.execute(query)]
+        return await self._all(_HOOKS, query)
 
     async def page(self, grant: str | None, limit: int, after: str | None) -> Page[Hook]:
         """One person's, oldest first."""
-        query = select(hooks).where(hooks.c.grant_id == grant).order_by(hooks.c.created_ms, hooks.c.id)
-        if after is not None:
-            query = query.where(after_pair(hooks.c.created_ms, hooks.c.id, after))
-        rows = (await self._connection.execute(query.limit(limit + 1))).all()
-        return page_of([(pair_place(row.created_ms, row.id), _HOOKS.item(row)) for row in rows], limit)
+        query = select(hooks).where(hooks.c.grant_id == grant)
+        return await self._page(_HOOKS, query, limit, after, hooks.c.created_ms, hooks.c.id)
 
     async def of_address(self, grant: str | None, address: str) -> Hook | None:
         query = select(hooks).where(hooks.c.grant_id == grant, hooks.c.address == address)
-        row = (await self._connection.execute(query)).first()
-        return None if row is None else _HOOKS.item(row)
+        return await self._first(_HOOKS, query)
 
     async def counts(self, grant: str | None) -> tuple[int, int]:
         """(one person's, all)."""
@@ -137,24 +127,18 @@ class Hooks:
         await self._connection.execute(delete(hooks).where(hooks.c.id == hook_id))
 
 
-class HookMessages:
+class HookMessages(Repository):
     """One transaction's view of the messages."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def waiting(self) -> list[HookMessage]:
         query = select(hook_messages).where(hook_messages.c.due_ms.is_not(None)).order_by(hook_messages.c.created_ms)
-        return [_MESSAGES.item(row) for row in await self._connection.execute(query)]
+        return await self._all(_MESSAGES, query)
 
     async def page(self, hook: str, limit: int, after: str | None) -> Page[HookMessage]:
         """A hook's, newest first."""
         c = hook_messages.c
-        query = select(hook_messages).where(c.hook_id == hook).order_by(c.created_ms.desc(), c.id.desc())
-        if after is not None:
-            query = query.where(after_pair(c.created_ms, c.id, after, descending=True))
-        rows = (await self._connection.execute(query.limit(limit + 1))).all()
-        return page_of([(pair_place(row.created_ms, row.id), _MESSAGES.item(row)) for row in rows], limit)
+        query = select(hook_messages).where(c.hook_id == hook)
+        return await self._page(_MESSAGES, query, limit, after, c.created_ms, c.id, descending=True)
 
     async def said(self, alarms: Sequence[str]) -> dict[str, dict[str, Mapping[str, Any]]]:
         """Alarm -> hook -> what it was told last of the alarm's beginning."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from secrets import token_hex
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.passwords import SECRET_NAME as PASSWORD
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository
 from streamer.store.tables import FIRST_ADMIN, logins, secrets
 from streamer.store.writing import add_rows, put_row
 
@@ -34,17 +34,13 @@ class Login:
 _MAPPING = RowMapping(Login, logins)
 
 
-class Logins:
+class Logins(Repository):
     """One transaction's view of the login sessions. The deletion of a grant deletes its logins."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def find(self, secret_sha256: bytes) -> Login | None:
         """Also finds expired ones: the caller has the clock."""
         query = select(logins).where(logins.c.secret_sha256 == secret_sha256)
-        row = (await self._connection.execute(query)).first()
-        return None if row is None else _MAPPING.item(row)
+        return await self._first(_MAPPING, query)
 
     async def by_prefixes(self, prefixes: Iterable[bytes]) -> dict[bytes, Login]:
         """Logins by the beginnings of their digests; a beginning of 12 bytes belongs to one login only."""
@@ -64,7 +60,7 @@ class Logins:
     async def of_grant(self, grant: str | None) -> list[Login]:
         """The logins of a grant, or the admin's; newest first."""
         query = select(logins).where(logins.c.grant_id == grant).order_by(logins.c.created_ms.desc())
-        return [_MAPPING.item(row) for row in await self._connection.execute(query)]
+        return await self._all(_MAPPING, query)
 
     async def add(self, login: Login) -> None:
         """Raises Unprocessable ``unknown_reference`` if the grant was revoked."""
@@ -98,11 +94,8 @@ class Logins:
         return (await self._connection.execute(delete(logins).where(logins.c.expires_ms <= now_ms))).rowcount
 
 
-class Secrets:
+class Secrets(Repository):
     """One transaction's view of the secrets, by name."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def find(self, name: str) -> str | None:
         value: str | None = await self._connection.scalar(select(secrets.c.value).where(secrets.c.name == name))

@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from enum import Enum
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from sqlalchemy import Column, Row, Table
 
@@ -88,7 +88,7 @@ def _codec(hint: Any) -> Codec:
         return (lambda value: to_json(dict(value))), json.loads
     if isinstance(hint, type) and issubclass(hint, Enum):
         return (lambda value: value.value), hint
-    if hint in (str, int, bool, float, bytes):
+    if origin is Literal or hint in (str, int, bool, float, bytes):
         return _same, _same
     raise TypeError(f"no column holds a {hint!r}")
 

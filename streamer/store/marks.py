@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import select, update
 
 from streamer.conference.sessions import Mark, MarkKind
 from streamer.errors import NotFound
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository, there
 from streamer.store.tables import marks
 from streamer.store.writing import add_rows
 
 _MAPPING = RowMapping(Mark, marks)
 
 
-class Marks:
+class Marks(Repository):
     """One transaction's view of the marks."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def get(self, mark_id: str) -> Mark:
         """Raises NotFound."""
-        row = (await self._connection.execute(select(marks).where(marks.c.id == mark_id))).first()
-        if row is None:
-            raise NotFound("There is no such mark.")
-        return _MAPPING.item(row)
+        found = await self._first(_MAPPING, select(marks).where(marks.c.id == mark_id))
+        return there(found, "There is no such mark.")
 
     async def of_session(self, session: str) -> list[Mark]:
         """By media time."""
@@ -49,7 +44,7 @@ class Marks:
             marks.c.kind == MarkKind.INCIDENT.value,
             marks.c.until_ms.is_(None),
         )
-        return [_MAPPING.item(row) for row in await self._connection.execute(query.order_by(marks.c.at_ms))]
+        return await self._all(_MAPPING, query.order_by(marks.c.at_ms))
 
     async def add(self, mark: Mark) -> None:
         """Raises Conflict ``exists``, Unprocessable ``unknown_reference``."""
@@ -76,7 +71,3 @@ class Marks:
         )
         if not changed.rowcount:
             raise NotFound("There is no such mark.")
-
-    async def remove(self, mark_id: str) -> None:
-        await revision.bump(self._connection)
-        await self._connection.execute(delete(marks).where(marks.c.id == mark_id))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Select, Table, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Table, or_, select
 
 from streamer.conference.participation import AddressHold, CrewMessage, ModerationAction, Report, Sanction
 from streamer.store.audience_tables import address_holds, crew_lines, moderation_actions, reports, sanctions
 from streamer.store.bulk import put_rows
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository
 
 _SANCTIONS = RowMapping(Sanction, sanctions)
 _HOLDS = RowMapping(AddressHold, address_holds)
@@ -22,11 +22,8 @@ _CREW_MESSAGES = RowMapping(CrewMessage, crew_lines)
 T = TypeVar("T")
 
 
-class Moderation:
+class Moderation(Repository):
     """One transaction's view of the tables of moderation."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     # --- written ------------------------------------------------------------------------------------
 
@@ -50,16 +47,15 @@ class Moderation:
     async def sanctions(self, scope: str, now_ms: int) -> list[Sanction]:
         """The sanctions in force."""
         in_force = or_(sanctions.c.banned.is_(True), sanctions.c.muted_until_ms > now_ms)
-        return await self._all(select(sanctions).where(sanctions.c.scope == scope, in_force), _SANCTIONS)
+        return await self._all(_SANCTIONS, select(sanctions).where(sanctions.c.scope == scope, in_force))
 
     async def holds(self, scope: str, now_ms: int) -> list[AddressHold]:
         """The holds of addresses in force."""
         query = select(address_holds).where(address_holds.c.scope == scope, address_holds.c.until_ms > now_ms)
-        return await self._all(query, _HOLDS)
+        return await self._all(_HOLDS, query)
 
     async def action(self, action_id: str) -> ModerationAction | None:
-        found = await self._all(select(moderation_actions).where(moderation_actions.c.id == action_id), _ACTIONS)
-        return found[0] if found else None
+        return await self._first(_ACTIONS, select(moderation_actions).where(moderation_actions.c.id == action_id))
 
     async def actions(self, scope: str, limit: int, *, before_ms: int | None = None) -> list[ModerationAction]:
         """Newest first."""
@@ -67,24 +63,21 @@ class Moderation:
         if before_ms is not None:
             query = query.where(moderation_actions.c.at_ms < before_ms)
         order = query.order_by(moderation_actions.c.at_ms.desc(), moderation_actions.c.id.desc())
-        return await self._all(order.limit(limit), _ACTIONS)
+        return await self._all(_ACTIONS, order.limit(limit))
 
     async def about(self, participant: str, limit: int = 100) -> list[ModerationAction]:
         """Actions about a participant, in any room, newest first."""
         query = select(moderation_actions).where(moderation_actions.c.participant_id == participant)
-        return await self._all(query.order_by(moderation_actions.c.at_ms.desc()).limit(limit), _ACTIONS)
+        return await self._all(_ACTIONS, query.order_by(moderation_actions.c.at_ms.desc()).limit(limit))
 
     async def open_reports(self, scope: str, limit: int) -> list[Report]:
         query = select(reports).where(reports.c.scope == scope, reports.c.resolved_ms.is_(None))
-        return await self._all(query.order_by(reports.c.at_ms.desc()).limit(limit), _REPORTS)
+        return await self._all(_REPORTS, query.order_by(reports.c.at_ms.desc()).limit(limit))
 
     async def crew_messages(self, scope: str, limit: int) -> list[CrewMessage]:
         """The newest messages of the crew's chat, oldest first."""
         query = select(crew_lines).where(crew_lines.c.scope == scope)
-        return (await self._all(query.order_by(crew_lines.c.at_ms.desc()).limit(limit), _CREW_MESSAGES))[::-1]
+        return (await self._all(_CREW_MESSAGES, query.order_by(crew_lines.c.at_ms.desc()).limit(limit)))[::-1]
 
     async def _put(self, table: Table, mapping: RowMapping[T], items: Sequence[T]) -> None:
         await put_rows(self._connection, table, [mapping.values(item) for item in items])
-
-    async def _all(self, query: Select[Any], mapping: RowMapping[T]) -> list[T]:
-        return [mapping.item(row) for row in await self._connection.execute(query)]

@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.participation import Mode, Notice
 from streamer.store.audience_tables import notices, room_modes
 from streamer.store.bulk import put_rows
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository
 
 _MODES = RowMapping(Mode, room_modes)
 _NOTICES = RowMapping(Notice, notices)
 
 
-class Modes:
+class Modes(Repository):
     """One transaction's view of the modes and notices."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
     async def find(self, scope: str) -> Mode | None:
-        row = (await self._connection.execute(select(room_modes).where(room_modes.c.scope == scope))).first()
-        return None if row is None else _MODES.item(row)
+        return await self._first(_MODES, select(room_modes).where(room_modes.c.scope == scope))
 
     async def put_many(self, modes: Sequence[Mode]) -> None:
         await put_rows(self._connection, room_modes, [_MODES.values(mode) for mode in modes])
@@ -35,5 +31,4 @@ class Modes:
     async def notice(self, scope: str) -> Notice | None:
         """The newest notice."""
         query = select(notices).where(notices.c.scope == scope).order_by(notices.c.at_ms.desc(), notices.c.id).limit(1)
-        row = (await self._connection.execute(query)).first()
-        return None if row is None else _NOTICES.item(row)
+        return await self._first(_NOTICES, query)

@@ -54,15 +54,12 @@ async def page_of_shown(
     return [view for _, view in found[:limit]], found[limit - 1][0] if len(found) > limit else None
 
 
-def pair_place(at: int, row_id: str) -> str:
-    """The place in a list that is ordered by a number and, for equal numbers, by an id."""
-    return f"{at}.{row_id}"
-
-
-def after_pair(at: Column[Any], row_id: Column[Any], place: str, *, descending: bool = False) -> ColumnElement[bool]:
-    """The rows after ``place``, which comes from :func:`pair_place`."""
-    number, _, last_id = place.partition(".")
+def after_place(by: Sequence[Column[Any]], place: str, *, descending: bool = False) -> ColumnElement[bool]:
+    """The rows after ``place`` in a list that is ordered by an id, or by a number and, for equal numbers, by an id."""
+    column, *others = by
+    if not others:
+        return column < place if descending else column > place
+    number, _, rest = place.partition(".")
     last = int(number)
-    if descending:
-        return or_(at < last, and_(at == last, row_id < last_id))
-    return or_(at > last, and_(at == last, row_id > last_id))
+    further = column < last if descending else column > last
+    return or_(further, and_(column == last, after_place(others, rest, descending=descending)))

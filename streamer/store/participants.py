@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.participation import PUBLIC_QUESTIONS, Person
 from streamer.store.audience_tables import (
@@ -24,6 +23,7 @@ from streamer.store.audience_tables import (
 from streamer.store.bulk import put_rows
 from streamer.store.mapping import RowMapping
 from streamer.store.people import LIST
+from streamer.store.repository import Repository
 
 NOTE = "participant.note"
 """The kind of a moderator's note in the action log."""
@@ -31,15 +31,11 @@ FOREVER_MS = 1 << 62
 _MAPPING = RowMapping(Person, participants)
 
 
-class Participants:
+class Participants(Repository):
     """One transaction's view of the participants."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
     async def find(self, participant: str) -> Person | None:
-        row = (await self._connection.execute(select(participants).where(participants.c.id == participant))).first()
-        return None if row is None else _MAPPING.item(row)
+        return await self._first(_MAPPING, select(participants).where(participants.c.id == participant))
 
     async def put_many(self, people: Sequence[Person]) -> None:
         await put_rows(self._connection, participants, [_MAPPING.values(person) for person in people])
@@ -115,11 +111,8 @@ class Participants:
         )
 
 
-class WatchMinutes:
+class WatchMinutes(Repository):
     """One transaction's view of the numbers of viewers."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def put_many(self, rows: Sequence[tuple[str, int, int]]) -> None:
         """Store rows of (session, the minute's start in UTC milliseconds, viewers)."""

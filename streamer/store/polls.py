@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 
 from sqlalchemy import or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.participation import Poll
 from streamer.conference.visibility import Caller
@@ -14,18 +13,16 @@ from streamer.store.audience_tables import poll_votes
 from streamer.store.audience_tables import polls as table
 from streamer.store.bulk import batches, put_rows, remove_keys
 from streamer.store.mapping import RowMapping, to_json
-from streamer.store.paging import Page, after_pair, page_of, pair_place
+from streamer.store.paging import Page
+from streamer.store.repository import Repository
 from streamer.store.tables import sessions
 from streamer.store.visibility import said_in, said_told
 
 _MAPPING = RowMapping(Poll, table)
 
 
-class Polls:
+class Polls(Repository):
     """One transaction's view of the polls."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def put_many(self, polls: Sequence[Poll]) -> None:
         await put_rows(self._connection, table, [_MAPPING.values(poll) for poll in polls])
@@ -39,8 +36,7 @@ class Polls:
         await remove_keys(self._connection, poll_votes, votes)
 
     async def find(self, poll_id: str) -> Poll | None:
-        row = (await self._connection.execute(select(table).where(table.c.id == poll_id))).first()
-        return None if row is None else _MAPPING.item(row)
+        return await self._first(_MAPPING, select(table).where(table.c.id == poll_id))
 
     async def newest(self, scope: str, limit: int) -> list[Poll]:
         """The newest polls of a scope, oldest first, and all open ones."""
@@ -66,8 +62,7 @@ class Polls:
             table.c.media_at_ms < to_ms,
             or_(table.c.closed_ms.is_(None), table.c.closed_ms >= from_ms),
         )
-        rows = await self._connection.execute(query.order_by(table.c.media_at_ms, table.c.id).limit(limit))
-        return [_MAPPING.item(row) for row in rows]
+        return await self._all(_MAPPING, query.order_by(table.c.media_at_ms, table.c.id).limit(limit))
 
     async def page(
         self,
@@ -80,14 +75,10 @@ class Polls:
     ) -> Page[Poll]:
         """By time, without deleted and prepared ones. ``caller``: only those that they may know of; None: all."""
         query = select(table).where(table.c.removed.is_(False), table.c.prepared.is_(False))
-        query = query.order_by(table.c.at_ms, table.c.id).limit(limit + 1)
-        if after is not None:
-            query = query.where(after_pair(table.c.at_ms, table.c.id, after))
         if room is not None:
             query = query.where(table.c.room_id == room)
         if session is not None:
             query = query.where(table.c.session_id == session)
         if caller is not None:
             query = query.outerjoin(sessions, sessions.c.id == said_in(table)).where(said_told(caller, table))
-        rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_place(row.at_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
+        return await self._page(_MAPPING, query, limit, after, table.c.at_ms, table.c.id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.grants import Action
 from streamer.conference.participation import Question
@@ -14,18 +13,16 @@ from streamer.store.audience_tables import question_votes
 from streamer.store.audience_tables import questions as table
 from streamer.store.bulk import batches, put_rows, remove_keys
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, after_pair, page_of, pair_place
+from streamer.store.paging import Page
+from streamer.store.repository import Repository
 from streamer.store.tables import sessions
 from streamer.store.visibility import question_is_public, said_for_crew, said_in, said_told
 
 _MAPPING = RowMapping(Question, table)
 
 
-class Questions:
+class Questions(Repository):
     """One transaction's view of the questions."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def put_many(self, questions: Sequence[Question]) -> None:
         await put_rows(self._connection, table, [_MAPPING.values(question) for question in questions])
@@ -39,8 +36,7 @@ class Questions:
         await remove_keys(self._connection, question_votes, votes)
 
     async def find(self, question_id: str) -> Question | None:
-        row = (await self._connection.execute(select(table).where(table.c.id == question_id))).first()
-        return None if row is None else _MAPPING.item(row)
+        return await self._first(_MAPPING, select(table).where(table.c.id == question_id))
 
     async def newest(self, scope: str, since_ms: int, limit: int) -> list[Question]:
         """The newest questions of a scope, oldest first."""
@@ -58,17 +54,6 @@ class Questions:
                 found.setdefault(row.question_id, set()).add(row.participant_id)
         return found
 
-    async def between(self, session: str, from_ms: int, to_ms: int, limit: int) -> list[Question]:
-        """Questions that were asked, put on stage or answered between two times, by media time of the asking; all
-        states."""
-        spans = [
-            (column >= from_ms) & (column < to_ms)
-            for column in (table.c.media_at_ms, table.c.staged_ms, table.c.answered_ms)
-        ]
-        query = select(table).where(table.c.session_id == session, or_(*spans))
-        rows = await self._connection.execute(query.order_by(table.c.media_at_ms, table.c.id).limit(limit))
-        return [_MAPPING.item(row) for row in rows]
-
     async def of_session(self, session: str) -> list[Question]:
         rows = await self._connection.execute(
             select(table).where(table.c.session_id == session).order_by(table.c.at_ms, table.c.id)
@@ -80,7 +65,7 @@ class Questions:
         query = select(table).where(
             table.c.room_id == room, table.c.session_id.is_(None), table.c.merged_into_id.is_not(None)
         )
-        return [_MAPPING.item(row) for row in await self._connection.execute(query)]
+        return await self._all(_MAPPING, query)
 
     async def page(
         self,
@@ -92,9 +77,7 @@ class Questions:
         caller: Caller | None = None,
     ) -> Page[Question]:
         """By time. ``caller``: only those that they may know of; None: all."""
-        query = select(table).order_by(table.c.at_ms, table.c.id).limit(limit + 1)
-        if after is not None:
-            query = query.where(after_pair(table.c.at_ms, table.c.id, after))
+        query = select(table)
         if room is not None:
             query = query.where(table.c.room_id == room)
         if session is not None:
@@ -102,5 +85,4 @@ class Questions:
         if caller is not None:
             shown = or_(question_is_public(), said_for_crew(caller, table, Action.QUESTION_MODERATE))
             query = query.outerjoin(sessions, sessions.c.id == said_in(table)).where(said_told(caller, table), shown)
-        rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_place(row.at_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
+        return await self._page(_MAPPING, query, limit, after, table.c.at_ms, table.c.id)

@@ -15,10 +15,10 @@ from streamer.conference.grants import ADMIN, Action, Grant, Target
 from streamer.conference.visibility import target_of
 from streamer.errors import NotFound
 from streamer.store.events import Events
-from streamer.store.grants import Grants, OpenConnection
+from streamer.store.grants import Grants, OpenConnection, WebRtcConnections
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
-from streamer.store.tables import connections, rooms, sessions, venues
+from streamer.store.tables import rooms, sessions, venues
 
 _AROUND_MS = 48 * 3600_000
 """More than a day and the hours for which a session is expected."""
@@ -124,9 +124,7 @@ async def lapses(connection: AsyncConnection, now_ms: int) -> list[Lapse]:
     known: dict[str, Grant | None] = {}
     targets: dict[str, Target] = {}
     out = []
-    query = select(connections).order_by(connections.c.created_ms, connections.c.resource)
-    for row in (await connection.execute(query)).all():
-        opened = OpenConnection(row.resource, row.grant_id, row.room_id, row.kind, row.source, row.created_ms)
+    for opened in await WebRtcConnections(connection).all():
         if opened.grant not in known:
             try:
                 known[opened.grant] = await reaching(connection, await grants.get(opened.grant), now_ms)

@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import delete, select, update
 
 from streamer.conference.visibility import Caller
 from streamer.errors import NotFound, Unprocessable
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, after_pair, page_of, pair_place
+from streamer.store.paging import Page
+from streamer.store.repository import Repository, there
 from streamer.store.tables import editions, recordings, rooms, sessions
 from streamer.store.visibility import recording_told
-from streamer.store.writing import add_rows, change_rows, put_row
+from streamer.store.writing import add_rows, put_row
 
 
 class RecordingState(StrEnum):
@@ -68,22 +68,15 @@ _EDITIONS = RowMapping(StoredEdition, editions)
 _UNKNOWN = "The recording's session or room does not exist."
 
 
-class Recordings:
+class Recordings(Repository):
     """One transaction's view of the recordings."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def get(self, session: str) -> Recording:
         """Raises NotFound."""
-        recording = await self.find(session)
-        if recording is None:
-            raise NotFound("There is no recording of this session.")
-        return recording
+        return there(await self.find(session), "There is no recording of this session.")
 
     async def find(self, session: str) -> Recording | None:
-        row = (await self._connection.execute(select(recordings).where(recordings.c.session_id == session))).first()
-        return None if row is None else _RECORDINGS.item(row)
+        return await self._first(_RECORDINGS, select(recordings).where(recordings.c.session_id == session))
 
     async def find_many(self, session_ids: Iterable[str]) -> dict[str, Recording]:
         """Session -> its recording, for those that exist."""
@@ -103,10 +96,7 @@ class Recordings:
         caller: Caller | None = None,
     ) -> Page[Recording]:
         """Newest first. ``caller``: only those that they may know of; None: all."""
-        order = (recordings.c.start_ms.desc(), recordings.c.session_id.desc())
-        query = select(recordings).order_by(*order).limit(limit + 1)
-        if after is not None:
-            query = query.where(after_pair(recordings.c.start_ms, recordings.c.session_id, after, descending=True))
+        query = select(recordings)
         if room is not None:
             query = query.where(recordings.c.room_id == room)
         if venue is not None:
@@ -120,14 +110,13 @@ class Recordings:
             query = query.where(recordings.c.published == published)
         if caller is not None:
             query = query.join(sessions, sessions.c.id == recordings.c.session_id).where(recording_told(caller))
-        rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_place(row.start_ms, row.session_id), _RECORDINGS.item(row)) for row in rows], limit)
+        by = (recordings.c.start_ms, recordings.c.session_id)
+        return await self._page(_RECORDINGS, query, limit, after, *by, descending=True)
 
     async def in_state(self, *states: RecordingState) -> list[Recording]:
         """Oldest first."""
         query = select(recordings).where(recordings.c.state.in_([state.value for state in states]))
-        rows = await self._connection.execute(query.order_by(recordings.c.start_ms, recordings.c.session_id))
-        return [_RECORDINGS.item(row) for row in rows]
+        return await self._all(_RECORDINGS, query.order_by(recordings.c.start_ms, recordings.c.session_id))
 
     async def unpinned_before(self, room: str, before_ms: int) -> list[Recording]:
         """A room's recordings that retention may delete: over before ``before_ms``, with files, not pinned. Oldest
@@ -138,17 +127,7 @@ class Recordings:
             recordings.c.pinned.is_(False),
             recordings.c.state.in_([RecordingState.READY.value, RecordingState.FAILED.value]),
         )
-        rows = await self._connection.execute(query.order_by(recordings.c.start_ms, recordings.c.session_id))
-        return [_RECORDINGS.item(row) for row in rows]
-
-    async def total_bytes(self, *, room: str | None = None) -> int:
-        """The size of all recordings with files."""
-        query = select(func.coalesce(func.sum(recordings.c.size_bytes), 0)).where(
-            recordings.c.state != RecordingState.DELETED.value
-        )
-        if room is not None:
-            query = query.where(recordings.c.room_id == room)
-        return int((await self._connection.execute(query)).scalar_one())
+        return await self._all(_RECORDINGS, query.order_by(recordings.c.start_ms, recordings.c.session_id))
 
     async def add(self, recording: Recording) -> None:
         """Raises Conflict ``exists``, Unprocessable ``unknown_reference``."""
@@ -166,14 +145,6 @@ class Recordings:
         key = {"session_id": values.pop("session_id")}
         await put_row(self._connection, recordings, key, values, unknown=_UNKNOWN)
 
-    async def save(self, recording: Recording) -> None:
-        """Raises NotFound, Unprocessable ``unknown_reference``."""
-        statement = (
-            update(recordings).where(recordings.c.session_id == recording.session).values(_RECORDINGS.values(recording))
-        )
-        if not await change_rows(self._connection, statement, unknown=_UNKNOWN):
-            raise NotFound("There is no recording of this session.")
-
     async def drop_growing(self, session_ids: Iterable[str]) -> None:
         """Delete the rows and editions of sessions that did not take place."""
         growing = recordings.c.state == RecordingState.GROWING.value
@@ -186,15 +157,11 @@ class Recordings:
         await self._connection.execute(delete(recordings).where(recordings.c.session_id == session))
 
 
-class Editions:
+class Editions(Repository):
     """One transaction's view of the editions."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
     async def find(self, edition_id: str) -> StoredEdition | None:
-        row = (await self._connection.execute(select(editions).where(editions.c.id == edition_id))).first()
-        return None if row is None else _EDITIONS.item(row)
+        return await self._first(_EDITIONS, select(editions).where(editions.c.id == edition_id))
 
     async def current(self, session: str) -> StoredEdition | None:
         """The edition that the session's replay points to."""
@@ -208,8 +175,7 @@ class Editions:
     async def of_session(self, session: str) -> list[StoredEdition]:
         """Oldest first, replaced ones included."""
         query = select(editions).where(editions.c.session_id == session)
-        rows = await self._connection.execute(query.order_by(editions.c.created_ms, editions.c.id))
-        return [_EDITIONS.item(row) for row in rows]
+        return await self._all(_EDITIONS, query.order_by(editions.c.created_ms, editions.c.id))
 
     async def add(self, edition: StoredEdition) -> None:
         """Make it the session's current edition: the one before is replaced at ``edition.created_ms``. Bumps the

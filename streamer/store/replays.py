@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import select
 
 from streamer.conference.captions import Cue
 from streamer.conference.sessions import Session, Visibility
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, page_of, pair_place
+from streamer.store.paging import Page
+from streamer.store.repository import Repository
 from streamer.store.tables import captions, recordings, rooms, sessions
 
 _SESSIONS = RowMapping(Session, sessions)
@@ -19,11 +19,8 @@ MOST_LINES = 2000
 """The most lines of captions that one search looks at, the newest first."""
 
 
-class Replays:
+class Replays(Repository):
     """One transaction's view of the archive."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def page(
         self, limit: int, after: str | None, *, event: str | None = None, venue: str | None = None
@@ -37,19 +34,12 @@ class Replays:
                 recordings.c.published.is_(True),
                 recordings.c.state == "ready",
             )
-            .order_by(sessions.c.start_ms.desc(), sessions.c.id.desc())
-            .limit(limit + 1)
         )
-        if after is not None:
-            at, _, row_id = after.partition(".")
-            earlier = and_(sessions.c.start_ms == int(at), sessions.c.id < row_id)
-            query = query.where(or_(sessions.c.start_ms < int(at), earlier))
         if event is not None:
             query = query.where(sessions.c.event_id == event)
         if venue is not None:
             query = query.where(sessions.c.room_id.in_(select(rooms.c.id).where(rooms.c.venue_id == venue)))
-        rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_place(row.start_ms, row.id), _SESSIONS.item(row)) for row in rows], limit)
+        return await self._page(_SESSIONS, query, limit, after, sessions.c.start_ms, sessions.c.id, descending=True)
 
     async def lines_with(self, word: str) -> list[Cue]:
         """Lines of captions of published replays that may contain a word, the newest first.
@@ -65,4 +55,4 @@ class Replays:
             .order_by(captions.c.at_ms.desc())
             .limit(MOST_LINES)
         )
-        return [_CUES.item(row) for row in await self._connection.execute(query)]
+        return await self._all(_CUES, query)

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Row, delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.sessions import Hold
 from streamer.conference.sources import SourceSetting, setting_of, source_on
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository
 from streamer.store.tables import alarm_acknowledgements, alarm_memories, rehearsals, room_states
 from streamer.store.writing import put_row
 
@@ -63,11 +63,8 @@ _ACKNOWLEDGEMENTS = RowMapping(Acknowledgement, alarm_acknowledgements)
 _UNKNOWN = "The room does not exist."
 
 
-class RoomStates:
+class RoomStates(Repository):
     """One transaction's view of the rooms' states. Saving bumps the revision."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def get(self, room: str) -> StoredRoomState:
         row = (await self._connection.execute(select(room_states).where(room_states.c.room_id == room))).first()
@@ -96,11 +93,8 @@ class RoomStates:
         await put_row(self._connection, room_states, {"room_id": state.room}, values, unknown=_UNKNOWN)
 
 
-class Acknowledgements:
+class Acknowledgements(Repository):
     """One transaction's view of the acknowledgements of alarms."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def all(self) -> dict[str, dict[str, Acknowledgement]]:
         """Room -> alarm -> its acknowledgement."""
@@ -124,11 +118,8 @@ class Acknowledgements:
         )
 
 
-class AlarmMemories:
+class AlarmMemories(Repository):
     """One transaction's view of the rooms' memories of their alarms. Their form is the director's."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def all(self) -> dict[str, str]:
         """Room -> JSON."""
@@ -139,14 +130,11 @@ class AlarmMemories:
         await put_row(self._connection, alarm_memories, {"room_id": room}, {"memory": memory}, unknown=_UNKNOWN)
 
 
-class StoredRehearsals:
+class StoredRehearsals(Repository):
     """One transaction's view of what was heard and seen in the rooms' sources."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
     async def all(self) -> list[StoredRehearsal]:
-        return [_REHEARSALS.item(row) for row in await self._connection.execute(select(rehearsals))]
+        return await self._all(_REHEARSALS, select(rehearsals))
 
     async def put(self, rehearsal: StoredRehearsal) -> None:
         """Raises Unprocessable ``unknown_reference``."""

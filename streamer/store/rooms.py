@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.rooms import Room
 from streamer.errors import Conflict, NotFound
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, page_of
+from streamer.store.paging import Page
+from streamer.store.repository import Repository, there
 from streamer.store.tables import rooms, sessions
 from streamer.store.visibility import also_in
 from streamer.store.writing import add_rows, change_rows, remove_rows
@@ -18,35 +18,25 @@ _MAPPING = RowMapping(Room, rooms)
 _UNKNOWN = "The room's venue does not exist."
 
 
-class Rooms:
+class Rooms(Repository):
     """One transaction's view of the rooms."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def get(self, room_id: str) -> Room:
         """Raises NotFound."""
-        room = await self.find(room_id)
-        if room is None:
-            raise NotFound("There is no such room.")
-        return room
+        return there(await self.find(room_id), "There is no such room.")
 
     async def find(self, room_id: str) -> Room | None:
-        row = (await self._connection.execute(select(rooms).where(rooms.c.id == room_id))).first()
-        return None if row is None else _MAPPING.item(row)
+        return await self._first(_MAPPING, select(rooms).where(rooms.c.id == room_id))
 
     async def all(self) -> list[Room]:
         """By id."""
-        return [_MAPPING.item(row) for row in await self._connection.execute(select(rooms).order_by(rooms.c.id))]
+        return await self._all(_MAPPING, select(rooms).order_by(rooms.c.id))
 
     async def page(self, limit: int, after: str | None, *, venue: str | None = None) -> Page[Room]:
-        query = select(rooms).order_by(rooms.c.id).limit(limit + 1)
-        if after is not None:
-            query = query.where(rooms.c.id > after)
+        query = select(rooms)
         if venue is not None:
             query = query.where(rooms.c.venue_id == venue)
-        rows = (await self._connection.execute(query)).all()
-        return page_of([(row.id, _MAPPING.item(row)) for row in rows], limit)
+        return await self._page(_MAPPING, query, limit, after, rooms.c.id)
 
     async def add(self, room: Room) -> None:
         """Raises Conflict ``exists``, Unprocessable ``unknown_reference`` if the venue does not exist."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository
 from streamer.store.tables import import_previews, schedule_sources
 from streamer.store.writing import add_rows, put_row
 
@@ -46,16 +46,12 @@ _SOURCES = RowMapping(ScheduleSource, schedule_sources)
 _PREVIEWS = RowMapping(ImportPreview, import_previews)
 
 
-class ScheduleSources:
+class ScheduleSources(Repository):
     """One transaction's view of the schedules' sources."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def find(self, event: str) -> ScheduleSource | None:
         query = select(schedule_sources).where(schedule_sources.c.event_id == event)
-        row = (await self._connection.execute(query)).first()
-        return None if row is None else _SOURCES.item(row)
+        return await self._first(_SOURCES, query)
 
     async def all(self) -> dict[str, ScheduleSource]:
         """By event."""
@@ -72,18 +68,13 @@ class ScheduleSources:
         await self._connection.execute(delete(schedule_sources).where(schedule_sources.c.event_id == event))
 
 
-class ImportPreviews:
+class ImportPreviews(Repository):
     """One transaction's view of the imports that wait for a confirmation."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def find(self, preview_id: str) -> ImportPreview | None:
         """Also finds expired ones: the caller has the clock."""
-        row = (
-            await self._connection.execute(select(import_previews).where(import_previews.c.id == preview_id))
-        ).first()
-        return None if row is None else _PREVIEWS.item(row)
+        query = select(import_previews).where(import_previews.c.id == preview_id)
+        return await self._first(_PREVIEWS, query)
 
     async def add(self, preview: ImportPreview) -> None:
         """Raises Conflict ``exists``."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.sessions import SessionTemplate
-from streamer.errors import NotFound
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository, there
 from streamer.store.tables import session_templates
 from streamer.store.writing import add_rows, change_rows
 
@@ -15,24 +14,18 @@ _MAPPING = RowMapping(SessionTemplate, session_templates)
 _UNKNOWN = "The venue does not exist."
 
 
-class SessionTemplates:
+class SessionTemplates(Repository):
     """One transaction's view of the templates."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def all(self) -> list[SessionTemplate]:
         """By id. There is one at most for each kind and venue."""
-        rows = await self._connection.execute(select(session_templates).order_by(session_templates.c.id))
-        return [_MAPPING.item(row) for row in rows]
+        return await self._all(_MAPPING, select(session_templates).order_by(session_templates.c.id))
 
     async def get(self, template_id: str) -> SessionTemplate:
         """Raises NotFound."""
         query = select(session_templates).where(session_templates.c.id == template_id)
-        row = (await self._connection.execute(query)).first()
-        if row is None:
-            raise NotFound("There is no such template.")
-        return _MAPPING.item(row)
+        found = await self._first(_MAPPING, query)
+        return there(found, "There is no such template.")
 
     async def add(self, template: SessionTemplate) -> None:
         """Raises Conflict ``exists``, Unprocessable ``unknown_reference``."""

@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, and_, bindparam, delete, or_, select, update
 
 from streamer.conference.sessions import RUNNING, Session, SessionState
 from streamer.conference.visibility import Caller
-from streamer.errors import NotFound
 from streamer.store import revision
+from streamer.store.bulk import batches
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, after_pair, page_of, pair_place
+from streamer.store.paging import Page
+from streamer.store.repository import Repository, there
 from streamer.store.tables import recordings, rooms, sessions
 from streamer.store.visibility import also_in, session_told
 from streamer.store.writing import add_rows, change_rows, remove_rows
 
 _MAPPING = RowMapping(Session, sessions)
 _UNKNOWN = "The session's room or event does not exist."
-_AT_A_TIME = 500
-"""Ids in one statement: both databases limit the number of values."""
 
 
-class Sessions:
+class Sessions(Repository):
     """One transaction's view of the sessions."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def get(self, session_id: str) -> Session:
         """Raises NotFound."""
-        session = await self.find(session_id)
-        if session is None:
-            raise NotFound("There is no such session.")
-        return session
+        return there(await self.find(session_id), "There is no such session.")
 
     async def find(self, session_id: str) -> Session | None:
-        row = (await self._connection.execute(select(sessions).where(sessions.c.id == session_id))).first()
-        return None if row is None else _MAPPING.item(row)
+        return await self._first(_MAPPING, select(sessions).where(sessions.c.id == session_id))
 
     async def page(
         self,
@@ -61,9 +51,7 @@ class Sessions:
         ``until_ms``: sessions that overlap this time, by plan or in fact.
         ``now_ms``: what runs is in each time that begins before it; None: in each.
         ``caller``: only those that they may know of; None: all."""
-        query = select(sessions).order_by(sessions.c.start_ms, sessions.c.id).limit(limit + 1)
-        if after is not None:
-            query = query.where(after_pair(sessions.c.start_ms, sessions.c.id, after))
+        query = select(sessions)
         if room is not None:
             query = query.where(or_(sessions.c.room_id == room, also_in(room)))
         if event is not None:
@@ -83,8 +71,7 @@ class Sessions:
             query = query.where(or_(sessions.c.language == language, sessions.c.language.startswith(f"{language}-")))
         if caller is not None:
             query = query.where(session_told(caller))
-        rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_place(row.start_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
+        return await self._page(_MAPPING, query, limit, after, sessions.c.start_ms, sessions.c.id)
 
     async def of_room_around(self, room: str, from_ms: int, until_ms: int) -> list[Session]:
         """By start: sessions that end at ``from_ms`` or later and begin before ``until_ms``, by plan or in fact.
@@ -101,18 +88,18 @@ class Sessions:
         )
         if room_ids is not None:
             query = query.where(sessions.c.room_id.in_(list(room_ids)))
-        return await self._all(query.order_by(sessions.c.start_ms, sessions.c.id))
+        return await self._all(_MAPPING, query.order_by(sessions.c.start_ms, sessions.c.id))
 
     async def of_event(self, event: str) -> list[Session]:
         """All sessions of an event by start, for an import to compare with."""
         query = select(sessions).where(sessions.c.event_id == event)
-        return await self._all(query.order_by(sessions.c.start_ms, sessions.c.id))
+        return await self._all(_MAPPING, query.order_by(sessions.c.start_ms, sessions.c.id))
 
     async def find_many(self, session_ids: Iterable[str]) -> dict[str, Session]:
         """The sessions that exist of these, by id."""
         found: dict[str, Session] = {}
-        for ids in _batches(list(session_ids)):
-            for session in await self._all(select(sessions).where(sessions.c.id.in_(ids))):
+        for ids in batches(list(session_ids)):
+            for session in await self._all(_MAPPING, select(sessions).where(sessions.c.id.in_(ids))):
                 found[session.id] = session
         return found
 
@@ -133,17 +120,6 @@ class Sessions:
             unknown=_UNKNOWN,
         )
 
-    async def save(self, session: Session) -> None:
-        """Raises NotFound if it does not exist, Unprocessable ``unknown_reference``."""
-        await revision.bump(self._connection)
-        changed = await change_rows(
-            self._connection,
-            update(sessions).where(sessions.c.id == session.id).values(_MAPPING.values(session)),
-            unknown=_UNKNOWN,
-        )
-        if not changed:
-            raise NotFound("There is no such session.")
-
     async def save_many(self, changed: Sequence[Session]) -> None:
         """Saves all that exist; the others are skipped. Raises Unprocessable ``unknown_reference``."""
         if not changed:
@@ -157,16 +133,13 @@ class Sessions:
         )
         await change_rows(self._connection, statement, rows, unknown=_UNKNOWN)
 
-    async def remove(self, session_id: str) -> None:
-        """Removes its marks and grants with it. Raises Conflict ``has_recording`` while there are recorded files."""
-        await self.remove_many((session_id,))
-
     async def remove_many(self, session_ids: Iterable[str]) -> None:
-        """Removes all or none. Raises as :meth:`remove` does."""
-        batches = _batches(list(session_ids))
-        if batches:
+        """Removes all or none, with their marks and grants. Raises Conflict ``has_recording`` while there are recorded
+        files."""
+        ids_to_go = list(session_ids)
+        if ids_to_go:
             await revision.bump(self._connection)
-        for ids in batches:
+        for ids in batches(ids_to_go):
             gone = and_(recordings.c.session_id.in_(ids), recordings.c.state == "deleted")
             await self._connection.execute(delete(recordings).where(gone))
             await remove_rows(
@@ -181,27 +154,6 @@ class Sessions:
         query = select(sessions.c.portraits).where(sessions.c.portraits != "[]").distinct()
         rows = await self._connection.execute(query)
         return {address for row in rows for _, address in json.loads(row.portraits)}
-
-    async def count(self, *, room: str | None = None, event: str | None = None) -> int:
-        query = select(func.count()).select_from(sessions)
-        if room is not None:
-            query = query.where(sessions.c.room_id == room)
-        if event is not None:
-            query = query.where(sessions.c.event_id == event)
-        return int((await self._connection.execute(query)).scalar_one())
-
-    async def _all(self, query: Any) -> list[Session]:
-        return [_MAPPING.item(row) for row in (await self._connection.execute(query)).all()]
-
-
-def image_of(session: Session) -> dict[str, Any]:
-    """A whole session as a JSON object, for :class:`~streamer.store.actions.StoredAction`."""
-    return _MAPPING.values(session)
-
-
-def session_of(image: Mapping[str, Any]) -> Session:
-    """The reverse of :func:`image_of`, also for older versions: missing fields get their defaults."""
-    return _MAPPING.of_values(image)
 
 
 def _lasts_past(from_ms: int, besides: Iterable[SessionState]) -> ColumnElement[bool]:
@@ -221,7 +173,3 @@ def _begins_before(until_ms: int) -> ColumnElement[bool]:
 
 def _values(states: Iterable[SessionState]) -> list[str]:
     return sorted(state.value for state in states)
-
-
-def _batches(ids: list[str]) -> list[list[str]]:
-    return [ids[at : at + _AT_A_TIME] for at in range(0, len(ids), _AT_A_TIME)]

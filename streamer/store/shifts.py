@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.duty import Ringing, Shift
-from streamer.errors import NotFound
 from streamer.store.mapping import RowMapping
+from streamer.store.repository import Repository, there
 from streamer.store.tables import alarm_keys, rings, shifts
 from streamer.store.writing import add_rows, put_row
 
@@ -36,24 +35,19 @@ _RINGS = RowMapping(Ringing, rings)
 _KEYS = RowMapping(AlarmKey, alarm_keys)
 
 
-class Shifts:
+class Shifts(Repository):
     """One transaction's view of the duty lists."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def get(self, shift_id: str) -> Shift:
         """Raises NotFound."""
-        row = (await self._connection.execute(select(shifts).where(shifts.c.id == shift_id))).first()
-        if row is None:
-            raise NotFound("There is no such shift.", code="no_such_shift")
-        return _SHIFTS.item(row)
+        found = await self._first(_SHIFTS, select(shifts).where(shifts.c.id == shift_id))
+        return there(found, "There is no such shift.", code="no_such_shift")
 
     async def since(self, until_ms: int) -> list[Shift]:
         """Those that end later than ``until_ms``, by their begins."""
         query = select(shifts).where(shifts.c.until_ms > until_ms)
         query = query.order_by(shifts.c.since_ms, shifts.c.created_ms, shifts.c.id)
-        return [_SHIFTS.item(row) for row in await self._connection.execute(query)]
+        return await self._all(_SHIFTS, query)
 
     async def add(self, shift: Shift) -> None:
         """Raises Unprocessable ``unknown_reference``."""
@@ -67,11 +61,8 @@ class Shifts:
         await self._connection.execute(delete(shifts).where(shifts.c.id == shift_id))
 
 
-class Rings:
+class Rings(Repository):
     """One transaction's view of the alarms as people were told of them."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def all(self) -> dict[str, Ringing]:
         """By alarm."""
@@ -88,29 +79,14 @@ class Rings:
         await self._connection.execute(delete(rings).where(rings.c.alarm.in_(alarms)))
 
 
-class AlarmKeys:
+class AlarmKeys(Repository):
     """One transaction's view of the keys in messages."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def find(self, secret_sha256: bytes) -> AlarmKey | None:
         """Also finds expired ones: the caller has the clock."""
-        row = (
-            await self._connection.execute(select(alarm_keys).where(alarm_keys.c.secret_sha256 == secret_sha256))
-        ).first()
-        return None if row is None else _KEYS.item(row)
+        query = select(alarm_keys).where(alarm_keys.c.secret_sha256 == secret_sha256)
+        return await self._first(_KEYS, query)
 
     async def add(self, keys: Sequence[AlarmKey]) -> None:
         if keys:
             await self._connection.execute(insert(alarm_keys), [_KEYS.values(key) for key in keys])
-
-    async def remove(self, key: AlarmKey) -> None:
-        """The person's keys of this purpose for this alarm."""
-        c = alarm_keys.c
-        which = (c.grant_id == key.grant, c.alarm == key.alarm, c.purpose == key.purpose)
-        await self._connection.execute(delete(alarm_keys).where(*which))
-
-    async def sweep(self, now_ms: int) -> int:
-        """Removes expired ones. Returns how many."""
-        return (await self._connection.execute(delete(alarm_keys).where(alarm_keys.c.expires_ms <= now_ms))).rowcount

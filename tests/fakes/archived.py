@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import delete
+
 from streamer.archive.archivist import Archivist
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Mark, MarkKind, Session, SessionState
@@ -18,6 +20,7 @@ from streamer.store.marks import Marks
 from streamer.store.recordings import Editions, Recording, Recordings, StoredEdition
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
+from streamer.store.tables import marks
 from tests.fakes.media_plane import FakePlane, FakeRoom, on_air
 from tests.fakes.stores import sqlite_store
 from tests.fakes.studio import Studio
@@ -57,7 +60,7 @@ class Archive:
         session = before or Session(name, "salle", f"Title of {name}", self.studio.at(0), self.studio.at(3600))
         session = replace(session, **fields)
         async with self.database.write() as connection:
-            await (Sessions(connection).add(session) if before is None else Sessions(connection).save(session))
+            await (Sessions(connection).add(session) if before is None else Sessions(connection).save_many((session,)))
         self.known[name] = session
         self.archivist.changed(before, session)
         await self.archivist.look(name)
@@ -79,7 +82,7 @@ class Archive:
             hidden=hidden,
         )
         async with self.database.write() as connection:
-            await Marks(connection).remove("m1")
+            await connection.execute(delete(marks).where(marks.c.id == "m1"))
             await Marks(connection).add(mark)
         await self.archivist.look(name)
 

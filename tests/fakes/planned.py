@@ -42,5 +42,5 @@ async def add_session(
 async def change_session(database: Database, session: Session, **fields: Any) -> Session:
     session = replace(session, **fields)
     async with database.write() as connection:
-        await Sessions(connection).save(session)
+        await Sessions(connection).save_many((session,))
     return session

@@ -29,7 +29,7 @@ async def write(url: str, first: int) -> None:
         async with database.write() as connection:
             sessions = Sessions(connection)
             life = await sessions.get("life")
-            await sessions.save(replace(life, sequence=number))
+            await sessions.save_many((replace(life, sequence=number),))
             await sessions.add(nth(number))
             await Marks(connection).add(Mark(f"m{number}", f"s{number}", MarkKind.CHAPTER, number))
         print(number, flush=True)

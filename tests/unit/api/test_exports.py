@@ -86,7 +86,7 @@ class World:
 
     async def save(self, changed: Session) -> None:
         async with self.database.write() as connection:
-            await Sessions(connection).save(changed)
+            await Sessions(connection).save_many((changed,))
 
     async def get(self, path: str, *, status: int = 200, **headers: str) -> bytes:
         async with self.client.get(path, headers=headers) as response:

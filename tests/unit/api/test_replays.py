@@ -27,7 +27,7 @@ async def archive(api: Api, client: Client, database: Database, studio: Studio) 
         await Events(connection).add(Event("days", "Two days"))
         talk = await Sessions(connection).get("talk")
         told = replace(talk, title="L’Été à Nantes", speakers=("Zoé Dupont",), tags=("Ville", "climat"), event="days")
-        await Sessions(connection).save(told)
+        await Sessions(connection).save_many((told,))
         for second, session, text in (
             (1.0, "talk", "Avant le début"),
             (3.0, "talk", "La Révolution des marmottes"),

@@ -155,7 +155,7 @@ async def test_what_a_grant_opened_goes_with_the_session_that_it_was_for(
     await add_session(database, "talk", "a")
     assert (await ask(client, "/whip/a", await api.grant("technician", session="talk")))[0] == 201
     async with database.write() as connection:
-        await Sessions(connection).remove("talk")
+        await Sessions(connection).remove_many(("talk",))
     assert await sweep(client.app[SERVICES]) == ()  # type: ignore[index]
     assert plane.rooms["a"].resources == {}
 

@@ -430,7 +430,7 @@ async def test_its_own_task_looks_where_something_changed(kept: Archive) -> None
         before = await kept.session()
         started = replace(before, state=SessionState.ON_AIR, started_ms=kept.studio.at(1))
         async with kept.database.write() as connection:
-            await Sessions(connection).save(started)
+            await Sessions(connection).save_many((started,))
         kept.archivist.changed(before, started)
         await until(lambda: kept.archivist.has_replay("talk"))
     finally:

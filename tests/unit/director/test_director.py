@@ -217,7 +217,7 @@ async def test_what_others_write_is_taken_in(stage: Stage) -> None:
     talk = await stage.plan(60, title="Old")
     async with stage.database.write() as connection:
         sessions = Sessions(connection)
-        await sessions.save(replace(await sessions.get(talk), title="New"))
+        await sessions.save_many((replace(await sessions.get(talk), title="New"),))
     await stage.director.refresh()
     assert stage.session(talk).title == "New"
 

@@ -109,7 +109,7 @@ async def test_what_is_on_air_waits_for_a_yes(store: Database) -> None:
     await imported(store, schedule())
     running = (await all_of(store, "journees"))[0]
     async with store.write() as connection:
-        await Sessions(connection).save(replace(running, state=SessionState.ON_AIR, started_ms=NINE))
+        await Sessions(connection).save_many((replace(running, state=SessionState.ON_AIR, started_ms=NINE),))
     longer = schedule()
     items = (replace(longer.items[0], end_ms=NINE + 2 * HOUR), *longer.items[1:])
     _, done = await imported(store, replace(longer, items=items))

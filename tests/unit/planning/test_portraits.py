@@ -126,6 +126,6 @@ async def test_a_picture_that_no_session_names_is_deleted(elsewhere: Elsewhere) 
     await portraits.look()
     assert (portraits.name_of(theirs), portraits.name_of(mine) is None) == (None, False)
     async with elsewhere.database.write() as connection:
-        await Sessions(connection).remove(session.id)
+        await Sessions(connection).remove_many((session.id,))
     await portraits.look()
     assert list(elsewhere.folder.iterdir()) == []

@@ -288,12 +288,12 @@ async def test_sessions_lose_nothing_when_a_room_becomes_optional(store_url: str
         kept = await sessions.get("s")
         assert (kept.room, kept.venue, kept.also_in) == ("a", None, ())
         assert len((await Marks(connection).of_sessions(["s"]))["s"]) == 1
-        await sessions.save(replace(kept, room=""))
+        await sessions.save_many((replace(kept, room=""),))
         assert (await sessions.get("s")).room == ""
         assert (await connection.execute(text("SELECT room_id FROM sessions"))).scalar_one() is None
         with pytest.raises(Unprocessable):
-            await sessions.save(replace(kept, room="", venue="none"))
-        await sessions.remove("s")
+            await sessions.save_many((replace(kept, room="", venue="none"),))
+        await sessions.remove_many(("s",))
         assert await Marks(connection).of_sessions(["s"]) == {}
     if url.get_backend_name() == "sqlite":
         async with database.read() as connection:

@@ -22,7 +22,7 @@ from streamer.store.recordings import Editions, Recording, Recordings, Recording
 from streamer.store.room_states import Acknowledgement, Acknowledgements, RoomStates, StoredRoomState
 from streamer.store.rooms import Rooms
 from streamer.store.schedule_sources import ImportPreview, ImportPreviews, ScheduleSource, ScheduleSources
-from streamer.store.sessions import Sessions, image_of, session_of
+from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
 NINE = 1_790_000_000_000
@@ -99,8 +99,7 @@ async def test_the_last_to_acknowledge_an_alarm_takes_care_of_it(with_sessions: 
 async def test_an_action_is_undone_once(with_sessions: Database) -> None:
     async with with_sessions.write() as connection:
         actions = Actions(connection)
-        session = await Sessions(connection).get("s1")
-        images = {"sessions": [image_of(session)], "hold": None}
+        images = {"sessions": [{"id": "s1"}], "hold": None}
         done = [
             StoredAction(f"x{n}", "a", f"s{n % 2}" if n else None, NINE + n, "g", "Ada", "start", images, {"n": n})
             for n in range(4)
@@ -117,20 +116,12 @@ async def test_an_action_is_undone_once(with_sessions: Database) -> None:
         assert not await actions.mark_undone("none", NINE)
         found = await actions.get("x3")
         assert found == replace(done[3], undone_ms=NINE + 9)
-        assert session_of(found.before["sessions"][0]) == session
         with pytest.raises(Conflict):
             await actions.add(done[0])
         with pytest.raises(Unprocessable):
             await actions.add(replace(done[0], id="new", room="none"))
         with pytest.raises(NotFound):
             await actions.get("none")
-
-
-def test_an_image_of_an_older_version_is_read_with_defaults() -> None:
-    session = Session("s", "a", "Talk", NINE, NINE + 1, speakers=("Ada",), guid="g")
-    image = image_of(session)
-    del image["guid"]
-    assert session_of(image) == replace(session, guid="")
 
 
 async def test_recordings_are_found_by_what_they_are_of(with_sessions: Database) -> None:
@@ -169,14 +160,10 @@ async def test_recordings_are_found_by_what_they_are_of(with_sessions: Database)
         assert page.items == [growing]
         assert (await recordings.page(1, page.cursor)).items == [full]
         assert await recordings.in_state(RecordingState.GROWING) == [growing]
-        assert await recordings.total_bytes() == 2**40
-        assert await recordings.total_bytes(room="b") == 0
         with pytest.raises(Conflict):
             await recordings.add(full)
         with pytest.raises(Unprocessable):
             await recordings.add(replace(full, session="none"))
-        with pytest.raises(NotFound):
-            await recordings.save(replace(full, session="s4"))
 
 
 async def test_retention_is_offered_what_is_old_and_not_pinned(with_sessions: Database) -> None:
@@ -190,11 +177,10 @@ async def test_retention_is_offered_what_is_old_and_not_pinned(with_sessions: Da
         await recordings.add(replace(plain, session="s4", state=RecordingState.DELETED))
         assert await recordings.unpinned_before("a", NINE + 6) == [plain]
         assert await recordings.unpinned_before("b", NINE + 6) == []
-        assert await recordings.total_bytes(room="a") == 40
         with pytest.raises(Conflict) as recorded:
-            await Sessions(connection).remove("s0")
+            await Sessions(connection).remove_many(("s0",))
         assert recorded.value.code == "has_recording"
-        await recordings.save(replace(plain, state=RecordingState.DELETED))
+        await recordings.put(replace(plain, state=RecordingState.DELETED))
         await Sessions(connection).remove_many(["s0", "s4"])
         assert await recordings.find("s0") is None
 
