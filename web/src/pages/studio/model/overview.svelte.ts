@@ -18,6 +18,7 @@ import {
   type RoomCrewMessages,
   unreadOf,
 } from './crew-messages'
+import { Meters } from './meters'
 import { readRoom, type RoomInfo } from './room'
 import { commandOf, keyOf, requestOf, type Tap } from './taps'
 import { ageOf, type AtAGlance, readAtAGlance, readSound, type RoomPulse, type Sound } from './wall'
@@ -63,8 +64,7 @@ export class Overview {
   private looked = $state(0)
   /** Room -> its last pulse. Read with `now_ms`, which says when to look again. */
   private readonly pulses = new Map<string, RoomPulse>()
-  /** Room -> who draws its meters: ten rooms have forty readings a second, too many for anything but a style. */
-  private readonly meters = new Map<string, Set<(sound: Sound | null) => void>>()
+  private readonly meters = new Meters()
   /** Since when an answer about the rooms has been outstanding, monotonic ms. */
   private asked_ms: number | null = null
   private readonly api = new Api('')
@@ -75,7 +75,7 @@ export class Overview {
       onsnapshot: (data) => {
         if (Array.isArray(data['lines'])) this.lines = readRoomCrewMessages(data['lines'])
         for (const [room, told] of Object.entries(readRecord(data['rooms']))) {
-          this.draw(room, readRecord(readRecord(told)['meters'])['meters'])
+          this.meters.read(room, readSound(readRecord(readRecord(told)['meters'])['meters']))
         }
         this.hint()
       },
@@ -84,7 +84,7 @@ export class Overview {
         this.lines = rooms
         this.arrived += fresh.length
         for (const { type, data } of events) {
-          if (type === 'meters') this.draw(readText(data['room']), data['meters'])
+          if (type === 'meters') this.meters.read(readText(data['room']), readSound(data['meters']))
           else if (type === 'pulse') this.beat(data)
         }
         if (events.some(({ type }) => !QUIET.has(type))) this.hint()
@@ -122,6 +122,7 @@ export class Overview {
     this.stopped = true
     clearTimeout(this.timer)
     clearInterval(this.clock)
+    this.meters.stop()
     this.socket.close()
   }
 
@@ -147,16 +148,9 @@ export class Overview {
     return this.pulses.get(room)?.readiness ?? null
   }
 
-  /** Calls `draw` with each reading of a room's meters. Returns how to stop. */
+  /** Calls `draw` with readings of a room's meters. Returns how to stop. */
   onmeters(room: string, draw: (sound: Sound | null) => void): () => void {
-    const drawing = this.meters.get(room) ?? new Set()
-    this.meters.set(room, drawing.add(draw))
-    return () => drawing.delete(draw)
-  }
-
-  private draw(room: string, meters: unknown): void {
-    const sound = readSound(meters)
-    for (const draw of this.meters.get(room) ?? []) draw(sound)
+    return this.meters.on(room, draw)
   }
 
   private beat(data: JsonObject): void {

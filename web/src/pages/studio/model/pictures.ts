@@ -63,7 +63,8 @@ export class Pictures {
 
   private async ask(one: Watched): Promise<void> {
     one.busy = true
-    one.due_ms = this.ports.now() + EVERY_MS
+    // All on one beat: pictures that come together are one frame of the page.
+    one.due_ms = (Math.round(this.ports.now() / EVERY_MS) + 1) * EVERY_MS
     this.busy++
     try {
       const response = await this.ports.fetch(one.path, {
