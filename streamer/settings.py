@@ -227,8 +227,10 @@ class HlsSettings(Section):
     halls in. It is also how often per minute a household may begin to watch over WHEP."""
     max_held_per_connection: int = Field(16, ge=1)
     """The waiting playlist requests of one connection. A player needs one for each rendition that it reads."""
-    cache_bytes_per_room: int = Field(96 * 1024 * 1024, ge=1_000_000)
-    """The memory in which a web process keeps the newest parts of a room, bytes. Higher reads less from the disk."""
+    cache_bytes_per_room: int = Field(18 * 1024 * 1024, ge=1_000_000)
+    """The memory in which a web process keeps the newest parts of a room, bytes. The default is the last fifteen
+    seconds of six renditions; older parts come from files, which the system keeps in memory as well. Higher reads less
+    from them."""
 
 
 class WhepSettings(Section):
