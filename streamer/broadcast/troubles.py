@@ -107,6 +107,8 @@ class SourceJudge:
         self._events = {code: EventCount(seconds[code] * 1000) for code in events}
         self._voiced = VoicedLevel(self._conditions["sound_quiet"], self._conditions["sound_loud"])
         self._tone_hz = 0.0
+        self._hum_ms = 0
+        """When a hum was found last."""
         self._stills = StillWindow()
         self._sound_ms: int | None = None
         self._picture_ms: int | None = None
@@ -195,8 +197,16 @@ class SourceJudge:
             ("sound_hum", hum, measure.hum_hz, measure.hum_db),
             ("sound_howl", howl, measure.tone_hz, measure.tone_db),
         ):
-            begins = bad and not self._conditions[code].bad
-            self._note(code, measure.at_ms, bad, LINES_LAST_MS if begins else BLOCK_MS, hertz=hertz, level=level)
+            condition, step_ms = self._conditions[code], float(BLOCK_MS)
+            if bad and not condition.bad:
+                step_ms = LINES_LAST_MS
+            elif code == "sound_hum" and bad and not condition.on:
+                # It was there all the time: words hid it, and took it for good time.
+                hidden_ms = measure.at_ms - self._hum_ms - BLOCK_MS
+                step_ms += hidden_ms * (1 + LEAKS[code]) if hidden_ms <= LINES_LAST_MS else 0
+            self._note(code, measure.at_ms, bad, step_ms, hertz=hertz, level=level)
+        if hum:
+            self._hum_ms = measure.at_ms
 
     # --- picture -----------------------------------------------------------------------------------
 

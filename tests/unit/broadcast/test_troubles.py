@@ -236,6 +236,19 @@ def test_what_lasts_twenty_seconds_through_pauses_is_told_and_clears_in_a_minute
     assert timeline.codes == set()
 
 
+def test_a_hum_that_words_hide_now_and_then_was_there_all_the_time() -> None:
+    hum = replace(TALK, hum_db=-45.0, hum_hz=50.0)
+    timeline = speaking()
+    for _ in range(12):
+        timeline.sound(2, hum).sound(1.5, TALK)
+    # Of 20 s four lay behind it when it was found.
+    assert timeline.told == {"sound_hum": pytest.approx(47.5, abs=0.3)}
+    timeline = speaking()
+    for _ in range(12):
+        timeline.sound(2, hum).sound(13, TALK)
+    assert timeline.told == {}
+
+
 def test_pauses_do_not_hide_a_lost_channel_and_short_faults_are_none() -> None:
     bad = replace(TALK, balance_db=40.0)
     hushed = replace(PAUSE, balance_db=0.0)
