@@ -1,12 +1,34 @@
-"""The base of the settings' sections, and the sections of alarms, messages, archive and logs. See
+"""The base of the settings' sections, and the sections of alarms, messages, archive, logs, metrics and edges. See
 :mod:`streamer.settings`."""
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from ipaddress import ip_network
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+def is_http_url(text: str) -> bool:
+    """Whether the text has the form of an HTTP or HTTPS address. Nothing is connected to."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in text)
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        ip_network(text, strict=False)
+    return value
+
+
+Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
+"""Addresses or networks, such as 10.1.0.7 or 10.1.0.0/16."""
 
 
 class Section(BaseModel):
@@ -133,3 +155,39 @@ class LogSettings(Section):
     """The least severity that is logged: debug, info, warning or error. debug logs most."""
     format: Literal["auto", "console", "json"] = "auto"
     """console is for people (sentences, local time), json for programs. auto: console on a terminal, else json."""
+
+
+class MetricsSettings(Section):
+    token: str = ""
+    """A bearer token that opens /metrics, 32 characters or more. Empty: no token does."""
+    networks: Networks = ()
+    """Addresses or networks that may read /metrics without a token. The loopback address always may."""
+
+    @field_validator("token")
+    @classmethod
+    def _is_long(cls, value: str) -> str:
+        if value and len(value) < 32:
+            raise ValueError("has 32 characters or more")
+        return value
+
+
+class EdgeSettings(Section):
+    addresses: tuple[str, ...] = ()
+    """The addresses of edges (configs/edge), such as https://edge1.example.org. Each is told what it must not serve any
+    more."""
+    secret: str = ""
+    """The secret by which edges know this server, 32 characters or more. Each has it in its own file."""
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if not is_http_url(text) or "?" in text or "#" in text:
+                raise ValueError("are addresses such as https://edge1.example.org")
+        return value
+
+    @model_validator(mode="after")
+    def _have_a_secret(self) -> Self:
+        if self.addresses and not re.fullmatch(r"[!-~]{32,}", self.secret):
+            raise ValueError("secret has 32 characters or more, without spaces. `openssl rand -hex 32` makes one")
+        return self

@@ -11,36 +11,24 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from streamer.problems import UNKNOWN, Problems
-from streamer.sections import AlarmSettings, ArchiveSettings, LogSettings, NotifySettings, Section
-
-
-def is_http_url(text: str) -> bool:
-    """Whether the text has the form of an HTTP or HTTPS address. Nothing is connected to."""
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in text)
-
-
-def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    for text in value:
-        ip_network(text, strict=False)
-    return value
-
-
-Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
-"""Addresses or networks, such as 10.1.0.7 or 10.1.0.0/16."""
+from streamer.sections import (
+    AlarmSettings,
+    ArchiveSettings,
+    EdgeSettings,
+    LogSettings,
+    MetricsSettings,
+    Networks,
+    NotifySettings,
+    Section,
+    is_http_url,
+)
 
 
 class ServerSettings(Section):
@@ -380,20 +368,6 @@ class AudienceSettings(Section):
     personal data longer."""
 
 
-class MetricsSettings(Section):
-    token: str = ""
-    """A bearer token that opens /metrics, 32 characters or more. Empty: no token does."""
-    networks: Networks = ()
-    """Addresses or networks that may read /metrics without a token. The loopback address always may."""
-
-    @field_validator("token")
-    @classmethod
-    def _is_long(cls, value: str) -> str:
-        if value and len(value) < 32:
-            raise ValueError("has 32 characters or more")
-        return value
-
-
 SHORTEST_ADMIN_TOKEN = 32
 """Characters. A token that may do everything must be too long to guess."""
 
@@ -421,6 +395,7 @@ class Settings(BaseSettings):
     audience: AudienceSettings = AudienceSettings()
     alarms: AlarmSettings = AlarmSettings()
     metrics: MetricsSettings = MetricsSettings()
+    edges: EdgeSettings = EdgeSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("admin_token")

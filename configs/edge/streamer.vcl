@@ -29,6 +29,9 @@ sub vcl_recv {
     # Varnish has added nginx's address; the origin reads this list from the right.
     set req.http.X-Forwarded-For = regsub(req.http.X-Forwarded-For, ",[^,]*$", "");
 
+    if (req.url == "/.streamer/ban") {
+        call ban_scope;
+    }
     if (req.url ~ "^/(live|replay)/" && !std.healthy(req.backend_hint)) {
         return (synth(503, "origin_unreachable"));
     }
@@ -43,6 +46,24 @@ sub vcl_recv {
     unset req.http.Authorization;
     call canonical_query;
     return (hash);
+}
+
+# The origin says what it lists no more: live/ROOM, replay/SESSION, or all. What is kept of it is asked for again.
+sub ban_scope {
+    set req.http.X-Secret = regsub(std.fileread("/etc/varnish/streamer.secret"), "\s+$", "");
+    if (req.http.X-Secret !~ "^[!-~]{32,}$" || req.http.Authorization != "Bearer " + req.http.X-Secret) {
+        return (synth(403, "not_the_origin"));
+    }
+    if (req.http.X-Streamer-Ban == "all") {
+        if (std.ban("obj.http.X-Scope ~ .")) {
+            return (synth(204));
+        }
+    } else if (req.http.X-Streamer-Ban ~ "^(live|replay)/[A-Za-z0-9_-]+$") {
+        if (std.ban("obj.http.X-Scope == " + req.http.X-Streamer-Ban)) {
+            return (synth(204));
+        }
+    }
+    return (synth(500, "not_banned"));
 }
 
 # One spelling for each playlist that there is: dvr, _HLS_msn, _HLS_part, _HLS_skip, in this order. Others are dropped.
@@ -86,6 +107,7 @@ sub vcl_backend_response {
     }
     set beresp.grace = 0s;
     unset beresp.http.Set-Cookie;
+    set beresp.http.X-Scope = regsub(bereq.url, "^/((live|replay)/[^/]+)/.*$", "\1");
     if (beresp.status == 200 && beresp.http.Cache-Control !~ "(?i)no-cache|no-store|private" && beresp.ttl > 0s) {
         if (bereq.url ~ "\.(m4s|mp4)$") {
             # An old one is asked for with its ETag, and need not come again with its bytes.
@@ -104,6 +126,7 @@ sub vcl_backend_response {
 }
 
 sub vcl_deliver {
+    unset resp.http.X-Scope;
     unset resp.http.X-Varnish;
     unset resp.http.Via;
 }
@@ -112,7 +135,9 @@ sub vcl_synth {
     set resp.http.Content-Type = "application/json; charset=utf-8";
     set resp.http.Cache-Control = "no-store";
     set resp.http.Access-Control-Allow-Origin = "*";
-    if (resp.reason == "bad_directive") {
+    if (resp.status == 204 || resp.reason ~ "^not_") {
+        set resp.body = "";
+    } else if (resp.reason == "bad_directive") {
         set resp.body = """{"error": {"code": "bad_directive", "message": "A directive comes twice or is none."}}""";
     } else {
         set resp.http.Retry-After = "1";

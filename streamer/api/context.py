@@ -13,6 +13,7 @@ from streamer.api.addresses import Proxies
 from streamer.api.admin_token import AdminToken
 from streamer.api.cursors import Cursors
 from streamer.api.documents import Documents
+from streamer.api.edges import Edges
 from streamer.api.first_admin_link import FirstAdminLink
 from streamer.api.hall_code_lookup import HallCodeLookup
 from streamer.api.limits import RateLimit, Turnstile
@@ -57,6 +58,7 @@ class Services:
     audience: Audience
     """Started before anybody is served."""
     captions: Captioning
+    edges: Edges
     keys: SessionKeys
     """Started before anybody is served."""
     schedules: SchedulePoller

@@ -1,5 +1,5 @@
-"""*Forget* erases a stretch of a room, mostly the last minutes, from its process, its files, its recordings and its
-captions. A failure in one of them does not stop the others."""
+"""*Forget* erases a stretch of a room, mostly the last minutes, from its process, its files, its recordings, its
+captions and the edges. A failure in one of them does not stop the others."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ async def _everywhere(services: Services, stretch: erasures.StretchErasure, acto
     async def in_captions() -> None:
         await services.captions.forget(room, from_ms, to_ms)
 
-    steps: Sequence[Callable[[], Awaitable[None]]] = (in_room, on_disk, in_recordings, in_captions)
+    async def at_edges() -> None:
+        await services.edges.without(room)
+
+    steps: Sequence[Callable[[], Awaitable[None]]] = (in_room, on_disk, in_recordings, in_captions, at_edges)
     failed: StreamerError | OSError | None = None
     for step in steps:
         try:

@@ -88,6 +88,7 @@ class Archivist:
         self.clock = clock
         self.faults = 0
         """Failed looks; each is logged and repeated."""
+        self.answers: Callable[[str, ReplayState | None], None] = lambda session, state: None  # told what find answers
         self.decoding = asyncio.Lock()
         """Held while a still is decoded: one at a time."""
         self.stills = Shares(MAX_STILLS)
@@ -177,15 +178,14 @@ class Archivist:
 
     def remember(self, session: str, state: ReplayState | None) -> None:
         """Keep the state for later answers of :meth:`find`."""
+        self.answers(session, state)
         self._writes += 1
         self._known[session] = state
         self._known.move_to_end(session)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
-        if state is not None and state.published and state.current is not None:
-            self._answering.add(session)
-        else:
-            self._answering.discard(session)
+        answering = state is not None and state.published and state.current is not None
+        (self._answering.add if answering else self._answering.discard)(session)
 
     def fails(self, room: str) -> bool:
         """Whether a recording of the room could not be kept at one try, nor at the next."""

@@ -98,6 +98,8 @@ class Trimmed(Sequenced, tag="trimmed"):
     output: str
     first_msn: int
     discontinuity_sequence: int
+    withdrawn: bool = False
+    """They left before their time: nobody may serve them any more, caches neither."""
 
 
 class StillMade(Sequenced, tag="still"):

@@ -215,6 +215,8 @@ class BroadcastView:
         self.seq = 0
         self.version = 0
         """Grows with every event that changed anything."""
+        self.withdrawn = 0
+        """Grows with every event after which the public output may list less before its time."""
 
     @property
     def public(self) -> OutputView | None:
@@ -285,6 +287,7 @@ class BroadcastView:
                 track.done(event.msn, version)
                 output.version = version
             case Trimmed():
+                self.withdrawn += event.withdrawn and event.output == PUBLIC
                 self._output(event.output).trim(event.first_msn, event.discontinuity_sequence, version)
             case IntervalOpened():
                 self._output(event.output).open_interval(event.interval, version)
@@ -303,6 +306,7 @@ class BroadcastView:
                 assert self.broadcast is not None
                 from_ms, to_ms = (self.broadcast.media_time_ms(tick) for tick in (event.from_tick, event.to_tick))
                 output.forget(event, from_ms, to_ms, version)
+                self.withdrawn += event.output == PUBLIC
             case Closed():
                 self.closed = True
                 for output in self.outputs.values():
@@ -342,6 +346,7 @@ class BroadcastView:
         self._reset(broadcast)
         self.inits = {init.id: init for init in snapshot.inits}
         self.outputs = fresh
+        self.withdrawn += 1
         self.closed = snapshot.closed
         self.seq = snapshot.seq
         self.version = version

@@ -16,7 +16,8 @@ import typer
 
 from streamer import __version__
 from streamer.errors import EXIT_FAILED, EXIT_USAGE, StreamerError
-from streamer.settings import Settings, is_http_url, load_settings
+from streamer.sections import is_http_url
+from streamer.settings import Settings, load_settings
 from streamer.starting import quick_imports
 
 if TYPE_CHECKING:

@@ -25,8 +25,9 @@ from streamer.planning.importer import DEFAULT_ZONE, ImportPlan, carry_out, plan
 from streamer.schedules.compare import Difference, DifferenceItem
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.reading import MAX_BYTES, Unreadable
+from streamer.sections import is_http_url
 from streamer.serve import prepare_data
-from streamer.settings import Settings, is_http_url
+from streamer.settings import Settings
 from streamer.store.database import Database, database_url
 
 OPERATOR = Grant(id="admin", role=Role.ADMIN, label="streamer import")

@@ -78,7 +78,8 @@ _EN: Mapping[str, Words] = {
         "A part of the server fails again and again: {task}", "Read the log, and restart the server."
     ),
     "not_erased": Words(
-        "Something that was to be deleted is still on the disk", "It is tried again. Look at the disk if this stays."
+        "Something that was to be deleted is still on the disk or at an edge",
+        "It is tried again. Look at the disk, and at the edges, if this stays.",
     ),
     "clock_moved": Words(
         "The server’s clock was set while the room is open: marks are off",
@@ -243,8 +244,8 @@ _FR: Mapping[str, Words] = {
         "Une partie du serveur échoue sans cesse : {task}", "Lisez le journal, et relancez le serveur."
     ),
     "not_erased": Words(
-        "Quelque chose qui devait être supprimé est encore sur le disque",
-        "Un nouvel essai suit. Voyez le disque si cela dure.",
+        "Quelque chose qui devait être supprimé est encore sur le disque ou chez un relais",
+        "Un nouvel essai suit. Voyez le disque, et les relais, si cela dure.",
     ),
     "clock_moved": Words(
         "L’horloge du serveur a été réglée alors que la salle est ouverte : les repères sont décalés",

@@ -73,9 +73,9 @@ class OutputWindow:
         """These segments do not show the programme any more."""
         self.segments = deque(replace(s, programme=False) if s.msn in numbers else s for s in self.segments)
 
-    def trim(self, first_msn: int, unfinished: Iterable[tuple[int, bool]] = ()) -> None:
+    def trim(self, first_msn: int, unfinished: Iterable[tuple[int, bool]] = (), *, withdrawn: bool = False) -> None:
         """List nothing before ``first_msn``, for good. ``unfinished``: number and discontinuity of the segments that
-        are not complete."""
+        are not complete. ``withdrawn``: before their time."""
         if first_msn <= self.first_msn:
             return
         # RFC 8216bis, 4.4.3.3: the number grows with each EXT-X-DISCONTINUITY tag that is removed.
@@ -85,7 +85,12 @@ class OutputWindow:
             self.segments.popleft()
         self.first_msn = first_msn
         self._emit(
-            Trimmed(output=self._output, first_msn=first_msn, discontinuity_sequence=self._discontinuity_sequence)
+            Trimmed(
+                output=self._output,
+                first_msn=first_msn,
+                discontinuity_sequence=self._discontinuity_sequence,
+                withdrawn=withdrawn,
+            )
         )
 
     def _start(self, end: int) -> int:

@@ -454,7 +454,8 @@ class Output:
         self.window.add(listed, fleeting=entry.fleeting)
 
     def _trim(self, first_msn: int) -> None:
-        self.window.trim(first_msn, [(entry.msn, entry.discontinuity) for entry in self._plan.values()])
+        unfinished = [(entry.msn, entry.discontinuity) for entry in self._plan.values()]
+        self.window.trim(first_msn, unfinished, withdrawn=True)
 
     def _give_up_on_stragglers(self) -> None:
         """Close the segments of a rendition that is too far behind; its later parts of them are dropped."""

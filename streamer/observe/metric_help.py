@@ -74,6 +74,7 @@ _SHARED: Mapping[str, Mapping[str, str]] = {
         "realtime_commands": "Commands that clients sent.",
         "realtime_taken_out": "Clients taken out because their grant ended, was revoked or reaches no more.",
         "notify_sent": "Messages about alarms that arrived at their receiver.",
+        "edges_told": "Times that an edge acknowledged that it must ask again for a room's or a recording's media.",
         "disk_size_bytes": "Bytes of the file system that holds the data folder.",
         "memory_size_bytes": "Bytes of the machine's memory.",
         "room_whep_viewers": "Lowest-latency viewers (WHEP) that are connected now.",
@@ -234,6 +235,14 @@ _OWN: Mapping[str, Help] = {
     "notify_given_up": Help(
         "Messages about alarms that will not be tried again: somebody was not told.",
         "Tell the people on duty yourself, then send a test from the studio page, under My phone, duty.",
+    ),
+    "edges_failures": Help(
+        "Attempts to tell an edge that it must ask again for media that failed. Each is repeated.",
+        "Look in the log for the edge; take one that is gone for good out of edges.addresses.",
+    ),
+    "edges_owed_now": Help(
+        "Rooms and recordings of which an edge has not acknowledged that it must ask again for their media.",
+        "Look in the log which edge does not answer if it is not 0 for some seconds: it may show what was erased.",
     ),
     "media_host_up": Help(
         "1 while the media host answers, else 0: no room can be opened.",

@@ -17,6 +17,7 @@ from streamer.api.auth import is_crew
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cursors import Cursors
 from streamer.api.documents import Documents
+from streamer.api.edges import Edges
 from streamer.api.first_admin_link import FirstAdminLink
 from streamer.api.grants import revoke_again
 from streamer.api.hall_code_lookup import HallCodeLookup
@@ -115,6 +116,9 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     def run(work: Work, name: str) -> None:
         stack.push_async_callback(wait_cancelled, start_kept(name, work))
 
+    if services.edges:
+        services.edges.follow(services.plane)
+        run(services.edges.run, "edges")
     await services.keys.start()
     await services.first_admin.offer()
     stack.callback(services.first_admin.withdraw)
@@ -238,6 +242,7 @@ def make_services(
         marks_changed=archivist.marks_changed,
     )
     audience.listen(partial(_hear_trouble, director, notices, settings.alarms))
+    edges = Edges(settings.edges)
     keys = SessionKeys(database, director, settings.admin_token, now_ms, settings.data)
     revocations = Revocations()
     revocations.listen(keys.ended)
@@ -254,6 +259,7 @@ def make_services(
         erasing=erasing,
         audience=audience,
         captions=Captioning(database, plane, clock=now_ms, session_at=session_at),
+        edges=edges,
         keys=keys,
         schedules=SchedulePoller(database, settings.schedules, notices, clock=now_ms, applied=director.refresh),
         notices=notices,
@@ -286,7 +292,8 @@ def make_services(
     )
     erasing.does(erasures.GrantErasure, partial(revoke_again, services))
     erasing.does(erasures.StretchErasure, partial(forgetting.again, services))
-    room_alarms.unerased = lambda room: bool(erasing.unfinished(room))
+    room_alarms.unerased = lambda room: bool(erasing.unfinished(room)) or edges.owe(room)
+    archivist.answers = edges.replay
     room_alarms.unkept = services.archivist.fails
     return services
 
@@ -375,6 +382,7 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
     metrics.watch_values("streamer_realtime", app[REALTIME].stats)
     metrics.watch_values("streamer_playback", services.playback.stats)
     metrics.watch_values("streamer_notify", services.notifier.outbox.stats)
+    metrics.watch_values("streamer_edges", services.edges.stats)
     metrics.watch_gauge("streamer_media_host_up", partial(getattr, services.plane, "host_up"))
     metrics.watch_counter("streamer_media_host_reconnects", partial(getattr, services.plane, "host_reconnects"))
     for name, limit in (

@@ -191,10 +191,10 @@ class FakeBroadcast:
         for _ in range(count):
             self.segment()
 
-    def trim(self, first_msn: int) -> None:
+    def trim(self, first_msn: int, *, withdrawn: bool = False) -> None:
         self.first_msn = first_msn
         gone = sum(1 for msn in self.discontinuities if msn < first_msn)
-        self.send(Trimmed(output=self.output, first_msn=first_msn, discontinuity_sequence=gone))
+        self.send(Trimmed(output=self.output, first_msn=first_msn, discontinuity_sequence=gone, withdrawn=withdrawn))
 
     def still(self, jpeg: bytes = b"\xff\xd8 a picture \xff\xd9") -> None:
         self.send(StillMade(output=self.output, at_ms=EPOCH_MS + self.at // 90, jpeg=jpeg))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ class Served:
     keys: FakeKeys
     asked: list[web.BaseRequest]
     """All requests but those for ``/livez``, oldest first."""
+    leaving: asyncio.Event
+    """Cleared: answers are made, and wait before they leave."""
 
     def broadcast(self, **options: Any) -> FakeBroadcast:
         """A fake broadcast in the room, its bytes on disk and in memory."""
@@ -56,12 +59,16 @@ async def serve(
     link = on_air()
     plane = FakePlane(link)
     asked: list[web.BaseRequest] = []
+    leaving = asyncio.Event()
+    leaving.set()
 
     @web.middleware
     async def note(request: web.Request, handler: Callable[[web.Request], Awaitable[Any]]) -> web.StreamResponse:
         if request.path != "/livez":
             asked.append(request)
         response: web.StreamResponse = await handler(request)
+        if request.path != "/livez":
+            await leaving.wait()
         return response
 
     async def alive(_request: web.Request) -> web.Response:
@@ -77,6 +84,6 @@ async def serve(
     port = runner.addresses[0][1]
     try:
         url, room_dir = f"http://127.0.0.1:{port}", settings.room_dir("salle")
-        yield Served(url, link, plane, app[routes.STATS], room_dir, app, keys, asked)
+        yield Served(url, link, plane, app[routes.STATS], room_dir, app, keys, asked, leaving)
     finally:
         await runner.cleanup()

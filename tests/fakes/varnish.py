@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.fakes.edges import SECRET
+
 EDGE = Path(__file__).resolve().parents[2] / "configs" / "edge"
 
 
@@ -24,7 +26,9 @@ def varnish(folder: Path, *, port: int, origin: int) -> Iterator[subprocess.Pope
     assert program is not None
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "streamer.vcl"
-    config.write_text((EDGE / "streamer.vcl").read_text("utf-8").replace('"6083"', f'"{origin}"'))
+    text = (EDGE / "streamer.vcl").read_text("utf-8").replace('"6083"', f'"{origin}"')
+    config.write_text(text.replace("/etc/varnish/streamer.secret", str(folder / "secret")))
+    (folder / "secret").write_text(f"{SECRET}\n")
     options = re.findall(r"-p \S+", (EDGE / "varnish.conf").read_text("utf-8"))
     command = [program, "-F", "-j", "none", "-n", str(folder / "work"), "-a", f"127.0.0.1:{port}", "-f", str(config)]
     command += ["-s", "malloc,64m", *" ".join(options).split()]

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
 
 from streamer import passwords
+from streamer.api import edges
 from streamer.api.routes import make_application
 from streamer.audience.service import Audience
 from streamer.director.director import Director
@@ -19,6 +20,7 @@ from streamer.observe.metrics import WebMetrics
 from streamer.settings import Settings, load_settings
 from streamer.store.database import Database
 from streamer.web.application import make_services
+from tests.fakes.edges import StandIn, stand_in
 from tests.fakes.loops import _function_scoped_runner as _function_scoped_runner
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
@@ -152,3 +154,16 @@ class Api:
 @pytest.fixture
 def api(client: Client) -> Api:
     return Api(client)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edges are told again, and given up on, after moments."""
+    for name, value in {"RETRY_S": 0.02, "AGAIN_S": 0.02, "TOLD_WITHIN_S": 0.1}.items():
+        monkeypatch.setattr(edges, name, value)
+
+
+@pytest.fixture
+async def edge(impatient: None) -> AsyncIterator[StandIn]:
+    async with stand_in() as made:
+        yield made

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from streamer.api.edges import EVERYTHING
 from streamer.archive import files
+from tests.fakes.edges import SECRET, stand_in
 from tests.fakes.erasable import BEARER, KINDS, ROOM, Erasable, Kind, age, erase, prepare, serving
+from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -150,3 +153,24 @@ async def test_each_kind_is_gone_once_it_is_acknowledged(made: Erasable, kind: K
         await age(web, kind)
         await erase(made, web, kind)
     assert made.left(kind) == []
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_stretch_is_not_forgotten_before_every_edge_has_acknowledged_it(
+    made: Erasable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stand_in() as edge:
+        monkeypatch.setenv("STREAMER_EDGES__ADDRESSES", f'["{edge.address}"]')
+        monkeypatch.setenv("STREAMER_EDGES__SECRET", SECRET)
+        async with serving(made) as web:
+            await until(lambda: edge.told == [EVERYTHING] * 2)
+            edge.status = 500
+            with pytest.raises(AssertionError, match="not_erased_yet"):
+                await erase(made, web, "stretch")
+            assert made.left("stretch") == [], "the disk does not wait for an edge"
+            rings = web.services.director.room_alarms.found(web.services.director.day(ROOM), None, 0, 0)
+            assert [alarm.code for alarm in rings if alarm.code == "not_erased"] == ["not_erased"]
+            edge.status = 204
+            await web.services.erasing.again()
+            assert web.services.erasing.unfinished() == []
+            assert f"live/{ROOM}" in edge.told

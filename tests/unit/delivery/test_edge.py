@@ -14,12 +14,16 @@ import pytest
 from aiohttp import ClientSession, TCPConnector
 from yarl import URL
 
+from streamer.api.edges import PATH, SCOPE_HEADER, Edges
+from streamer.control.server import wait_cancelled
+from streamer.sections import EdgeSettings
 from tests.fakes.certificates import write_certificate
 from tests.fakes.delivery_server import Served, serve
+from tests.fakes.edges import SECRET
 from tests.fakes.nginx import nginx, nginx_config, nginx_program
 from tests.fakes.running import free_port
 from tests.fakes.varnish import varnish, varnish_program
-from tests.fakes.waiting import until, until_answered
+from tests.fakes.waiting import until, until_answered, until_answered_within
 
 pytestmark = [
     pytest.mark.slow,
@@ -29,6 +33,8 @@ pytestmark = [
 ]
 
 FOLLOWERS = 200
+WITHDRAWN_S, ALONE_S = 2.0, 5.0
+"""The time after which an edge refuses what was withdrawn, and all media if it does not reach its origin."""
 NAME = "salle.example"
 
 
@@ -198,3 +204,58 @@ async def test_what_is_private_and_what_failed_is_not_kept(edge: Edge, served: S
         async with session.get("/live/salle/~key/index.m3u8", headers=forged, server_hostname=NAME) as r:
             assert r.status == 404
     assert [request.headers["X-Forwarded-For"] for request in served.asked] == ["127.0.0.1"] * 2
+
+
+async def gone_within(promised_s: float, viewers: ClientSession, path: str, status: int) -> None:
+    async def gone() -> bool:
+        async with viewers.get(path) as response:
+            return response.status == status
+
+    await until_answered_within(promised_s, gone)
+
+
+async def test_what_a_room_withdraws_is_refused_at_the_edge(edge: Edge, served: Served, viewers: ClientSession) -> None:
+    fake = served.broadcast(id="withdrawn").open()
+    fake.segments(9)
+    old, late = served.media(fake, "v720/3.m4s"), served.media(fake, "v720/4.m4s")
+    edges = Edges(EdgeSettings(addresses=(edge.cache,), secret=SECRET))
+    edges.follow(served.plane)
+    telling = asyncio.create_task(edges.run())
+    try:
+        await until(lambda: edges.stats.told_total == 2)
+        for _ in range(2):
+            async with viewers.get(old) as response:
+                assert response.status == 200
+        fake.trim(1)
+        assert edges.stats.owed_now == 0, "each window moves on"
+        # An answer that is on its way when the edge is told is kept by it all the same.
+        served.leaving.clear()
+        on_its_way = asyncio.create_task(viewers.get(late))
+        await until(lambda: len(asked(served)) == 2)
+        fake.trim(6, withdrawn=True)
+        await until(lambda: edges.stats.told_total == 3)
+        served.leaving.set()
+        assert (await on_its_way).status == 200
+        await gone_within(WITHDRAWN_S, viewers, late, 404)
+        await gone_within(WITHDRAWN_S, viewers, old, 404)
+        async with viewers.get(served.media(fake, "v720/7.m4s")) as response:
+            assert response.status == 200
+        for secret in (None, "Bearer ", f"Bearer {SECRET}x"):
+            headers = {SCOPE_HEADER: "all"} | ({"Authorization": secret} if secret else {})
+            async with viewers.post(PATH, headers=headers) as response:
+                assert response.status == 403
+    finally:
+        await wait_cancelled(telling)
+
+
+async def test_an_edge_that_does_not_reach_its_origin_serves_no_media(edge: Edge, tmp_path: Path) -> None:
+    async with ClientSession(edge.cache) as viewers:
+        async with serve(tmp_path, port=edge.origin) as served:
+            fake = served.broadcast(id="alone").open()
+            fake.segments(3)
+            kept = served.media(fake, "v720/1.m4s")
+            await gone_within(60, viewers, kept, 200)
+        await gone_within(ALONE_S, viewers, kept, 503)
+        async with viewers.get(kept) as response:
+            assert (await response.json())["error"]["code"] == "origin_unreachable"
+            assert response.headers["Cache-Control"] == "no-store"

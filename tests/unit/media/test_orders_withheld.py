@@ -56,10 +56,14 @@ def test_the_last_minutes_are_forgotten_while_the_room_is_on_air(tmp_path: Path)
 def test_forgetting_an_earlier_minute_leaves_the_live_edge_alone() -> None:
     async def script(room: Room) -> None:
         await room.come()
-        await room.pass_time(24)
+        await room.pass_time(4)
+        before = room.mirror.view.withdrawn  # type: ignore[union-attr]
+        await room.pass_time(20)
         edge = room.mirror.view.outputs[PUBLIC].edge_msn  # type: ignore[union-attr]
-        room.forget(16, 10)
         assert room.mirror is not None
+        assert room.mirror.view.withdrawn == before
+        room.forget(16, 10)
+        assert room.mirror.view.withdrawn > before, "edges are told"
         assert room.mirror.view.outputs[PUBLIC].edge_msn == edge
         assert 0 < first_msn(room) <= edge - 3
         await room.pass_time(5)
@@ -99,7 +103,10 @@ def test_minutes_that_turn_out_to_be_of_a_closed_session_leave_the_public_window
         await room.pass_time(20)
         began = room.now - 8 * TICKS_PER_S
         late = Withheld(ago_ms(room, 8), None, KEY)
+        assert room.mirror is not None
+        withdrawn = room.mirror.view.withdrawn
         room.order(public="slate", outputs={KEY: "programme"}, stretch="closed", withheld=(late,))
+        assert room.mirror.view.withdrawn > withdrawn, "edges are told"
         await room.pass_time(6)
         assert seen_after(room, began) == []
         assert first_msn(room) > 0
