@@ -1,9 +1,10 @@
 import { audioPlaylist, type PlaylistWindow, playlistWindow } from './protocol/playlist'
 import { fetchText } from './media'
 
-const FRESH_MS = 60_000
+/** A place is counted from the window's beginning, which goes on with the time. */
+const FRESH_MS = 5_000
 
-/** How far back a broadcast goes: asked for when a viewer reaches for the bar, and known for a while. */
+/** How far back a broadcast goes: asked for when a viewer reaches for the bar, and known for a moment. */
 export class Dvr {
   private known: { window: PlaylistWindow; asked_ms: number } | null = null
 
