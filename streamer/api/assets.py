@@ -37,7 +37,6 @@ class FirstText:
 
     head: str
     text: str
-    lang: str
 
 
 class PageFiles:
@@ -66,11 +65,11 @@ class PageFiles:
         if "theme-color" in branding:
             body = _THEME_COLOUR.sub(b"", body)
         body = body.replace(b"</head>", (branding + block).encode("utf-8") + b"</head>", 1)
+        body = body.replace(b'<html lang="en">', f'<html lang="{config["locale"]}">'.encode(), 1)
         if told is None:
             return body
         head, first = told.head.encode("utf-8"), told.text.encode("utf-8")
         body = _TITLE.sub(lambda _: head, body, count=1)
-        body = body.replace(b'<html lang="en">', f'<html lang="{told.lang}">'.encode(), 1)
         # Behind the text, the program's styles do not keep it from being painted; the program still waits for them.
         styles = b"".join(_STYLES.findall(body))
         body = _NO_SCRIPT.sub(b"", _STYLES.sub(b"", body))

@@ -150,8 +150,10 @@ async def approve(request: web.Request) -> web.Response:
 
 async def archive(request: web.Request) -> web.Response:
     """Past sessions. The page reads from its own address what is looked for."""
-    branding = branding_of_event(request.app[SERVICES], request.query.get("event"))
-    return shell_page(request, "archive", "archive", None, None, branding=branding)
+    services, event = request.app[SERVICES], request.query.get("event")
+    branding = branding_of_event(services, event)
+    told = _first_text(request, await summaries.of_archive(services, event), branding)
+    return shell_page(request, "archive", "archive", None, None, told=told, branding=branding)
 
 
 async def docs(request: web.Request) -> web.Response:
@@ -203,7 +205,7 @@ def _first_text(request: web.Request, summary: summaries.PageSummary, branding: 
     if branding is not None:
         summary = replace(summary, site=branding.name, picture=summary.picture or branding.look.cover)
     head = summary_markup.head(summary, reader, request.app[SERVICES].public_url)
-    return FirstText(head, summary_markup.text(summary, reader), lang)
+    return FirstText(head, summary_markup.text(summary, reader))
 
 
 async def asset(request: web.Request) -> web.Response:

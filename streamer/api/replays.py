@@ -13,7 +13,7 @@ from streamer.api.models import LazyModel, ListQuery, Slug
 from streamer.api.routing import Call, Route
 from streamer.api.session_models import SessionView
 from streamer.api.sessions import context_of
-from streamer.archive.catalogue import EditionRef
+from streamer.api.summaries import edition_of
 from streamer.archive.material import Span, minus
 from streamer.conference.captions import Cue
 from streamer.conference.sessions import Session
@@ -106,16 +106,16 @@ async def _said(call: Call, words: Sequence[str]) -> dict[str, list[Cue]]:
 async def _view(call: Call, session: Session, wanted: _Wanted) -> ReplayView | None:
     """None: it is not found, or not to be seen by everybody."""
     services = call.services
-    if session.running or not told(ANYBODY, session, None).anything or not wanted.tagged(session):
+    if not told(ANYBODY, session, None).anything or not wanted.tagged(session):
         return None
     described = wanted.described(session)
     lines = wanted.said.get(session.id, ())
     if not described and not lines:
         return None
-    state = await services.archivist.find(session.id)
-    edition = None if state is None or not state.published or state.closed else state.current
-    if edition is None or edition.end_ms is None:
+    edition = await edition_of(services, session)
+    if edition is None or edition.length_ms is None:
         return None
+    assert edition.end_ms is not None
     spans = minus(Span(edition.start_ms, edition.end_ms), edition.skips)
     found = None if described else _line(lines, spans)
     if not described and found is None:
@@ -124,7 +124,7 @@ async def _view(call: Call, session: Session, wanted: _Wanted) -> ReplayView | N
     return ReplayView(
         session=SessionView.of(session, context_of(services, session)),
         still_url=f"{services.public_url}/replay/{session.id}/still.jpg",
-        duration_ms=_length_ms(edition),
+        duration_ms=edition.length_ms,
         found=found,
     )
 
@@ -138,11 +138,6 @@ def _line(lines: Sequence[Cue], spans: Sequence[Span]) -> FoundLine | None:
                 return FoundLine(at_s=(before_ms + line.at_ms - span.from_ms) // 1000, text=line.text)
             before_ms += span.to_ms - span.from_ms
     return None
-
-
-def _length_ms(edition: EditionRef) -> int:
-    assert edition.end_ms is not None
-    return edition.end_ms - edition.start_ms - sum(skip.to_ms - skip.from_ms for skip in edition.skips)
 
 
 def folded(text: str) -> str:

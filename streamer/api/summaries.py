@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from streamer.api.context import Services, now_ms
 from streamer.api.documents import Document
 from streamer.api.sessions import portraits_of
 from streamer.api.timelines import shown_to
+from streamer.archive.catalogue import EditionRef
 from streamer.audience.timelines import Shown
 from streamer.conference.airing import PublicSession, PublicStatus
 from streamer.conference.rooms import Room, Venue, is_slug
@@ -27,11 +28,14 @@ from streamer.conference.sessions import Event, Session, SessionState
 from streamer.conference.visibility import ANYBODY, told
 from streamer.errors import NotFound, Unavailable
 from streamer.store.events import Events
+from streamer.store.replays import Replays
 from streamer.store.sessions import Sessions
 
 SITE = "Streamer"
 DEFAULT_ZONE = "Europe/Paris"
 DESCRIPTION_LENGTH = 300
+NEWEST_REPLAYS = 24
+"""Those that the archive's page tells of before its program has loaded."""
 SAID_LENGTH = 60_000
 """The most characters of a transcript in a page: what a slow connection takes in a second or two, compressed."""
 SAID_NOW_MS = 120_000
@@ -103,13 +107,15 @@ class RoomFacts:
 
 @dataclass(frozen=True, slots=True)
 class PageSummary:
-    """The facts of one page. Exactly one of ``rooms``, ``room`` and ``session`` is set."""
+    """The facts of one page. Exactly one of ``rooms``, ``room``, ``session`` and ``replays`` is set."""
 
     path: str
     """Of the page that stands for this content, without query."""
     rooms: tuple[RoomFacts, ...] | None = None
     room: RoomFacts | None = None
     session: SessionFacts | None = None
+    replays: tuple[SessionFacts, ...] | None = None
+    """The archive's newest."""
     picture: str = ""
     """The path or address of a picture; empty: none."""
     data: tuple[dict[str, Any], ...] = field(default=())
@@ -126,7 +132,7 @@ class PageSummary:
 
     @property
     def title(self) -> str:
-        """Without the name of the site; empty on the home page."""
+        """Without the name of the site; empty on the pages of all rooms and of the archive."""
         if self.session is not None:
             return self.session.session.title
         if self.room is None:
@@ -158,8 +164,7 @@ async def of_home(services: Services) -> PageSummary:
     rooms.sort(key=lambda facts: (facts.current is None, facts.room.name.casefold(), facts.room.id))
     shown = next((facts for facts in rooms if facts.current is not None and facts.state == "live"), None)
     data = [_event_data(services, one) for facts in rooms for one in (facts.current, facts.next) if one is not None]
-    site = {"@type": "WebSite", "name": SITE, "url": f"{services.public_url}/"}
-    return PageSummary("/", rooms=tuple(rooms), picture=_still(shown), data=(site, *data))
+    return PageSummary("/", rooms=tuple(rooms), picture=_still(shown), data=tuple(data))
 
 
 async def of_room(services: Services, room: Room, venue: Venue | None) -> PageSummary:
@@ -178,34 +183,31 @@ async def of_room(services: Services, room: Room, venue: Venue | None) -> PageSu
     return PageSummary(f"/watch/{room.id}", room=facts, picture=_still(facts), data=data)
 
 
+async def of_archive(services: Services, event: str | None) -> PageSummary:
+    """The archive's page: its newest replays."""
+    async with services.database.read() as connection:
+        found = await Replays(connection).page(NEWEST_REPLAYS, None, event=event)
+    replays = []
+    for row in found.items:
+        # The director's copy may be newer than the row.
+        session = services.director.find(row.id) or row
+        if told(ANYBODY, session, None).anything and await edition_of(services, session) is not None:
+            replays.append(_facts(services, session, "replay"))
+    return PageSummary("/archive", replays=tuple(replays))
+
+
 async def of_session(services: Services, session_id: str) -> PageSummary | None:
     """A session's page; None: there is no such session, or it is not public. Both take the same steps."""
     session = await public_session(services, session_id)
     if session is None:
         return None
-    room, venue = services.director.room(session.room), services.director.place_of(session)
-    named = venue.name if venue is not None and not session.room else session.room
-    start_ms, end_ms = services.director.shown(session)
-    state = await services.archivist.find(session.id) if services.archivist.has_replay(session.id) else None
-    edition = None if state is None or not state.published or state.closed else state.current
-    said: tuple[Said, ...] = ()
-    language, length_ms = "", None
-    if edition is not None and not session.running:
-        said, language = await _said(services, session, 0, SAID_AGE_S)
-        if edition.end_ms is not None:
-            length_ms = edition.end_ms - edition.start_ms - sum(skip.to_ms - skip.from_ms for skip in edition.skips)
-    facts = SessionFacts(
-        session,
-        start_ms,
-        end_ms,
-        _stage(session, edition is not None),
-        named if room is None else room.name,
-        venue,
-        await _event(services, session.event),
-        said,
-        language,
-        length_ms,
+    edition = await edition_of(services, session)
+    facts = replace(
+        _facts(services, session, _stage(session, edition is not None)), event=await _event(services, session.event)
     )
+    if edition is not None:
+        said, language = await _said(services, session, 0, SAID_AGE_S)
+        facts = replace(facts, said=said, said_language=language, replay_ms=edition.length_ms)
     picture = f"/replay/{session.id}/still.jpg" if facts.stage == "replay" else ""
     if facts.stage == "live" and session.streamed and services.state_of(session.room) == "live":
         picture = f"/live/{session.room}/still.jpg"
@@ -234,6 +236,14 @@ async def of_address(services: Services, address: str) -> PageSummary | None:
         room = services.director.room(name)
         return None if room is None else await of_room(services, room, services.director.venue_of(name))
     return None
+
+
+async def edition_of(services: Services, session: Session) -> EditionRef | None:
+    """The session's replay as everybody may watch it; None: there is none."""
+    if session.running or not services.archivist.has_replay(session.id):
+        return None
+    state = await services.archivist.find(session.id)
+    return None if state is None or not state.published or state.closed else state.current
 
 
 async def public_session(services: Services, session_id: str) -> Session | None:
@@ -271,13 +281,16 @@ def _room(
     return RoomFacts(room, venue, services.state_of(room.id), status, facts(status.current), facts(status.next))
 
 
+def _facts(services: Services, session: Session, stage: Stage) -> SessionFacts:
+    room, venue = services.director.room(session.room), services.director.place_of(session)
+    named = venue.name if venue is not None and not session.room else session.room
+    start_ms, end_ms = services.director.shown(session)
+    return SessionFacts(session, start_ms, end_ms, stage, named if room is None else room.name, venue)
+
+
 def _with_current(facts: RoomFacts, said: tuple[Said, ...], language: str) -> RoomFacts:
-    known = facts.current
-    assert known is not None
-    current = SessionFacts(
-        known.session, known.start_ms, known.end_ms, known.stage, known.room, known.venue, known.event, said, language
-    )
-    return RoomFacts(facts.room, facts.venue, facts.state, facts.status, current, facts.next)
+    assert facts.current is not None
+    return replace(facts, current=replace(facts.current, said=said, said_language=language))
 
 
 def _stage(session: Session, replay: bool) -> Stage:

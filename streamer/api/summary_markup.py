@@ -6,10 +6,11 @@ Pure. Every value is escaped here: in text and attributes as HTML, in the block 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
@@ -42,6 +43,9 @@ _WORDS = {
         "picture": "Picture of {title}",
         "script": "To watch and to take part, the page needs JavaScript.",
         "stream": "Watch in a media player",
+        "archive": "Past sessions",
+        "archive_lead": "Watch again what was on, or find where something was said.",
+        "archive_empty": "No replay yet.",
     },
     "fr": {
         "home": "Salles",
@@ -64,6 +68,9 @@ _WORDS = {
         "picture": "Image de {title}",
         "script": "Pour regarder et participer, la page a besoin de JavaScript.",
         "stream": "Regarder dans un lecteur multimédia",
+        "archive": "Sessions passées",
+        "archive_lead": "Revoyez ce qui a eu lieu, ou retrouvez où quelque chose a été dit.",
+        "archive_empty": "Pas encore de rediffusion.",
     },
 }
 _DAYS = {
@@ -127,7 +134,8 @@ def reader_of(lang: str, accept_language: str) -> Reader:
 
 
 def title_of(summary: PageSummary, reader: Reader) -> str:
-    return f"{summary.title or _WORDS[reader.lang]['home']} · {summary.site}"
+    title = summary.title or _WORDS[reader.lang]["home" if summary.replays is None else "archive"]
+    return title if title.endswith(summary.site) else f"{title} · {summary.site}"
 
 
 def describe(summary: PageSummary, reader: Reader) -> str:
@@ -137,7 +145,7 @@ def describe(summary: PageSummary, reader: Reader) -> str:
     if facts is None:
         room = summary.room
         if room is None:
-            return words["lead"]
+            return words["lead" if summary.replays is None else "archive_lead"]
         return room.place if room.next is None else _unescaped_next(room.next, reader)
     about = description_of(facts)
     parts = [", ".join(facts.session.speakers), facts.place, _when(facts, reader)]
@@ -148,7 +156,7 @@ def describe(summary: PageSummary, reader: Reader) -> str:
 def head(summary: PageSummary, reader: Reader, public_url: str) -> str:
     """Title, description, ``og:``, Twitter's card, schema.org, and the way to oEmbed."""
     url = f"{public_url}{summary.path}"
-    title = summary.title or SITE
+    title = summary.title or (summary.site if summary.replays is None else _WORDS[reader.lang]["archive"])
     text = describe(summary, reader)
     facts = summary.main
     watchable = facts is not None and facts.stage in ("live", "replay")
@@ -182,14 +190,17 @@ def head(summary: PageSummary, reader: Reader, public_url: str) -> str:
                 f'<link rel="alternate" type="{"application/json" if kind == "json" else "text/xml"}+oembed" '
                 f'href="{escape(address)}" title="{escape(title)}">'
             )
-    if summary.data:
-        parts.append(_data_block(summary))
+    data = list(summary.data)
+    if summary.rooms is not None:
+        data.insert(0, {"@type": "WebSite", "name": _site(summary), "url": f"{public_url}/"})
+    if data:
+        parts.append(_data_block(data))
     parts.append(f"<style>{STYLE}</style>")
     return "".join(parts)
 
 
-def _data_block(summary: PageSummary) -> str:
-    told = {"@context": "https://schema.org", "@graph": list(summary.data)}
+def _data_block(data: Sequence[Mapping[str, Any]]) -> str:
+    told = {"@context": "https://schema.org", "@graph": data}
     # In a data block only "</" and "<!--" could end it early.
     text = json.dumps(told, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return f'<script type="application/ld+json">{text}</script>'
@@ -216,6 +227,8 @@ def text(summary: PageSummary, reader: Reader) -> str:
         inner = _session_text(summary, summary.session, reader)
     elif summary.room is not None:
         inner = _room_text(summary, summary.room, reader)
+    elif summary.replays is not None:
+        inner = _archive_text(summary.replays, reader)
     else:
         inner = _home_text(summary.rooms or (), reader)
     return f'<main class="first">{inner}</main>'
@@ -228,6 +241,15 @@ def _home_text(rooms: Sequence[RoomFacts], reader: Reader) -> str:
         f"<h1>{reader.say('home')}</h1><p>{reader.say('lead')}</p><h2>{reader.say('now')}</h2>{listed}"
         f'<p><a href="/schedule.ics">iCalendar</a> · <a href="/schedule.xml">XML</a></p>'
     )
+
+
+def _archive_text(replays: Sequence[SessionFacts], reader: Reader) -> str:
+    items = "".join(
+        f"<li><p>{_linked(facts)} · {_when_marked(facts, reader)}</p>{_speakers(facts, reader)}</li>"
+        for facts in replays
+    )
+    listed = f"<ul>{items}</ul>" if items else f"<p>{reader.say('archive_empty')}</p>"
+    return f"<h1>{reader.say('archive')}</h1><p>{reader.say('archive_lead')}</p>{listed}{_ways(reader, '')}"
 
 
 def _room_line(room: RoomFacts, reader: Reader) -> str:
@@ -244,7 +266,7 @@ def _now_line(room: RoomFacts, reader: Reader) -> str:
     if room.current is not None:
         facts = room.current
         live = reader.say("live") if facts.session.streamed else reader.say("not_streamed")
-        return f"<p>{live}: {_linked(facts)} · {_times(facts, reader)}</p>{_speakers(facts, reader)}"
+        return f"<p>{live} · {_linked(facts)} · {_times(facts, reader)}</p>{_speakers(facts, reader)}"
     return f"<p>{_word(room, reader)}</p>"
 
 

@@ -35,6 +35,13 @@ class EditionRef:
     replaced: bool = False
 
     @property
+    def length_ms(self) -> int | None:
+        """Without what is cut away; None during the session."""
+        if self.end_ms is None:
+            return None
+        return self.end_ms - self.start_ms - sum(skip.to_ms - skip.from_ms for skip in self.skips)
+
+    @property
     def event(self) -> bool:
         """Whether it began during the session: its playlists grow (EXT-X-PLAYLIST-TYPE:EVENT)."""
         return self.end_ms is None or self.created_ms < self.end_ms

@@ -160,9 +160,9 @@ def stylesheet(look: Look) -> str:
     if look.typeface is not Typeface.SHIPPED:
         rules += f":root:root{{--font-title:{FAMILIES[look.typeface]}}}"
     if look.cover:
-        # Darkened, so that white words can be read on any picture: 5.4:1 at least on a white one.
-        shade = "linear-gradient(rgb(0 0 0/.7),rgb(0 0 0/.7))"
-        rules += f':root:root{{--cover:url("{look.cover}");--backdrop:{shade} center/cover,var(--cover)}}'
+        # White words in its middle can be read on any picture, which keeps its colours around them.
+        haze = "radial-gradient(75% 85% at 50% 50%,rgb(10 13 19/.82) 55%,rgb(10 13 19/.25))"
+        rules += f':root:root{{--backdrop:url("{look.cover}");--haze:{haze}}}'
     return rules
 
 

@@ -29,6 +29,7 @@ NARROWEST = 320
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server(server: Running) -> Running:
     venue = await server.api("POST", "/venues", {"id": "asso", "name": "Maison des associations"}, status=201)
+    await server.api("POST", "/events", {"id": "long", "name": "Journées portes ouvertes de la maison"}, status=201)
     for room in ("live", "slate", "dark"):
         await server.room(room, name=f"Salle {room}", venue=venue["id"], start="auto")
     return server

@@ -37,6 +37,7 @@ class Page(HTMLParser):
         self.links: dict[str, str] = {}
         self.data: list[dict[str, Any]] = []
         self.tags: list[str] = []
+        self.hrefs: set[str] = set()
         self.title = self.text = self.lang = ""
         self._inside: list[str] = []
         self._block = ""
@@ -49,6 +50,8 @@ class Page(HTMLParser):
             self.lang = told["lang"]
         if tag == "meta" and "content" in told:
             self.meta[told.get("property") or told.get("name", "")] = told["content"]
+        elif tag == "a":
+            self.hrefs.add(told.get("href", ""))
         elif tag == "link":
             self.links[told.get("type") or told["rel"]] = told["href"]
         elif tag in ("title", "script", "style"):
@@ -148,6 +151,15 @@ async def test_the_home_page_lists_what_is_on_and_next(client: Client, talk: dic
     assert [item["name"] for item in page.data if item["@type"] == "BroadcastEvent"] == [NASTY, "The next one"]
 
 
+async def test_a_house_stands_under_its_own_name(client: Client, api: Api, talk: dict[str, Any]) -> None:
+    await api("PATCH", "/venues/v", {"colour": "#0b7a4b"})
+    home = await read(client, "/")
+    assert home.meta["og:title"] == home.meta["og:site_name"] == home.told("WebSite")["name"] == "Maison & fils"
+    # The name of the house is in that of the room already.
+    await api("POST", f"/sessions/{talk['id']}/end", {}, expect=200)
+    assert (await read(client, "/watch/salle")).title == "Salle, Maison & fils"
+
+
 async def test_a_sessions_page_tells_of_it_before_during_and_after(
     client: Client, api: Api, talk: dict[str, Any]
 ) -> None:
@@ -180,7 +192,15 @@ async def test_a_replays_page_has_its_transcript_and_nothing_of_what_is_cut(
     assert "at 1.0" not in page.text
     assert "at 9.0" not in page.text
     assert page.told("VideoObject")["duration"] == "PT6S"
+    archive = await read(client, "/archive", headers={"Accept-Language": "fr"})
+    assert (archive.lang, archive.title, archive.meta["og:title"]) == (
+        "fr",
+        "Sessions passées · Streamer",
+        "Sessions passées",
+    )
+    assert "/session/talk" in archive.hrefs
     await api("PATCH", "/recordings/talk", {"published": False})
+    assert "/session/talk" not in (await read(client, "/archive")).hrefs
     page = await read(client, "/session/talk")
     assert "<said>" not in page.text
     assert [item["@type"] for item in page.data] == ["BroadcastEvent"]
@@ -194,7 +214,7 @@ async def test_a_closed_session_is_one_that_does_not_exist(client: Client, api: 
         ids.append((await api("POST", "/sessions", body))["id"])
     await api("POST", f"/sessions/{ids[1]}/start", {}, expect=200)
     # The first page of a browser gives a cookie.
-    await read(client, "/session/nope", 404)
+    assert (await read(client, "/session/nope", 404, {"Accept-Language": "fr"})).lang == "fr"
     answers = []
     for name in ids:
         found = []

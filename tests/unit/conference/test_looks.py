@@ -22,8 +22,9 @@ from streamer.conference.looks import (
     theme_of,
 )
 
-TOKENS = (Path(__file__).parents[3] / "web/src/lib/styles/tokens.css").read_text("utf-8")
-STAGE = (Path(__file__).parents[3] / "web/src/pages/stage/stage.css").read_text("utf-8")
+WEB = Path(__file__).parents[3] / "web/src"
+TOKENS = (WEB / "lib/styles/tokens.css").read_text("utf-8")
+STAGE = (WEB / "pages/stage/stage.css").read_text("utf-8")
 LEVELS = ("00", "33", "80", "cc", "ff")
 EVERY = ["#" + "".join(channels) for channels in itertools.product(LEVELS, repeat=3)]
 """The corners, edges and middles of sRGB."""
@@ -82,10 +83,23 @@ def test_a_slate_in_a_venues_colour_can_be_read() -> None:
             assert min(contrast(words, top), contrast(words, bottom)) >= TEXT_CONTRAST, (colour, words)
 
 
-def test_words_read_on_any_cover() -> None:
-    assert "rgb(0 0 0/.7)" in stylesheet(Look(cover="/covers/x.jpg"))
-    # White under a shade of 0.7.
-    assert contrast("#c9d0db", "#4d4d4d") >= TEXT_CONTRAST
+def test_every_emoji_that_pages_offer_is_drawn_where_the_system_has_none() -> None:
+    face = re.search(r"font-family: 'Emoji';[^}]*unicode-range:([^;]*);", TOKENS)
+    assert face is not None
+    shipped: set[int] = set()
+    for first, last in re.findall(r"U\+(\w+)(?:-(\w+))?", face[1]):
+        shipped.update(range(int(first, 16), int(last or first, 16) + 1))
+    offered = (WEB / "features/talk/model/emoji.ts").read_text("utf-8")
+    assert {ord(letter) for letter in offered if ord(letter) > 0x2500} == shipped
+
+
+def test_a_cover_keeps_its_colours_and_has_a_haze_for_the_words_on_it() -> None:
+    assert stylesheet(Look(cover="/covers/x.jpg")).startswith(':root:root{--backdrop:url("/covers/x.jpg");--haze:')
+    # White words on a white cover, in the haze's middle.
+    behind = round(0.82 * 13 + 0.18 * 255)
+    assert contrast("#ffffff", f"#{behind:02x}{behind:02x}{behind:02x}") > 7
+    assert "rgb(10 13 19/.82) 55%" in stylesheet(Look(cover="/covers/x.jpg"))
+    assert contrast("#c9d0db", f"#{behind:02x}{behind:02x}{behind:02x}") >= TEXT_CONTRAST
     assert "--color-player-muted: #c9d0db" in TOKENS
 
 
@@ -138,7 +152,6 @@ def test_an_event_stands_over_its_venue_field_by_field() -> None:
 def test_only_what_a_look_has_becomes_rules() -> None:
     assert stylesheet(Look()) == ""
     assert stylesheet(Look(logo="/logos/x.png")) == ""
-    assert stylesheet(Look(cover="/covers/x.jpg")).startswith(':root:root{--cover:url("/covers/x.jpg");--backdrop:')
     for typeface, family in FAMILIES.items():
         assert f"--font-title:{family}" in stylesheet(Look(typeface=typeface))
     assert "<" not in stylesheet(Look("#445566", Typeface.SLAB, "", "/covers/x.jpg"))
