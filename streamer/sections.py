@@ -137,6 +137,10 @@ class NotifySettings(Section):
 
 
 class ArchiveSettings(Section):
+    bucket: str = ""
+    """A bucket of an S3 store, s3://bucket/prefix, that finished media files of recordings are copied to. Its keys come
+    from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, AWS_REGION. A bucket that keeps
+    versions is refused. Empty: nothing is copied."""
     max_downloads: int = Field(64, ge=2, le=1000)
     """The MP4 downloads at a time. No household may hold all of them. The crew has as many of its own. Higher takes
     more disk and bandwidth."""
@@ -148,6 +152,13 @@ class ArchiveSettings(Section):
     speakers_days: int = Field(0, ge=0, le=36_500)
     """The names of speakers of past sessions without a recording are deleted after this time, days. 0: they are
     kept."""
+
+    @field_validator("bucket")
+    @classmethod
+    def _is_a_bucket(cls, value: str) -> str:
+        if value and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(?:/[^?#]*)?", value):
+            raise ValueError("The address is not of the form s3://bucket/prefix")
+        return value
 
 
 class LogSettings(Section):

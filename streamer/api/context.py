@@ -21,6 +21,7 @@ from streamer.api.revocations import Revocations
 from streamer.api.session_keys import SessionKeys
 from streamer.api.waiting import StateWaiters
 from streamer.archive.archivist import Archivist
+from streamer.archive.uploading import Uploads
 from streamer.audience.captioning import Captioning
 from streamer.audience.service import Audience
 from streamer.conference.grants import Grant
@@ -55,6 +56,7 @@ class Services:
     director: Director
     archivist: Archivist
     erasing: Erasing
+    uploads: Uploads
     audience: Audience
     """Started before anybody is served."""
     captions: Captioning

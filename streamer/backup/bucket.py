@@ -1,25 +1,23 @@
 """Backups in a bucket of an S3 store, by ``obstore``.
 
-The keys are the names that a folder of backups has. ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``,
-``AWS_ENDPOINT_URL``, ``AWS_REGION`` and, for a store without TLS, ``AWS_ALLOW_HTTP`` come from the environment, as for
-other programs. A bucket that keeps versions is refused: an erased minute would stay in it. Everything here blocks.
+The keys are the names that a folder of backups has. A bucket that keeps versions is refused: an erased minute would
+stay in it. Everything here blocks.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from streamer import s3
 from streamer.backup.target import (
     DATABASES,
     MANIFEST,
@@ -36,11 +34,8 @@ from streamer.backup.target import (
     read_manifest,
 )
 from streamer.formats import erasures
+from streamer.s3 import SCHEME
 
-if TYPE_CHECKING:
-    from obstore.store import S3Store
-
-SCHEME = "s3://"
 _LOCK = "lock"
 _OURS = frozenset({MANIFEST, OBJECTS, DATABASES, _LOCK, erasures.KEY_FILE, erasures.LOG_FILE})
 _PIECE = 1 << 20
@@ -48,8 +43,6 @@ _AT_ONCE = 3
 """Pieces of 5 MB that are on their way at once."""
 _TRIES = 8
 _TRY_FOR = timedelta(minutes=3)
-_KEPT_VERSIONS = re.compile(r"(?!null$).+")
-_TELLING = re.compile(r"<Code>(?P<code>.*?)</Code>(?:.*?<Message>(?P<message>.*?)</Message>)?", re.DOTALL)
 
 
 def target_of(address: str, scratch: Path | None = None) -> BackupTarget:
@@ -73,7 +66,10 @@ class BackupBucket:
     def __init__(self, address: str, scratch: Path | None) -> None:
         self.name = address.rstrip("/")
         self._scratch = scratch
-        self._store = _store(self.name)
+        try:
+            self._store = s3.opened(self.name, tries=_TRIES, try_for=_TRY_FOR)
+        except s3.BucketFailed as error:
+            raise BackupFailed(str(error)) from error
         self._sizes: dict[str, int] | None = None
 
     def prepare(self, data: Path) -> None:
@@ -108,7 +104,7 @@ class BackupBucket:
                 with self._telling():
                     made = obstore.put(self._store, _LOCK, msgspec.json.encode(own))
             try:
-                if _KEPT_VERSIONS.match(made["version"] or "null"):
+                if s3.keeps_versions(made):
                     raise BackupFailed(
                         f"{self.name} keeps versions of what is deleted: an erased minute would stay there. Switch "
                         "versioning off, or take another bucket."
@@ -251,27 +247,7 @@ class BackupBucket:
         except AlreadyExistsError as error:
             raise FileExistsError(str(error)) from error
         except BaseError as error:
-            raise BackupFailed(f"{self.name}: {_words(error)}.") from error
-
-
-def _store(address: str) -> S3Store:
-    try:
-        from obstore.exceptions import BaseError
-        from obstore.store import S3Store
-    except ImportError as error:
-        raise BackupFailed("obstore is not installed: pipx inject streamer obstore") from error
-    try:
-        return S3Store.from_url(address, retry_config={"max_retries": _TRIES, "retry_timeout": _TRY_FOR})
-    except (BaseError, ValueError) as error:
-        raise BackupFailed(f"{address} is no address of a bucket: {_words(error)}.") from error
-
-
-def _words(error: Exception) -> str:
-    """The store's own words, or the beginning of what was tried; without the tried addresses and sources of errors."""
-    text = str(error)
-    if found := _TELLING.search(text):
-        return ", ".join(filter(None, (found["code"], (found["message"] or "").rstrip("."))))
-    return text.partition("\n")[0].strip().rstrip(".")
+            raise BackupFailed(f"{self.name}: {s3.words_of(error)}.") from error
 
 
 def _object(digest: str) -> str:

@@ -37,7 +37,16 @@ KEEP = 14
 LAST_FILE = "last-backup.json"
 """In the data folder: the last backup that succeeded."""
 _LEFT_OUT = frozenset(
-    {"run", "lost+found", FIRST_ADMIN_LINK, LAST_FILE, erasures.LOG_FILE, erasures.KEY_FILE, "session-keys.revision"}
+    {
+        "run",
+        "lost+found",
+        FIRST_ADMIN_LINK,
+        LAST_FILE,
+        erasures.LOG_FILE,
+        erasures.KEY_FILE,
+        "session-keys.revision",
+        "bucket-owner",
+    }
 )
 _DATABASE = "streamer.sqlite3"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import os
@@ -22,6 +23,7 @@ from cryptography import x509
 
 from streamer import data_folder
 from streamer.api.assets import default_folder
+from streamer.archive.bucket import MediaBucket
 from streamer.backup.saving import backup_age_s, last_backup
 from streamer.certificate import Certificate
 from streamer.control import process_files
@@ -30,6 +32,7 @@ from streamer.links import public_url
 from streamer.media.capabilities import missing_codecs, versions
 from streamer.media.encoders import SOFTWARE, why_not
 from streamer.rtc.ice import binding_from
+from streamer.s3 import BucketFailed
 from streamer.serve import is_serving
 from streamer.settings import MediaSettings, Settings
 
@@ -81,6 +84,8 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from _access(settings)
     yield from _pages(settings)
     yield _backup(settings)
+    if settings.archive.bucket:
+        yield _bucket(settings.archive.bucket)
 
 
 def _backup(settings: Settings) -> Finding:
@@ -92,6 +97,14 @@ def _backup(settings: Settings) -> Finding:
     hours = (backup_age_s(settings.data) or 0) / 3600
     text = f"{hours:.0f} hours old, in {last.target}"
     return Finding("ok", "backup", text) if hours < _OLD_BACKUP_H else Finding("warn", "backup", f"{text}: too old")
+
+
+def _bucket(address: str) -> Finding:
+    try:
+        asyncio.run(MediaBucket(address, "check").try_out())
+    except BucketFailed as error:
+        return Finding("bad", "bucket", error.message)
+    return Finding("ok", "bucket", f"{address} takes objects and keeps no versions")
 
 
 def _codecs(settings: Settings) -> Iterator[Finding]:

@@ -73,6 +73,11 @@ _SHARED: Mapping[str, Mapping[str, str]] = {
         "realtime_replaced": "Readings, such as levels of sound, that newer ones replaced before they were sent.",
         "realtime_commands": "Commands that clients sent.",
         "realtime_taken_out": "Clients taken out because their grant ended, was revoked or reaches no more.",
+        "uploads_kept": "Media files whose copy in archive.bucket was compared with them.",
+        "uploads_kept_bytes": "Bytes of the media files whose copy in archive.bucket was compared with them.",
+        "uploads_sent": "Media files that were copied to archive.bucket.",
+        "uploads_sent_bytes": "Bytes of media files that were copied to archive.bucket.",
+        "uploads_deleted": "Objects that were deleted from archive.bucket with what was erased here.",
         "notify_sent": "Messages about alarms that arrived at their receiver.",
         "edges_told": "Times that an edge acknowledged that it must ask again for a room's or a recording's media.",
         "disk_size_bytes": "Bytes of the file system that holds the data folder.",
@@ -235,6 +240,22 @@ _OWN: Mapping[str, Help] = {
     "notify_given_up": Help(
         "Messages about alarms that will not be tried again: somebody was not told.",
         "Tell the people on duty yourself, then send a test from the studio page, under My phone, duty.",
+    ),
+    "uploads_waiting": Help(
+        "Finished media files that are not in archive.bucket yet, as the last look found them.",
+        "Compare it with yesterday's: where it grows, the line to the bucket is too slow for what is recorded.",
+    ),
+    "uploads_waiting_bytes": Help(
+        "Bytes of finished media files that are not in archive.bucket yet.",
+        "Compare it with yesterday's: where it grows, the line to the bucket is too slow for what is recorded.",
+    ),
+    "uploads_failing": Help(
+        "Failures of uploads to archive.bucket in a row; 0 after a success.",
+        "Look in the log where it is not 0 for an hour, or run streamer check: it tries the bucket.",
+    ),
+    "uploads_failures": Help(
+        "Looks at archive.bucket that failed, and were repeated.",
+        "Look in the log, where each new cause is told; what is erased meanwhile is not called erased.",
     ),
     "edges_failures": Help(
         "Attempts to tell an edge that it must ask again for media that failed. Each is repeated.",

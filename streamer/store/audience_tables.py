@@ -12,7 +12,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from streamer.store.tables import metadata as metadata
+from streamer.store.archive_tables import metadata as metadata
 from streamer.store.text import String, UnboundedText
 
 participants = Table(

@@ -60,6 +60,9 @@ class Erasing:
         """Failed erasures and attempts; each is logged and repeated."""
         self._database = database
         self._doers: dict[type[Any], Doer] = {}
+        self.in_copies: Callable[[], Awaitable[None]] | None = None
+        """Erases in copies of media elsewhere what was erased here. Called after each erasure of media, before it is
+        acknowledged."""
         self._unfinished: dict[Erasure, Unfinished] = {}
         self._opened = False
         self._opening = asyncio.Lock()
@@ -84,6 +87,11 @@ class Erasing:
         found = (one.erasure for one in self._unfinished.values())
         return [one for one in found if isinstance(one, StretchErasure) and one.room == room]
 
+    @property
+    def going(self) -> bool:
+        """Whether something is being erased, or waits to be."""
+        return bool(self._unfinished)
+
     def recordings(self) -> list[RecordingErasure]:
         """The recordings whose files are being deleted."""
         return [one.erasure for one in self._unfinished.values() if isinstance(one.erasure, RecordingErasure)]
@@ -105,7 +113,7 @@ class Erasing:
         one = self._unfinished.setdefault(erasure, Unfinished(erasure, self.clock()))
         await self._note(one)
         try:
-            result = await do()
+            result = await self._with_copies(type(erasure), do)
         except (StreamerError, OSError) as error:
             raise self._failed(one, error) from error
         except BaseException:
@@ -204,8 +212,9 @@ class Erasing:
     async def _do_again(self, waiting: Sequence[Unfinished], *, starting: bool = False) -> None:
         if not waiting:
             return
+        kind = type(waiting[0].erasure)
         try:
-            await self._doers[type(waiting[0].erasure)]([one.erasure for one in waiting])
+            await self._with_copies(kind, lambda: self._doers[kind]([one.erasure for one in waiting]))
         except StoreUnavailable as error:
             for one in waiting:
                 self._failed(one, error)
@@ -219,6 +228,18 @@ class Erasing:
             self._failed(waiting[0], error)
         else:
             await self._finished(waiting)
+
+    async def _with_copies(self, kind: type[Any], do: Callable[[], Awaitable[T]]) -> T:
+        """The copies follow also if a part of the erasure failed."""
+        if self.in_copies is None or kind not in (RecordingErasure, StretchErasure):
+            return await do()
+        try:
+            result = await do()
+        except (StreamerError, OSError):
+            await self.in_copies()
+            raise
+        await self.in_copies()
+        return result
 
     async def _finished(self, ended: Sequence[Unfinished]) -> None:
         for one in ended:

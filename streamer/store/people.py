@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Delete, Table, Update, and_, delete, exists, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.store import audience_tables
+from streamer.store import archive_tables, audience_tables
 from streamer.store import tables as t
 from streamer.store.recordings import RecordingState
 
@@ -452,6 +452,7 @@ LIST: tuple[TablePolicy, ...] = (
         "",
         "session_id room_id broadcast folder start_ms end_ms size_bytes state pinned published reviewed created_ms",
     ),
+    TablePolicy(archive_tables.bucket_objects, "", "key address file state at_ms size_bytes changed_ns digest"),
     TablePolicy(
         t.approvals,
         "label note grant_id",

@@ -4,7 +4,8 @@ Times are UTC milliseconds in integers: exact, ordered, and the same in SQLite a
 JSON in text: no query looks into them. A column ``{word}_id`` names a row of another table; if it is no foreign key,
 the row must outlive the row that it names.
 
-The audience's tables are in ``audience_tables.py``; ``metadata`` has them all if it is imported from there.
+More are in ``archive_tables.py`` and ``audience_tables.py``; ``metadata`` has them all if it is imported from the
+latter.
 """
 
 from __future__ import annotations

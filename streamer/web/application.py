@@ -33,6 +33,7 @@ from streamer.api.waiting import StateWaiters
 from streamer.archive.archivist import Archivist
 from streamer.archive.material_sources import neighbours
 from streamer.archive.retention import Retention
+from streamer.archive.uploading import Uploads
 from streamer.audience.captioning import Captioning
 from streamer.audience.news import AudienceEvent
 from streamer.audience.service import Audience
@@ -152,6 +153,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     run(app[HEARTBEAT].run, "heartbeat")
     run(services.portraits.run, "portraits")
     run(services.notifier.run, "notifier")
+    run(services.uploads.run, "uploads")
 
 
 def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:
@@ -186,7 +188,13 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     async def disk() -> str:
         return look_at_disk()
 
-    checks = {"database": database.ping, "media_host": media_host, "disk": disk}
+    async def bucket() -> str:
+        # An outage of the bucket costs nothing that is live.
+        return "uploads_failing" if services.uploads.stats.failing else "ok"
+
+    checks: dict[str, health.Check] = {"database": database.ping, "media_host": media_host, "disk": disk}
+    if settings.archive.bucket:
+        checks["bucket"] = bucket
     app[HEARTBEAT] = Heartbeat(settings, checks)
     health.add_routes(app, metrics, checks, guard=MetricsAccess(services))
     return app
@@ -220,6 +228,8 @@ def make_services(
         DayRepository(database), plane, clock=now_ms, room_alarms=room_alarms, logos=settings.data / "logos"
     )
     erasing = Erasing(settings.data, database, clock=now_ms)
+    uploads = Uploads(settings.data, settings.archive.bucket, database, erasing, clock=now_ms)
+    erasing.in_copies = uploads.settle
     archivist = Archivist(settings.data, database, plane, clock=now_ms, room_dir=settings.room_dir, erasing=erasing)
     director.listen(partial(_hear_day, director, archivist))
     notifier = Notifier(
@@ -257,6 +267,7 @@ def make_services(
         director=director,
         archivist=archivist,
         erasing=erasing,
+        uploads=uploads,
         audience=audience,
         captions=Captioning(database, plane, clock=now_ms, session_at=session_at),
         edges=edges,
@@ -379,6 +390,7 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
     metrics.watch_values("streamer_delivery", app[delivery.STATS])
     metrics.watch_values("streamer_connections", app[CONNECTIONS])
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
+    metrics.watch_values("streamer_uploads", services.uploads.stats)
     metrics.watch_values("streamer_realtime", app[REALTIME].stats)
     metrics.watch_values("streamer_playback", services.playback.stats)
     metrics.watch_values("streamer_notify", services.notifier.outbox.stats)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +95,18 @@ class S3Server:
         )
 
     def keep_versions(self, bucket: str) -> None:
-        commands = f"s3.bucket.create -name {bucket}\ns3.bucket.versioning -name {bucket} -enable\n"
+        self._shell(f"s3.bucket.create -name {bucket}\ns3.bucket.versioning -name {bucket} -enable\n")
+
+    def clean_up(self) -> None:
+        """Take the bytes of deleted objects off the disk, as the store does from time to time."""
+        self._shell("lock\nvolume.vacuum -garbageThreshold=0.00001\nunlock\n")
+
+    def holds(self, pieces: Collection[bytes]) -> int:
+        """How many of the pieces stand in the files of the store's disk."""
+        disk = [file.read_bytes() for file in (self.folder / "data").rglob("*") if file.is_file()]
+        return sum(any(piece in data for data in disk) for piece in pieces)
+
+    def _shell(self, commands: str) -> None:
         master = f"-master=127.0.0.1:{self.ports[4]}.{self.ports[5]}"
         subprocess.run([WEED, "shell", master], input=commands.encode(), capture_output=True, check=True, timeout=60)
 

@@ -1,10 +1,9 @@
 import { audioPlaylist, type PlaylistWindow, playlistWindow } from './protocol/playlist'
 import { fetchText } from './media'
 
-/** A place is counted from the window's beginning, which goes on with the time. */
-const FRESH_MS = 5_000
+const FRESH_MS = 60_000
 
-/** How far back a broadcast goes: asked for when a viewer reaches for the bar, and known for a moment. */
+/** How far back a broadcast goes: asked for when a viewer reaches for the bar, and known for a while. */
 export class Dvr {
   private known: { window: PlaylistWindow; asked_ms: number } | null = null
 

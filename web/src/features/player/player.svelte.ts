@@ -252,11 +252,6 @@ export class Player {
     if (this.timeline) this.timeline = { ...this.timeline, at_ms: date_ms }
     this.wanted_ms = null
     if (this.runner.engine?.seek(date_ms)) return void this.runner.play()
-    await this.goBack(date_ms)
-  }
-
-  /** To a media time by the long playlist. */
-  private async goBack(date_ms: number): Promise<void> {
     this.wanted_ms = date_ms
     const window = await this.loadDvr()
     // Another place was asked for meanwhile.
@@ -455,9 +450,7 @@ export class Player {
     if (this.runner.over && (remedy !== 'none' || (this.playback === 'stalled' && this.runner.atEnd))) return this.off()
     if (remedy !== 'none') {
       this.watcher?.poke()
-      // Built anew, an engine begins live: a viewer who went back goes on there.
-      if (remedy !== 'jump' && !this.following && !this.replay && this.timeline) void this.goBack(this.timeline.at_ms)
-      else this.runner.repair(remedy, this.following)
+      this.runner.repair(remedy, this.following)
     }
     if (this.playback === 'playing') this.catchUp()
     // A server that is away is no weak connection.
