@@ -84,6 +84,7 @@ setup_system() {
     command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
     command -v whip-client >/dev/null 2>&1 || wanted="$wanted simple-whip-client"
     [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null 2>&1 || wanted="$wanted nginx-light"
+    command -v curl >/dev/null 2>&1 || wanted="$wanted curl" # for HTTP/3
     [ -x /usr/sbin/varnishd ] || command -v varnishd >/dev/null 2>&1 || wanted="$wanted varnish"
     if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
         wanted="$wanted postgresql"

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +38,11 @@ FOLLOWERS = 200
 WITHDRAWN_S, ALONE_S = 2.0, 5.0
 """The time after which an edge refuses what was withdrawn, and all media if it does not reach its origin."""
 NAME = "salle.example"
+
+
+def speaks_http3() -> bool:
+    curl = shutil.which("curl")
+    return curl is not None and b"HTTP3" in subprocess.run([curl, "-V"], capture_output=True, check=False).stdout
 
 
 @dataclass(frozen=True)
@@ -204,6 +211,20 @@ async def test_what_is_private_and_what_failed_is_not_kept(edge: Edge, served: S
         async with session.get("/live/salle/~key/index.m3u8", headers=forged, server_hostname=NAME) as r:
             assert r.status == 404
     assert [request.headers["X-Forwarded-For"] for request in served.asked] == ["127.0.0.1"] * 2
+
+
+@pytest.mark.skipif(not speaks_http3(), reason="curl does not speak HTTP/3")
+async def test_viewers_may_come_over_http3(edge: Edge, served: Served, viewers: ClientSession) -> None:
+    port = edge.url.rpartition(":")[2]
+    for path in ("/live/nowhere/index.m3u8", "/api/v1/rooms"):
+        command = ["curl", "-sk", "--http3-only", "--resolve", f"{NAME}:{port}:127.0.0.1", "-w", "\n%{http_version}"]
+        process = await asyncio.create_subprocess_exec(
+            *command, f"https://{NAME}:{port}{path}", stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await process.communicate()
+        assert output.decode().splitlines()[-1] == "3"
+        assert served.asked[-1].path == path
+        assert served.asked[-1].headers["Host"] == NAME
 
 
 async def gone_within(promised_s: float, viewers: ClientSession, path: str, status: int) -> None:
