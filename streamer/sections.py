@@ -141,6 +141,9 @@ class ArchiveSettings(Section):
     """A bucket of an S3 store, s3://bucket/prefix, that finished media files of recordings are copied to. Its keys come
     from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL, AWS_REGION. A bucket that keeps
     versions is refused. Empty: nothing is copied."""
+    upload_while_open: bool = False
+    """Whether files are copied to the bucket while a room is open. true copies sooner, and takes bandwidth from those
+    who watch. Where a room is always open, only true copies anything."""
     max_downloads: int = Field(64, ge=2, le=1000)
     """The MP4 downloads at a time. No household may hold all of them. The crew has as many of its own. Higher takes
     more disk and bandwidth."""

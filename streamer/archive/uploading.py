@@ -28,6 +28,7 @@ from streamer.s3 import BucketFailed
 from streamer.store.bucket_objects import BucketObject, BucketObjects, ObjectState
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
+from streamer.store.recordings import Recordings, RecordingState
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,7 @@ class _Sending:
 
 class Uploads:
     """``address``: ``s3://bucket/prefix``; empty: nothing is sent, and what was sent before still follows erasures.
-    ``clock``: UTC milliseconds. On the loop only, in the process that directs."""
+    ``clock``: UTC milliseconds. ``busy``: whether uploads must wait. On the loop only, in the process that directs."""
 
     def __init__(
         self,
@@ -91,6 +92,7 @@ class Uploads:
         erasing: Erasing,
         *,
         clock: Callable[[], int],
+        busy: Callable[[], bool] = lambda: False,
         closed_s: float = CLOSED_S,
     ) -> None:
         self.stats = UploadStats()
@@ -101,6 +103,7 @@ class Uploads:
         self._database = database
         self._erasing = erasing
         self._clock = clock
+        self._busy = busy
         self._closed_s = closed_s
         self._buckets: dict[str, MediaBucket] = {}
         self._objects: dict[str, BucketObject] | None = None
@@ -134,7 +137,7 @@ class Uploads:
         waiting = await asyncio.to_thread(self._finished_files, known)
         self.stats.waiting, self.stats.waiting_bytes = len(waiting), sum(one.size for one in waiting)
         for one in waiting:
-            if self._erasing.going:
+            if self._erasing.going or self._busy():
                 return  # the next look sees what is left
             task = asyncio.create_task(self._send(one), name="upload")
             self._sending = _Sending(one, task)
@@ -178,11 +181,25 @@ class Uploads:
             if one.key != spared
             and (one.state is not ObjectState.KEPT or there.get(one.file) != (one.size_bytes, one.changed_ns))
         ]
-        await self._delete(gone)
+        # A disk that is not mounted must not empty the bucket.
+        lost = await self._lost_recordings() if any(one.file not in there for one in gone) else []
+        await self._delete([one for one in gone if one.file in there] if lost else gone)
+        if lost:
+            raise BucketFailed(
+                f"The folders of {len(lost)} recordings are missing, such as recordings/{lost[0]}: nothing is deleted "
+                "from the bucket for that. Mount their disk, or delete these recordings."
+            )
         if any(time.monotonic() - self._broken.get(one.key, -math.inf) < QUIET_S for one in gone):
             raise BucketFailed("An upload was broken off a moment ago, and may still arrive.")
         found = [one for one in objects.values() if one.state is ObjectState.KEPT]
         self.stats.kept, self.stats.kept_bytes = len(found), sum(one.size_bytes for one in found)
+
+    async def _lost_recordings(self) -> list[str]:
+        """Sessions whose recording has a row and no folder."""
+        async with self._database.read() as connection:
+            ready = [one.session for one in await Recordings(connection).in_state(RecordingState.READY)]
+        folders = self._data / "recordings"
+        return await asyncio.to_thread(lambda: [session for session in ready if not (folders / session).is_dir()])
 
     async def _known_objects(self) -> dict[str, BucketObject]:
         """All objects; the first call of a process also finds those of which a restored database has no row."""

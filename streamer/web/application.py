@@ -228,7 +228,14 @@ def make_services(
         DayRepository(database), plane, clock=now_ms, room_alarms=room_alarms, logos=settings.data / "logos"
     )
     erasing = Erasing(settings.data, database, clock=now_ms)
-    uploads = Uploads(settings.data, settings.archive.bucket, database, erasing, clock=now_ms)
+    uploads = Uploads(
+        settings.data,
+        settings.archive.bucket,
+        database,
+        erasing,
+        clock=now_ms,
+        busy=lambda: bool(plane.rooms) and not settings.archive.upload_while_open,
+    )
     erasing.in_copies = uploads.settle
     archivist = Archivist(settings.data, database, plane, clock=now_ms, room_dir=settings.room_dir, erasing=erasing)
     director.listen(partial(_hear_day, director, archivist))

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import obstore
@@ -18,12 +18,17 @@ import pytest_asyncio
 from streamer.archive import bucket, uploading
 from streamer.archive.uploading import Uploads
 from streamer.cli.check import _bucket
+from streamer.conference.rooms import Room
+from streamer.conference.sessions import Session
 from streamer.formats.erasures import RecordingErasure, StretchErasure
 from streamer.formats.hole_punch import punch
 from streamer.s3 import BucketFailed
 from streamer.store.bucket_objects import BucketObjects
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing, NotErased
+from streamer.store.recordings import Recording, Recordings, RecordingState
+from streamer.store.rooms import Rooms
+from streamer.store.sessions import Sessions
 from tests.fakes.erasable import erase, prepare, serving
 from tests.fakes.s3_store import BUCKET, S3Server, running_s3_server
 from tests.fakes.stores import sqlite_store
@@ -238,6 +243,40 @@ async def test_objects_of_which_a_restored_database_knows_nothing_are_deleted(
     with pytest.raises(BucketFailed, match="Another copy of this data folder keeps its files in"):
         await archive.again().settle()
     assert archive.objects(server) == [b"1" * 70_000, b"3"]
+
+
+async def test_a_disk_that_is_not_mounted_empties_no_bucket(archive: Archive, server: S3Server) -> None:
+    archive.record("talk", FIRST, b"1" * 70_000)
+    archive.record("next", SECOND, b"2" * 3_000)
+    async with archive.database.write() as connection:
+        await Rooms(connection).add(Room("salle", "Salle"))
+        await Sessions(connection).add(Session("talk", "salle", "Talk", start_ms=0, end_ms=1))
+        recording = Recording("talk", "salle", "b", "recordings/talk", 0, 1, state=RecordingState.READY)
+        await Recordings(connection).add(recording)
+    await archive.uploads.send_all()
+    away = archive.folder / "recordings"
+    away.rename(archive.folder / "elsewhere")
+    with pytest.raises(BucketFailed, match="The folders of 1 recordings are missing, such as recordings/talk"):
+        await archive.uploads.settle()
+    assert archive.objects(server) == [b"1" * 70_000, b"2" * 3_000]
+    (archive.folder / "elsewhere").rename(away)
+    await archive.again().send_all()
+    assert archive.uploads.stats.sent_total == 0
+    async with archive.database.write() as connection:
+        await Recordings(connection).put(replace(recording, state=RecordingState.DELETED))
+    await archive.delete("talk")
+    assert archive.objects(server) == [b"2" * 3_000]
+
+
+async def test_uploads_wait_while_a_room_is_open(archive: Archive, server: S3Server) -> None:
+    archive.record("talk", FIRST, b"1" * 70_000)
+    archive.uploads._busy = lambda: True
+    await archive.uploads.send_all()
+    assert archive.objects(server) == []
+    assert archive.uploads.stats.waiting_bytes == 70_000
+    archive.uploads._busy = lambda: False
+    await archive.uploads.send_all()
+    assert archive.objects(server) == [b"1" * 70_000]
 
 
 async def test_what_is_wrong_with_a_bucket_is_said_and_nothing_is_sent(
