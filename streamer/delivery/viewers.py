@@ -2,7 +2,7 @@
 anybody is kept. A player asks for its playlist once for each segment, or, if it waits for parts, once for the first of
 each.
 
-Behind a cache that joins requests it counts the requests of the cache.
+Behind an edge it counts the requests of the edge; ``web/viewers.py`` takes the players' own reports then.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit
 
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient
 
 _ADDRESS = re.compile(r"""(?:https?://streamer\.test)?/[A-Za-z0-9_~./?&=%@:+-]*[A-Za-z0-9_~/=-]""")
@@ -50,7 +51,11 @@ class Walk:
 
 
 async def walk(
-    client: TestClient[Any, Any], begin: Iterable[str], headers: Mapping[str, str], hidden: Hidden, within: str = "/"
+    client: TestClient[Any, Any] | ClientSession,
+    begin: Iterable[str],
+    headers: Mapping[str, str],
+    hidden: Hidden,
+    within: str = "/",
 ) -> Walk:
     """Along every list one by one, and to every address of the service that an answer names, below ``within``."""
     done, waiting = Walk(), deque(begin)

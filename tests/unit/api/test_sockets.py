@@ -14,11 +14,13 @@ from aiohttp import DummyCookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import SERVICES
+from streamer.api.edges import Edges
 from streamer.control.messages import RoomConfig
 from streamer.delivery.viewers import Viewers
+from streamer.sections import EdgeSettings
 from streamer.settings import Settings
 from streamer.web.application import REALTIME, assemble
-from streamer.web.viewers import tell_viewers
+from streamer.web.viewers import tell_viewers, viewers_now
 from tests.fakes.attendees import Attendee
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
@@ -167,3 +169,22 @@ async def test_who_watches_is_told_to_the_audience_and_counted(whole: Whole) -> 
     await tell_viewers(services, viewers)
     told = await viewer.told("presence", lambda data: data["hls"] == 4)
     assert told["data"]["viewers"] == 4
+
+
+async def test_behind_edges_players_reports_count_but_none_of_a_closed_session(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = await whole.connect(room="hall")
+    services = whole.app[SERVICES]
+    plane: Any = services.plane
+    await plane.ensure(RoomConfig("hall", "Hall"))
+    for _ in range(3):
+        assert await whole.api("POST", "/rooms/hall/playback", {"e": "t", "sta": "p"}, expect=204) is None
+    assert viewers_now(services, Viewers(), "hall") == 0
+    monkeypatch.setattr(services, "edges", Edges(EdgeSettings(addresses=("http://127.0.0.1:1",), secret="x" * 32)))
+    await tell_viewers(services, Viewers())
+    await viewer.told("presence", lambda data: data["hls"] == 3)
+    closed = await whole.plan("Board", visibility="private")
+    for tap in ("start", "end"):
+        await whole.api("POST", f"/sessions/{closed['id']}/{tap}", {}, expect=200)
+        assert viewers_now(services, Viewers(), "hall") == 0, "they may be the board's"
