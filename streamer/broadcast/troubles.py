@@ -58,6 +58,8 @@ HUM_DB, HUM_CLEAR_DB = -55.0, -58.0
 HOWL_DB = -45.0
 LINES_LAST_MS = 4000
 """A hum or a tone that is found has lasted for so long already."""
+HIDDEN_MS = 2000
+"""Words may hide a hum for so long."""
 TONE_WITHIN_HZ = 6.0
 VOICE_FRESH_MS = 3000
 DARK, DARK_CLEAR = 0.10, 0.13
@@ -201,9 +203,10 @@ class SourceJudge:
             if bad and not condition.bad:
                 step_ms = LINES_LAST_MS
             elif code == "sound_hum" and bad and not condition.on:
-                # It was there all the time: words hid it, and took it for good time.
-                hidden_ms = measure.at_ms - self._hum_ms - BLOCK_MS
-                step_ms += hidden_ms * (1 + LEAKS[code]) if hidden_ms <= LINES_LAST_MS else 0
+                # It was there all the time: words hid it, which was taken for good time. Music's lines come and go.
+                hidden_ms, voice_ms = measure.at_ms - self._hum_ms - BLOCK_MS, self.voice_ms or 0
+                hidden = hidden_ms <= HIDDEN_MS and measure.at_ms - voice_ms <= HIDDEN_MS
+                step_ms += hidden_ms * (1 + LEAKS[code]) if hidden else 0
             self._note(code, measure.at_ms, bad, step_ms, hertz=hertz, level=level)
         if hum:
             self._hum_ms = measure.at_ms

@@ -247,6 +247,10 @@ def test_a_hum_that_words_hide_now_and_then_was_there_all_the_time() -> None:
     for _ in range(12):
         timeline.sound(2, hum).sound(13, TALK)
     assert timeline.told == {}
+    # A bass comes and goes by itself.
+    for _ in range(20):
+        timeline.sound(1, replace(hum, voice=False)).sound(1.9, replace(TALK, voice=False))
+    assert timeline.told == {}
 
 
 def test_pauses_do_not_hide_a_lost_channel_and_short_faults_are_none() -> None:
