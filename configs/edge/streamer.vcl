@@ -62,6 +62,9 @@ sub ban_scope {
         if (std.ban("obj.http.X-Scope == " + req.http.X-Streamer-Ban)) {
             return (synth(204));
         }
+    } else {
+        # streamer check asks for nothing, to learn whether it would be heard.
+        return (synth(400, "not_a_scope"));
     }
     return (synth(500, "not_banned"));
 }

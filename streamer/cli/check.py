@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import http.client
 import os
 import resource
 import shutil
@@ -23,6 +24,7 @@ from cryptography import x509
 
 from streamer import data_folder
 from streamer.api.assets import default_folder
+from streamer.api.edges import PATH, SCOPE_HEADER
 from streamer.archive.bucket import MediaBucket
 from streamer.backup.saving import backup_age_s, last_backup
 from streamer.certificate import Certificate
@@ -54,6 +56,7 @@ _OLD_BACKUP_H = 36
 """One night may fail."""
 _SOON_DAYS = 14
 """A certificate that ends within this time is told."""
+_EDGE_S = 3
 _TIME_ERROR = 5
 """adjtimex: the clock is not synchronised."""
 
@@ -84,8 +87,30 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from _access(settings)
     yield from _pages(settings)
     yield _backup(settings)
+    for address in settings.edges.addresses:
+        yield edge(address, settings.edges.secret)
     if settings.archive.bucket:
         yield _bucket(settings.archive.bucket)
+
+
+def edge(address: str, secret: str) -> Finding:
+    """Whether an edge would hear that it must not serve something any more."""
+    parts = urlsplit(address)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_EDGE_S)
+    headers = {"Authorization": f"Bearer {secret}", SCOPE_HEADER: "nothing"}
+    try:
+        connection.request("POST", parts.path.rstrip("/") + PATH, headers=headers)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return Finding("bad", "edge", f"{address} is not reached ({error}): whatever is erased stays there for 30 s")
+    finally:
+        connection.close()
+    if status == 400:
+        return Finding("ok", "edge", f"{address} hears what is erased")
+    if status == 403:
+        return Finding("bad", "edge", f"{address} has another secret in /etc/varnish/streamer.secret")
+    return Finding("bad", "edge", f"{address} answers {status}: it is none with the files of configs/edge")
 
 
 def _backup(settings: Settings) -> Finding:

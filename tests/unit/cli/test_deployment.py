@@ -44,6 +44,9 @@ ASKED = {
     "ORIGIN": "a.example",
     "EDGE_1": "192.0.2.1",
     "EDGE_2": "192.0.2.2",
+    "EDGE_NAME_1": "c.example",
+    "EDGE_NAME_2": "d.example",
+    "EDGE_SECRET": "0123456789abcdef0123456789abcdef",
 }
 """What the files ask the operator for."""
 

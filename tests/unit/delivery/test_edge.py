@@ -17,6 +17,7 @@ from aiohttp import ClientSession, TCPConnector
 from yarl import URL
 
 from streamer.api.edges import PATH, SCOPE_HEADER, Edges
+from streamer.cli import check
 from streamer.control.server import wait_cancelled
 from streamer.sections import EdgeSettings
 from tests.fakes.certificates import write_certificate
@@ -261,6 +262,9 @@ async def test_what_a_room_withdraws_is_refused_at_the_edge(edge: Edge, served: 
         await gone_within(WITHDRAWN_S, viewers, old, 404)
         async with viewers.get(served.media(fake, "v720/7.m4s")) as response:
             assert response.status == 200
+        assert (await asyncio.to_thread(check.edge, edge.cache, SECRET)).level == "ok"
+        assert "another secret" in (await asyncio.to_thread(check.edge, edge.cache, f"{SECRET}x")).text
+        assert "not reached" in (await asyncio.to_thread(check.edge, f"http://127.0.0.1:{free_port()}", SECRET)).text
         for secret in (None, "Bearer ", f"Bearer {SECRET}x"):
             headers = {SCOPE_HEADER: "all"} | ({"Authorization": secret} if secret else {})
             async with viewers.post(PATH, headers=headers) as response:
