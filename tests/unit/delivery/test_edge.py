@@ -217,7 +217,7 @@ async def test_what_is_private_and_what_failed_is_not_kept(edge: Edge, served: S
 @pytest.mark.skipif(not speaks_http3(), reason="curl does not speak HTTP/3")
 async def test_viewers_may_come_over_http3(edge: Edge, served: Served, viewers: ClientSession) -> None:
     port = edge.url.rpartition(":")[2]
-    for path in ("/live/nowhere/index.m3u8", "/api/v1/rooms"):
+    for path in ("/live/http3/index.m3u8", "/api/v1/rooms"):
         command = ["curl", "-sk", "--http3-only", "--resolve", f"{NAME}:{port}:127.0.0.1", "-w", "\n%{http_version}"]
         process = await asyncio.create_subprocess_exec(
             *command, f"https://{NAME}:{port}{path}", stdout=asyncio.subprocess.PIPE
