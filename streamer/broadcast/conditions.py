@@ -170,6 +170,8 @@ class StillWindow:
 LEARNING_BLOCKS = 200
 """A noise is known after twenty seconds."""
 HALF_LIFE_BLOCKS = 1200
+LOUDEST_NOISE_DB = -40.0
+"""No hall's noise is louder; the softest moments of music are."""
 
 
 class LearntNoise:
@@ -203,7 +205,7 @@ class LearntNoise:
         low, high = self._at(0.1), self._at(0.95)
         # Something was heard above it, so it is a microphone's; and it is not what a noise gate leaves.
         known = low > DEADEST_DB + DEAD_BELOW_DB and (high - low >= 12 or low > SILENT_PEAK_DB)
-        return low if known else None
+        return min(low, LOUDEST_NOISE_DB) if known else None
 
     def _at(self, share: float) -> float:
         left = share * self._total

@@ -236,6 +236,13 @@ def test_what_lasts_twenty_seconds_through_pauses_is_told_and_clears_in_a_minute
     assert timeline.codes == set()
 
 
+def test_a_pause_after_music_is_not_dead_and_a_cable_that_is_pulled_then_is() -> None:
+    music = replace(TALK, level=-14.0, lowest=-27.0, voice=False)
+    timeline = speaking().sound(240, music).sound(12, PAUSE)
+    assert timeline.told == {}
+    assert set(timeline.sound(4, MUTED).told) == {"sound_dead"}
+
+
 def test_a_hum_that_words_hide_now_and_then_was_there_all_the_time() -> None:
     hum = replace(TALK, hum_db=-45.0, hum_hz=50.0)
     timeline = speaking()
