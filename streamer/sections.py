@@ -149,6 +149,9 @@ class ArchiveSettings(Section):
     more disk and bandwidth."""
     retention_days: int = Field(0, ge=0, le=36_500)
     """Recordings that are older are deleted, unless they are pinned, days. Higher takes more disk. 0: they are kept."""
+    level_replays: bool = True
+    """Replays and MP4 files that are more than 2 LU from -18 LUFS are brought to it: their sound is encoded again, in
+    the background. It takes some more disk. false: the sound stays as it was recorded."""
     audit_days: int = Field(365, ge=1, le=36_500)
     """The audit log, and links that have ended, are deleted after this time, days. Higher keeps personal data
     longer."""

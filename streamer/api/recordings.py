@@ -31,7 +31,7 @@ from streamer.conference.visibility import Caller, recording_told
 from streamer.errors import Conflict, NotFound, StreamerError, TooMany
 from streamer.store.approvals import Approval, Approvals, ApprovalState
 from streamer.store.paging import Page, page_of_shown
-from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
+from streamer.store.recordings import SILENCE_LUFS, Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.store.sessions import Sessions
 
 STILL_HEADERS = ("X-Media-Time", "X-Frame-Before", "X-Frame-After")
@@ -67,6 +67,10 @@ class EditionView(LazyModel):
     url: str
     """Plays the edition for the caller, until their grant or login ends; 410 once the edition is replaced."""
     download_url: str | None
+    loudness_lufs: float | None
+    """Of the sound as it was recorded, integrated (ITU-R BS.1770); null: not measured yet, or silence."""
+    levelled: bool
+    """Whether its sound was brought to -18 LUFS, because the recording's is more than 2 LU from that."""
 
     @classmethod
     def of(cls, edition: StoredEdition, replay: str) -> Self:
@@ -83,6 +87,8 @@ class EditionView(LazyModel):
             replaced=to_moment(edition.replaced_ms),
             url=f"{base}/index.m3u8",
             download_url=f"{base}/download.mp4" if edition.end_ms is not None else None,
+            loudness_lufs=round(heard, 1) if (heard := edition.loudness) is not None and heard > SILENCE_LUFS else None,
+            levelled=edition.sound != "",
         )
 
 

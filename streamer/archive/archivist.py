@@ -39,6 +39,7 @@ from streamer.archive.repository import (
     new_edition,
     state_of,
     with_edition,
+    with_saved,
 )
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.conference.sessions import ReplayPolicy, Session
@@ -48,7 +49,7 @@ from streamer.formats import erasures
 from streamer.shares import Shares
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
-from streamer.store.recordings import Recording, RecordingState, StoredEdition
+from streamer.store.recordings import Recording, RecordingState
 from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)
@@ -94,6 +95,8 @@ class Archivist:
         self.stills = Shares(MAX_STILLS)
         """Requests for a still that wait or are being answered, by grant."""
         self.waveforms = Shares(MAX_STILLS)
+        self.levelling: dict[str, asyncio.Task[bytes]] = {}
+        """The work at the sound of sessions (``levelling.py``)."""
         self._failed: dict[str, tuple[str, int]] = {}  # session -> its room, and the looks in a row that failed
         self._plane = plane
         self._room_dir = room_dir
@@ -196,6 +199,12 @@ class Archivist:
         """A lock: inside it only the caller changes the session's recording."""
         async with self._locks.setdefault(session, asyncio.Lock()):
             yield
+
+    async def interrupt(self, session: str) -> None:
+        """End the work at the session's sound, because bytes of it are about to be deleted."""
+        if (work := self.levelling.get(session)) is not None:
+            work.cancel()
+            await asyncio.wait((work,))
 
     # --- looking --------------------------------------------------------------------------------------
 
@@ -308,7 +317,7 @@ class Archivist:
         elif recording != known or current.skips != pairs:
             saved = replace(current, skips=pairs)
             await self.repository.write(recording, saved=saved)
-            entry = _with_saved(entry, recording, saved)
+            entry = with_saved(entry, recording, saved)
         self._renewed.discard(session.id)
         self.publish(entry)
         await self._keep(entry, await self._gather(entry, FOREVER_MS))
@@ -357,7 +366,7 @@ class Archivist:
         if live is not None and live.end_ms is None and now_ms - cut.end_ms < GRACE_MS:
             # The live edition ends where this edition ends, so that its viewers may watch to the end.
             saved = replace(live, end_ms=end_ms, skips=edition.skips)
-            entry = _with_saved(entry, recording, saved)
+            entry = with_saved(entry, recording, saved)
         await self.repository.write(recording, saved=saved, edition=edition)
         return with_edition(entry, recording, edition, edition.created_ms)
 
@@ -373,8 +382,8 @@ class Archivist:
         """Write the copy of the database's entry beside the media."""
         if entry.recording is None:
             return
-        path = self.repository.folder(entry.session.id) / files.STATE_FILE
-        await asyncio.to_thread(_write_copy, path, kept_of(entry, entry.recording))
+        folder = self.repository.folder(entry.session.id)
+        await asyncio.to_thread(files.write_state, folder, kept_of(entry, entry.recording))
 
     # --- material -------------------------------------------------------------------------------------
 
@@ -488,13 +497,3 @@ def _published(session: Session, recording: Recording) -> bool:
     if not session.recorded or session.replay is ReplayPolicy.NEVER:
         return False
     return recording.published if recording.reviewed else session.published
-
-
-def _with_saved(entry: RecordingEntry, recording: Recording, saved: StoredEdition) -> RecordingEntry:
-    editions = tuple(saved if edition.id == saved.id else edition for edition in entry.editions)
-    return replace(entry, recording=recording, editions=editions)
-
-
-def _write_copy(path: Path, kept: files.RecordingSidecar) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    files.write(path, kept)

@@ -33,6 +33,8 @@ class EditionRef:
     skips: tuple[Span, ...] = ()
     created_ms: int = 0
     replaced: bool = False
+    sound: str = ""
+    """The levelled sound that is heard in it; empty: the room's."""
 
     @property
     def length_ms(self) -> int | None:

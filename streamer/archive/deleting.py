@@ -29,6 +29,7 @@ async def remove(
     async def gone() -> None:
         if withdraw is not None:
             await withdraw()
+        await archivist.interrupt(session)
         await asyncio.to_thread(files.remove, archivist.repository.folder(session))
 
     await archivist.erasing.carry_out(erasures.RecordingErasure(archivist.clock(), session, room), gone)
@@ -72,6 +73,7 @@ async def _again(archivist: Archivist, record: erasures.RecordingErasure) -> Non
         if recording.created_ms > record.at_ms:
             return  # the session went on after that, and was recorded again
         await withdraw(archivist, entry, recording, None, "")
+    await archivist.interrupt(record.session)
     await asyncio.to_thread(files.remove, archivist.repository.folder(record.session))
 
 

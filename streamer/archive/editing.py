@@ -148,16 +148,24 @@ async def _forget(archivist: Archivist, entry: RecordingEntry, span: Span) -> bo
     material = await archivist.material(session, recording.room)
     left = await asyncio.to_thread(combined, material, (), (span,))
     lost = await asyncio.to_thread(_difference, material, left)
-    # Also if there is no material yet: later collections leave the stretch out.
-    await asyncio.to_thread(_write_without, folder, left, lost)
     current, now_ms = entry.current, archivist.clock()
+    known = current.sound if current is not None else ""
+    sound = await asyncio.to_thread(files.kept_sound, folder, known, left)
+    await archivist.interrupt(session)
+    # Also if there is no material yet: later collections leave the stretch out.
+    await asyncio.to_thread(_write_without, folder, left, lost, sound)
     changed = replace(recording, size_bytes=left.bytes)
-    if current is None or current.start_ms >= span.to_ms or (current.end_ms or now_ms + 1) <= span.from_ms:
+    if current is None or (
+        sound == known and (current.start_ms >= span.to_ms or (current.end_ms or now_ms + 1) <= span.from_ms)
+    ):
         if lost and recording.state is RecordingState.READY:
             await archivist.repository.write(changed)
             archivist.publish(replace(entry, recording=changed))
         return bool(lost)
     fresh = _again(entry, current, now_ms)
+    if lost or sound != known:
+        # What is left is measured anew.
+        fresh = replace(fresh, sound=sound, loudness=None)
     await archivist.repository.write(changed, edition=fresh)
     entry = with_edition(entry, changed, fresh, fresh.created_ms)
     archivist.publish(entry)
@@ -217,9 +225,11 @@ def _difference(before: Material, after: Material) -> list[Chunk]:
     ]
 
 
-def _write_without(folder: Path, material: Material, lost: Iterable[Chunk]) -> None:
-    """Write the material, then overwrite the bytes that it does not name any more, under all names of their file."""
+def _write_without(folder: Path, material: Material, lost: Iterable[Chunk], sound: str = "") -> None:
+    """Write the material, then overwrite the bytes that it does not name any more, under all names of their file. Of
+    levelled sound only ``sound`` stays."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.drop_sounds(folder, sound)
     (folder / files.WAVEFORM_FILE).unlink(missing_ok=True)
     files.write(folder / files.MATERIAL_FILE, material)
     by_file: dict[str, list[Chunk]] = {}

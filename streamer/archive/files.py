@@ -10,20 +10,24 @@ import os
 import shutil
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from streamer.archive.material import Material, renamed
-from streamer.broadcast.programme import Part
+from streamer.archive.material import Material, Reel, chunks_of, renamed
+from streamer.broadcast.programme import Chunk, Part, Segment
+from streamer.formats.hole_punch import punch
 
 MATERIAL_FILE = "material.bin"
 STATE_FILE = "recording.bin"
 WAVEFORM_FILE = "waveform.bin"
 """Kept by ``waveforms.py``. It is made again where it is missing."""
 MEDIA_FOLDER = "media"
+LEVELLED = "levelled-"
+"""``media/levelled-{sound}-{rendition}.m4s`` is an edition's sound that was encoded again, ``levelled-{sound}.bin`` has
+the places of its bytes."""
 _HEAD = struct.Struct(">4sIII")
 """Magic, version, length and CRC-32 of the payload."""
 VERSION = 1
@@ -59,6 +63,19 @@ class KeptEdition(msgspec.Struct, frozen=True):
     skips: tuple[tuple[int, int], ...]
     created_ms: int
     replaced_ms: int | None = None
+    sound: str = ""
+    loudness: float | None = None
+
+
+class LevelledSound(msgspec.Struct, frozen=True):
+    """Sound that stands for other sound: pairs of a chunk of the room's and the one that is heard instead."""
+
+    chunks: tuple[tuple[Chunk, Chunk], ...]
+
+    def within(self, material: Material) -> bool:
+        """Whether the material has all the sound that it was made of."""
+        left = set(chunks_of(material.reels))
+        return all(chunk in left for chunk, _ in self.chunks)
 
 
 def link_name(room_file: str) -> str:
@@ -105,6 +122,12 @@ def write(path: Path, value: msgspec.Struct) -> None:
     _sync_folder(path.parent)
 
 
+def write_state(folder: Path, kept: RecordingSidecar) -> None:
+    """Write the copy of the database's entry."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write(folder / STATE_FILE, kept)
+
+
 def read(path: Path, kind: type[_T]) -> _T:
     """Raises OSError, and ValueError if the file is damaged or of another version."""
     data = path.read_bytes()
@@ -120,9 +143,68 @@ def read(path: Path, kind: type[_T]) -> _T:
         raise ValueError(f"{path.name} cannot be read") from error
 
 
-def read_material(folder: Path) -> Material:
-    """Raises as :func:`read` does."""
-    return read(folder / MATERIAL_FILE, Material)
+def read_material(folder: Path, sound: str = "") -> Material:
+    """``sound``: the levelled sound that is heard in it. Raises as :func:`read` does."""
+    material = read(folder / MATERIAL_FILE, Material)
+    if not sound:
+        return material
+    try:
+        levelled = read(sound_file(folder, sound), LevelledSound)
+    except (FileNotFoundError, ValueError):
+        return material  # it was deleted with a part of it, or a crash damaged it
+    heard = dict(levelled.chunks)
+    return msgspec.structs.replace(material, reels=tuple(_with_sound(reel, heard) for reel in material.reels))
+
+
+def _with_sound(reel: Reel, heard: Mapping[Chunk, Chunk]) -> Reel:
+    files = {chunk.file for chunk in heard}
+
+    def changed(part: Part) -> Part:
+        return msgspec.structs.replace(part, chunk=heard.get(part.chunk, part.chunk))
+
+    def replaced(segment: Segment) -> Segment:
+        return msgspec.structs.replace(segment, parts=[changed(part) for part in segment.parts])
+
+    tracks = {
+        name: tuple(replaced(segment) for segment in segments)
+        if any(part.chunk.file in files for segment in segments for part in segment.parts)
+        else segments
+        for name, segments in reel.tracks.items()
+    }
+    return msgspec.structs.replace(reel, tracks=tracks)
+
+
+def sound_file(folder: Path, sound: str) -> Path:
+    return folder / f"{LEVELLED}{sound}.bin"
+
+
+def levelled_name(sound: str, rendition: str) -> str:
+    return f"{MEDIA_FOLDER}/{LEVELLED}{sound}-{rendition}.m4s"
+
+
+def drop_sounds(folder: Path, keep: str = "") -> None:
+    """Overwrite and unlink all levelled sound but one, whether or not it was finished. Raises OSError."""
+    for path in folder.glob(f"{LEVELLED}*"):
+        if not keep or path != sound_file(folder, keep):
+            path.unlink(missing_ok=True)
+    for path in sorted((folder / MEDIA_FOLDER).glob(f"{LEVELLED}*")):
+        if keep and path.name.startswith(f"{LEVELLED}{keep}-"):
+            continue
+        # Also what has it open reads nothing any more.
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            punch(descriptor, 0, os.fstat(descriptor).st_size)
+        finally:
+            os.close(descriptor)
+        path.unlink(missing_ok=True)
+
+
+def kept_sound(folder: Path, sound: str, material: Material) -> str:
+    """``sound`` if the material has all that it was made of. Otherwise, and if it cannot be read, empty."""
+    try:
+        return sound if sound and read(sound_file(folder, sound), LevelledSound).within(material) else ""
+    except (OSError, ValueError):
+        return ""
 
 
 def read_parts(folder: Path, parts: Iterable[Part]) -> bytes:
@@ -146,7 +228,7 @@ def drop_unused(folder: Path, material: Material) -> list[str]:
     gone = []
     for file in sorted((folder / MEDIA_FOLDER).glob("*")):
         name = f"{MEDIA_FOLDER}/{file.name}"
-        if name not in needed:
+        if name not in needed and not file.name.startswith(LEVELLED):
             file.unlink(missing_ok=True)
             gone.append(name)
     return gone

@@ -18,6 +18,7 @@ from streamer.archive.material_sources import FOREVER_MS
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Mark, MarkKind, Session, SessionState, Visibility
 from streamer.errors import NotFound
+from streamer.store.approvals import Approvals
 from streamer.store.audit import AuditEntry, AuditLog
 from streamer.store.database import Database
 from streamer.store.events import Events
@@ -141,6 +142,11 @@ class RecordingRepository:
             if cursor is None:
                 return found
 
+    async def unmeasured(self, before_ms: int) -> list[StoredEdition]:
+        """Finished editions of before whose loudness is not known, newest first."""
+        async with self._database.read() as connection:
+            return await Editions(connection).unmeasured(before_ms)
+
     async def of_room(self, room: str, span: Span) -> list[str]:
         """Sessions with a recording that may hold something of ``span``."""
         async with self._database.read() as connection:
@@ -159,9 +165,13 @@ class RecordingRepository:
         action: str = "",
         details: Mapping[str, Any] | None = None,
         at_ms: int = 0,
+        approved_as: str = "",
     ) -> None:
         """In one transaction: the recording's row, changes of an edition (``saved``), a new edition that replaces it
-        (``edition``) or no edition any more (``withdraw_ms``), and the audit log."""
+        (``edition``) or no edition any more (``withdraw_ms``), and the audit log.
+
+        ``approved_as``: the id of an edition with the same cut; its speaker's answer holds for the new one.
+        """
         async with self._database.write() as connection:
             await Recordings(connection).put(recording)
             editions = Editions(connection)
@@ -171,6 +181,8 @@ class RecordingRepository:
                 await editions.withdraw(recording.session, withdraw_ms)
             if edition is not None:
                 await editions.add(edition)
+                if approved_as:
+                    await Approvals(connection).carry(recording.session, approved_as, edition.id)
             if who is not None:
                 await AuditLog(connection).add(
                     AuditEntry(
@@ -220,6 +232,8 @@ class RecordingRepository:
                         edition.skips,
                         edition.created_ms,
                         edition.replaced_ms,
+                        edition.sound,
+                        edition.loudness,
                     )
                 )
         return True
@@ -266,7 +280,8 @@ def kept_of(entry: RecordingEntry, recording: Recording) -> RecordingSidecar:
         pinned=recording.pinned,
         created_ms=recording.created_ms,
         editions=tuple(
-            KeptEdition(e.id, e.start_ms, e.end_ms, e.skips, e.created_ms, e.replaced_ms) for e in entry.editions
+            KeptEdition(e.id, e.start_ms, e.end_ms, e.skips, e.created_ms, e.replaced_ms, e.sound, e.loudness)
+            for e in entry.editions
         ),
     )
 
@@ -278,7 +293,12 @@ def new_edition(
     that began during the session is thereby different."""
     created_ms = max([now_ms, (end_ms or 0) + 1, *(edition.created_ms + 1 for edition in entry.editions)])
     pairs = tuple((span.from_ms, span.to_ms) for span in skips)
-    return StoredEdition(secrets.token_urlsafe(12), entry.session.id, start_ms, end_ms, pairs, created_ms)
+    fresh = StoredEdition(secrets.token_urlsafe(12), entry.session.id, start_ms, end_ms, pairs, created_ms)
+    current = entry.current
+    if current is not None and (current.start_ms, current.end_ms, current.skips) == (start_ms, end_ms, pairs):
+        # The same cut has the same sound.
+        return replace(fresh, sound=current.sound, loudness=current.loudness)
+    return fresh
 
 
 def state_of(entry: RecordingEntry, folder: Path) -> ReplayState | None:
@@ -321,7 +341,9 @@ def _refs(editions: Sequence[StoredEdition], deleted: bool) -> Iterable[EditionR
         )
         replaced = deleted or (edition.replaced_ms is not None and not goes_on)
         skips = tuple(Span(a, b) for a, b in edition.skips)
-        yield EditionRef(edition.id, edition.start_ms, edition.end_ms, skips, edition.created_ms, replaced)
+        yield EditionRef(
+            edition.id, edition.start_ms, edition.end_ms, skips, edition.created_ms, replaced, edition.sound
+        )
 
 
 def with_edition(
@@ -330,6 +352,12 @@ def with_edition(
     """The entry after :meth:`RecordingRepository.write`."""
     editions = tuple(replace(e, replaced_ms=at_ms) if e.replaced_ms is None else e for e in entry.editions)
     return replace(entry, recording=recording, editions=editions if edition is None else (*editions, edition))
+
+
+def with_saved(entry: RecordingEntry, recording: Recording, saved: StoredEdition) -> RecordingEntry:
+    """The entry after ``saved`` was written in place of the edition with its id."""
+    editions = tuple(saved if edition.id == saved.id else edition for edition in entry.editions)
+    return replace(entry, recording=recording, editions=editions)
 
 
 def folders(recordings_dir: Path) -> list[Path]:

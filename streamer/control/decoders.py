@@ -17,7 +17,7 @@ class NotDecoded(Exception):
     """The decoder could make nothing of the data, or took too long."""
 
 
-async def decode(module: str, *order: str, data: bytes) -> bytes:
+async def decode(module: str, *order: str, data: bytes, limit_s: float = DECODE_S) -> bytes:
     """The answer of ``python -m module order…``, which reads ``data``. Raises NotDecoded."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *order),
@@ -27,7 +27,7 @@ async def decode(module: str, *order: str, data: bytes) -> bytes:
         env=child_environment(),
     )
     try:
-        async with asyncio.timeout(DECODE_S):
+        async with asyncio.timeout(limit_s):
             told, _ = await child.communicate(data)
     except TimeoutError:
         raise NotDecoded("decoding takes too long") from None

@@ -255,7 +255,7 @@ def _planned(
     captions: dict[str, tuple[CaptionInterval, ...]],
 ) -> Movie:
     """Runs in a thread."""
-    material = files.read_material(state.folder)
+    material = files.read_material(state.folder, ref.sound)
     spans = spans_of(material, ref.start_ms, end_ms, ref.skips)
     edition = exporting.edition_of(state.folder, material, spans)
     if not rendition:

@@ -45,6 +45,7 @@ class OpenEdition:
         self._room_dir = room_dir
         self._bytes = media_bytes
         self._event = ref.event
+        self._sound = ref.sound
         self._cutter: Cutter | None = None
         self._reels: list[Reel] = []
         """The reels that pieces refer to, in order, without their segments."""
@@ -215,7 +216,7 @@ class OpenEdition:
 
     async def _material(self) -> Material | None:
         try:
-            return await asyncio.to_thread(files.read_material, self._folder)
+            return await asyncio.to_thread(files.read_material, self._folder, self._sound)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from streamer.store.mapping import RowMapping
 from streamer.store.repository import Repository
@@ -61,6 +61,11 @@ class Approvals(Repository):
         values = _MAPPING.values(approval)
         key = {"session_id": values.pop("session_id")}
         await put_row(self._connection, approvals, key, values, unknown="The session has no recording.")
+
+    async def carry(self, session: str, before: str, after: str) -> None:
+        """An answer about the edition ``before`` is one about the edition ``after``."""
+        mine = (approvals.c.session_id == session) & (approvals.c.edition_id == before)
+        await self._connection.execute(update(approvals).where(mine).values(edition_id=after))
 
     async def remove(self, session: str) -> None:
         await self._connection.execute(delete(approvals).where(approvals.c.session_id == session))

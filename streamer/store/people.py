@@ -466,7 +466,7 @@ LIST: tuple[TablePolicy, ...] = (
         "",
         "id venue_id kind visibility do_not_record do_not_stream replay minutes chat questions",
     ),
-    TablePolicy(t.editions, "", "id session_id start_ms end_ms skips created_ms replaced_ms"),
+    TablePolicy(t.editions, "", "id session_id start_ms end_ms skips created_ms replaced_ms sound loudness"),
     TablePolicy(audience_tables.hall_codes, "", "code room_id place created_ms"),
     TablePolicy(t.secrets, "", "name value"),
     TablePolicy(t.revisions, "", "id value"),

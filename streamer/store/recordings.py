@@ -47,6 +47,10 @@ class Recording:
     created_ms: int = 0
 
 
+SILENCE_LUFS = -120.0
+"""The loudness of an edition without sound."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredEdition:
     """One cut of a recording, with an id that cannot be guessed. Media times."""
@@ -61,6 +65,10 @@ class StoredEdition:
     created_ms: int = 0
     replaced_ms: int | None = None
     """The time when it was replaced or unpublished; its addresses answer 410 from then on."""
+    sound: str = ""
+    """The levelled sound that is heard in it; empty: the room's."""
+    loudness: float | None = None
+    """Integrated, of the room's sound in it, LUFS. None: it is not measured yet."""
 
 
 _RECORDINGS = RowMapping(Recording, recordings)
@@ -176,6 +184,22 @@ class Editions(Repository):
         """Oldest first, replaced ones included."""
         query = select(editions).where(editions.c.session_id == session)
         return await self._all(_EDITIONS, query.order_by(editions.c.created_ms, editions.c.id))
+
+    async def unmeasured(self, before_ms: int) -> list[StoredEdition]:
+        """Current editions of finished recordings, made before that, whose loudness is not known. Newest first."""
+        query = (
+            select(editions)
+            .join(recordings, recordings.c.session_id == editions.c.session_id)
+            .where(
+                editions.c.replaced_ms.is_(None),
+                editions.c.end_ms.is_not(None),
+                editions.c.loudness.is_(None),
+                editions.c.created_ms < before_ms,
+                recordings.c.state == RecordingState.READY.value,
+            )
+            .order_by(editions.c.created_ms.desc(), editions.c.id)
+        )
+        return await self._all(_EDITIONS, query)
 
     async def add(self, edition: StoredEdition) -> None:
         """Make it the session's current edition: the one before is replaced at ``edition.created_ms``. Bumps the

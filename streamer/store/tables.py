@@ -253,6 +253,8 @@ editions = Table(
     Column("skips", UnboundedText, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("replaced_ms", BigInteger),
+    Column("sound", String(32)),
+    Column("loudness", Float),
     Index("ix_editions_session_id_created_ms", "session_id", "created_ms"),
 )
 

@@ -31,6 +31,7 @@ from streamer.api.routing import PREFIX
 from streamer.api.session_keys import SessionKeys
 from streamer.api.waiting import StateWaiters
 from streamer.archive.archivist import Archivist
+from streamer.archive.levelling import Levelling
 from streamer.archive.material_sources import neighbours
 from streamer.archive.retention import Retention
 from streamer.archive.uploading import Uploads
@@ -140,6 +141,8 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     # A restored database has data that became too old since.
     await retention.sweep()
     run(retention.run, "retention")
+    if archive.level_replays:
+        run(Levelling(services.archivist).run, "levelling")
     await services.notifier.start()
     await services.director.start()
     stack.push_async_callback(services.director.close)

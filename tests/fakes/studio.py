@@ -112,6 +112,8 @@ class Studio:
         self.discontinuity = False
         self.silences: list[tuple[float, float]] = []
         """Stretches without sound, in seconds of the broadcast."""
+        self.frames: Sequence[bytes] = ()
+        """The sound, again and again; empty: a tone."""
 
     @property
     def now_ms(self) -> int:
@@ -135,7 +137,8 @@ class Studio:
             self.packagers[name].push(Sample(data, at, sync))
         self.frame += 1
         while (self.sound + 1) * AAC_FRAME <= self.frame * FRAME:
-            frame = aac_second()[self.sound % len(aac_second())]
+            frames = self.frames or aac_second()
+            frame = frames[self.sound % len(frames)]
             if any(begin <= self.sound * 1024 / 48_000 < end for begin, end in self.silences):
                 frame = aac_silence()
             self.packagers[SOUND.name].push(Sample(frame, self.sound * AAC_FRAME, True))

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from streamer.archive import files
-from streamer.archive.files import RecordingSidecar
+from streamer.archive.files import LevelledSound, RecordingSidecar
 from streamer.archive.material import Material
 from streamer.broadcast.media_events import MediaEvent, PartBytes, PartMade, Snapshot, StillMade
 from streamer.formats import cmaf, erasures, fragments, h264, index, movie
@@ -123,8 +123,13 @@ def _tag(kind: type[MediaEvent | Erasure]) -> str:
     return str(kind.__struct_config__.tag)
 
 
-@pytest.mark.parametrize(("name", "kind"), [(files.MATERIAL_FILE, Material), (files.STATE_FILE, RecordingSidecar)])
-def test_files_of_a_recording(name: str, kind: type[Material] | type[RecordingSidecar], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(files.MATERIAL_FILE, Material), (files.STATE_FILE, RecordingSidecar), ("levelled.bin", LevelledSound)],
+)
+def test_files_of_a_recording(
+    name: str, kind: type[Material] | type[RecordingSidecar] | type[LevelledSound], tmp_path: Path
+) -> None:
     files.write(tmp_path / name, filled(kind, name))
     same_bytes(name, (tmp_path / name).read_bytes())
     read = files.read(DATA / name, kind)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import inspect
 
 import streamer
-from streamer.archive.files import RecordingSidecar
+from streamer.archive.files import LevelledSound, RecordingSidecar
 from streamer.archive.material import Material
 from streamer.audience import messages as audience_messages
 from streamer.audience import views
@@ -85,8 +85,12 @@ INSIDE = {
     "shutdown": ShutdownParams,
 }
 """The contents of a message's ``params``, ``result`` or ``data``."""
-NOT_SENT = {"_Record", "Sequenced", "ClientMessage", "RoomCommand", "SomeItems", "OwnLineUndo", "Still", "KeptWaveform"}
-"""Bases of others, those that stay in memory, and a file that is made again where it cannot be read."""
+NOT_SENT = {
+    *("_Record", "Sequenced", "ClientMessage", "RoomCommand", "SomeItems", "OwnLineUndo", "Still", "KeptWaveform"),
+    *("SoundOrder", "SoundTrackOrder", "SoundRun", "SoundAnswer"),
+}
+"""Bases of others, those that stay in memory, a file that is made again where it cannot be read, and an order to a
+process that is given again where it cannot be read."""
 
 
 def _tag(kind: Any) -> str:
@@ -201,6 +205,7 @@ def test_every_struct_of_the_program_is_recorded() -> None:
         messages.RoomSnapshot,
         messages.EventEntry,
         RecordingSidecar,
+        LevelledSound,
         Material,
         Manifest,
         LastBackup,

@@ -590,6 +590,10 @@ export interface components {
             url: string;
             /** Download Url */
             download_url: string | null;
+            /** Loudness Lufs */
+            loudness_lufs: number | null;
+            /** Levelled */
+            levelled: boolean;
         };
         /**
          * ElsewhereView

@@ -69,6 +69,9 @@ export const en = {
   'incidents.forget.text':
     'It is removed from the live window, the replay, the downloads and the disk. Nobody can bring it back.',
   'incidents.forget.confirm': 'Forget for good',
+  sound: 'Sound',
+  'sound.measured': '{lufs} LUFS',
+  'sound.levelled': 'recorded at {lufs} LUFS, brought to −18',
   editions: 'Earlier cuts',
   'editions.replaced': 'replaced {time}',
   'filter.all': 'All',
@@ -160,6 +163,9 @@ export const fr: Translation<typeof en> = {
   'incidents.forget.text':
     'Le passage disparaît du direct, de la rediffusion, des téléchargements et du disque. Personne ne pourra le retrouver.',
   'incidents.forget.confirm': 'Oublier pour de bon',
+  sound: 'Son',
+  'sound.measured': '{lufs} LUFS',
+  'sound.levelled': 'enregistré à {lufs} LUFS, ramené à −18',
   editions: 'Coupes précédentes',
   'editions.replaced': 'remplacée {time}',
   'filter.all': 'Tous',

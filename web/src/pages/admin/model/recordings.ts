@@ -33,6 +33,9 @@ const readEdition = shape<Schema['EditionView']>()(({ field, needed }) => ({
   created_ms: field('created', readTime),
   /** Null: the current one. */
   replaced_ms: field('replaced', readTime),
+  /** As it was recorded; null: not measured yet, or silence. */
+  loudness_lufs: field('loudness_lufs', readNumberOrNull),
+  levelled: field('levelled', readYes),
 }))
 
 const readTold = shape<Schema['RecordingCrewView']>()(({ field, needed }) => ({

@@ -114,7 +114,18 @@ it('reads grants and recordings', () => {
     material_from_ms: 1,
     material_to_ms: 2,
     editions: [
-      { id: 'e', start_ms: 1, end_ms: 2, skips: [[1, 2]], created: AT, replaced: null, url: '', download_url: null },
+      {
+        id: 'e',
+        start_ms: 1,
+        end_ms: 2,
+        skips: [[1, 2]],
+        created: AT,
+        replaced: null,
+        url: '',
+        download_url: null,
+        loudness_lufs: -30,
+        levelled: true,
+      },
     ],
   }
   survivesVersions(readRecording, recording, ['session', 'state', 'start_ms', 'material_from_ms'], ['state'])
