@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from streamer.api.audit import record
 from streamer.conference.grants import Action, Grant, Role, Target, new_token
 from streamer.data_folder import FIRST_ADMIN_LINK
+from streamer.errors import NotFound
 from streamer.links import grant_link, public_url
 from streamer.passwords import check_strength, hash_password
 from streamer.serve import prepare_data
@@ -16,6 +17,7 @@ from streamer.store.database import Database, database_url
 from streamer.store.grants import Grants
 from streamer.store.logins import Logins, Secrets
 from streamer.store.reach import target_of_event, target_of_room, target_of_session
+from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues
 
 COMMAND_LINE = Grant(id="admin", role=Role.ADMIN, label="command line")
@@ -90,6 +92,9 @@ async def add_grant(
     async with database.write() as connection:
         target = Target()
         if room is not None:
+            known = [one.id for one in await Rooms(connection).all()]
+            if room not in known:
+                raise NotFound(f"There is no such room. Rooms are: {', '.join(known[:20]) or 'none yet'}.")
             target = await target_of_room(connection, room)
         elif session is not None:
             target = await target_of_session(connection, session)

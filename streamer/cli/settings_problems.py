@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def _told(error: ValidationError, file: Path | None, lines: Mapping[SettingPath,
     for item in error.errors(include_url=False, include_context=False):
         path = item["loc"]
         name = ".".join(str(step) for step in path)
-        variables = ("STREAMER_" + "__".join(str(step) for step in path[:size]).upper() for size in (None, 2))
+        variables = (_variable(path[:size]) for size in (None, 2))
         variable = next((one for one in variables if one in os.environ), "")
         line = next((lines[path[:size]] for size in range(len(path), 0, -1) if path[:size] in lines), 0)
         if variable:
@@ -102,10 +102,16 @@ def _told(error: ValidationError, file: Path | None, lines: Mapping[SettingPath,
         if item["type"] == UNKNOWN:
             words = "there is no such section" if isinstance(item["input"], dict) else "there is no such setting"
             if near := meant(path, section=isinstance(item["input"], dict)):
-                words += f"; did you mean {near}?"
+                words += f"; did you mean {_variable(near.split('.')) if variable else near}?"
         elif name not in _SECRETS and not isinstance(item["input"], dict):
             words += f" (found {item['input']!r})"
-        yield line, f"{where}{name}: {words}"
+        # A mistyped variable's name tells more than the setting that it would be.
+        yield line, f"{where}{words}" if variable and item["type"] == UNKNOWN else f"{where}{name}: {words}"
+
+
+def _variable(path: Sequence[int | str]) -> str:
+    """The environment's variable for a setting."""
+    return "STREAMER_" + "__".join(str(step) for step in path).upper()
 
 
 def meant(path: SettingPath, *, section: bool) -> str:

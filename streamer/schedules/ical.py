@@ -185,7 +185,11 @@ class _Reader:
             event = Event.from_ical("\r\n".join(lines) + "\r\n")
             return self._understood(event)
         except Exception as error:  # the library's own error for a calendar that is not allowed; one event is lost
-            self.collector.warn("bad_event", f"It is left out: {one_line(str(error), 120)}.", one_line(raw_uid, 128))
+            # It says so in words about its own classes. Who has the file finds the line by its text.
+            broken = str(error).partition("broken property '")[2].partition("'")[0]
+            line = next((line for line in lines if broken and line.upper().startswith(broken)), "")
+            why = f"“{one_line(line, 80)}” cannot be read" if line else one_line(str(error), 120)
+            self.collector.warn("bad_event", f"It is left out: {why}.", one_line(raw_uid, 128))
             return None
 
     def _understood(self, event: Any) -> _Entry | None:

@@ -79,7 +79,7 @@ def test_a_wrong_setting_is_named_and_exit_code_2(tmp_path: Path) -> None:
 async def test_a_grant_from_the_command_line_opens_what_it_says(tmp_path: Path) -> None:
     missing = streamer("grant", "--role", "technician", "--room", "a", "--data", str(tmp_path))
     assert missing.returncode == 1
-    assert "no such room" in missing.stderr
+    assert "no such room. Rooms are: none yet" in missing.stderr
     database = Database(database_url("", tmp_path))
     await database.start()
     async with database.write() as connection:

@@ -230,6 +230,8 @@ def test_one_bad_event_costs_that_event() -> None:
     assert {(warning.code, warning.item) for warning in schedule.warnings} == {
         ("bad_event", "bad"), ("no_start", "none"), ("no_duration", "c")
     }  # fmt: skip
+    (bad,) = (warning for warning in schedule.warnings if warning.code == "bad_event")
+    assert bad.message == "It is left out: “DTSTART:yesterday” cannot be read."
 
 
 def test_one_event_that_the_calendar_lists_in_two_rooms_is_one_session() -> None:
