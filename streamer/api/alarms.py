@@ -51,8 +51,7 @@ async def list_alarms(call: Call) -> AlarmList:
         rooms = [room_named(services, named)]
         call.require(target_of(rooms[0]))
     else:
-        grant = call.grant
-        assert grant is not None
+        grant = call.holder
         rooms = [room for room in services.director.rooms.values() if grant.allows(Action.ROOM_CREW, target_of(room))]
     caller = call.caller()
     found = [(room, alarm) for room in rooms for alarm in alarms_of(services, caller, room)]

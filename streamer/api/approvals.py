@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from streamer.api.audit import record
 from streamer.api.context import now_ms
 from streamer.api.grants import revoke
-from streamer.api.models import Body, Label, LazyModel, Moment, refuse_null, to_moment, to_ms
+from streamer.api.models import Body, Label, LazyModel, Moment, PartialBody, to_moment, to_ms
 from streamer.api.recordings import entry_of, who_of
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import replay_path
@@ -34,15 +34,13 @@ DAY_MS = 86_400_000
 USUAL_DAYS, MOST_DAYS = 14, 90
 
 
-class ApprovalAsk(Body):
+class ApprovalAsk(PartialBody):
     label: Label = Field(min_length=1)
     """The speaker's name."""
     expires: Moment | None = None
     """Left out: in fourteen days; at most in ninety."""
     publish: bool = True
     """Publish the replay as soon as they approve."""
-
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model))
 
 
 class ApprovalAnswer(Body):

@@ -77,11 +77,9 @@ class AuditView(LazyModel):
 
     @classmethod
     def of(cls, entry: AuditEntry, name: str = "") -> Self:
-        at = to_moment(entry.at_ms)
-        assert at is not None
         return cls(
             id=entry.id,
-            at=at,
+            at=to_moment(entry.at_ms),
             who=entry.who,
             label=entry.label,
             action=entry.action,
@@ -103,8 +101,7 @@ async def list_audit(call: Call) -> AuditList:
     """Newest first. The holder of a room or a venue sees the changes there; the holder of an event or a session asks
     for its own by ``kind`` and ``id``."""
     query = call.query(AuditQuery)
-    holder = call.grant
-    assert holder is not None
+    holder = call.holder
     if (query.kind is None) != (query.id is None):
         raise invalid_field("id", "kind and id go together")
     room = query.room or holder.room

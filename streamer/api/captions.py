@@ -74,9 +74,7 @@ async def write(call: Call) -> CaptionAnswer:
         if error.code == "unknown_language":
             raise _undeclared(error, body.lang, room) from error
         raise
-    at = to_moment(told.at_ms)
-    assert at is not None
-    return CaptionAnswer(id=told.id, lang=told.lang, text=told.text, at=at, final=told.final)
+    return CaptionAnswer(id=told.id, lang=told.lang, text=told.text, at=to_moment(told.at_ms), final=told.final)
 
 
 def _undeclared(error: Unprocessable, lang: str, room: Room) -> Unprocessable:
@@ -129,9 +127,7 @@ def _ends(services: Services, room: str) -> list[int]:
 
 
 def _answer(line: Cue) -> CaptionAnswer:
-    at = to_moment(line.at_ms)
-    assert at is not None
-    return CaptionAnswer(id=line.id, lang=line.lang, text=line.text, at=at, final=True)
+    return CaptionAnswer(id=line.id, lang=line.lang, text=line.text, at=to_moment(line.at_ms), final=True)
 
 
 ROUTES = (

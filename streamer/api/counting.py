@@ -69,8 +69,7 @@ class YearList(LazyModel):
 async def count(call: Call) -> YearList | Text:
     """The holder of a venue sees that venue's row. Only the holder of everything sees all rows."""
     query = call.query(CountQuery)
-    holder = call.grant
-    assert holder is not None
+    holder = call.holder
     venue = query.venue or holder.venue
     call.require(Target(venue=venue))
     year = query.year or datetime.fromtimestamp(now_ms() / 1000, UTC).year

@@ -69,15 +69,13 @@ async def list_actions(call: Call) -> ActionList:
 def _action(services: Services, grant: Grant, room: Room, recent: Recent, session: Session | None) -> ActionView:
     action = recent.action
     target = target_of(room) if session is None else target_of_session(services, session)
-    at = to_moment(action.at_ms)
-    assert at is not None
     return ActionView(
         id=action.id,
         room=action.room,
         session=action.session,
         title=None if session is None else session.title,
         kind=action.kind,
-        at=at,
+        at=to_moment(action.at_ms),
         by=action.label or action.who,
         undone=to_moment(action.undone_ms),
         undoable=recent.undoable

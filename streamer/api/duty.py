@@ -6,24 +6,24 @@ import secrets
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints, model_validator
+from pydantic import StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.alarms import RoomAlarmView, alarm_view
 from streamer.api.audit import record
 from streamer.api.context import Services, actor_of, now_ms
 from streamer.api.hooks import owner_of
-from streamer.api.models import Body, LazyModel, Moment, Slug, refuse_null, to_moment, to_ms
+from streamer.api.models import Body, LazyModel, Moment, PartialBody, Slug, to_moment, to_ms
 from streamer.api.rooms import alarms_of, target_of
 from streamer.api.routing import Call, Route, invalid_field
+from streamer.api.venues import check_venue_exists
 from streamer.conference.duty import Shift, grant_of_person, leaves_the_page
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.rooms import Room
-from streamer.errors import Conflict, Forbidden, NotFound, Unprocessable
+from streamer.errors import Conflict, Forbidden, NotFound
 from streamer.store.hooks import Hooks
 from streamer.store.reach import grant_as_it_is
 from streamer.store.shifts import Shifts
-from streamer.store.venues import Venues
 
 LONGEST_MS = 14 * 24 * 3_600_000
 MOST_SHIFTS = 500
@@ -49,11 +49,9 @@ class DutyCreate(Body):
     """A grant's id, or ``admin``. Left out: the caller."""
 
 
-class DutyChange(Body):
+class DutyChange(PartialBody):
     until: Moment | None = None
     since: Moment | None = None
-
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model))
 
 
 class DutyOffer(Body):
@@ -108,8 +106,7 @@ def _rooms(services: Services, grant: Grant, venue: str | None) -> list[Room]:
 
 def _require(call: Call, venue: str | None) -> Grant:
     """The caller, who may act in a room of the venue, or in the venue itself. Raises Forbidden."""
-    grant = call.grant
-    assert grant is not None
+    grant = call.holder
     if not _rooms(call.services, grant, venue):
         call.require(Target(venue=venue))
     return grant
@@ -117,9 +114,8 @@ def _require(call: Call, venue: str | None) -> Grant:
 
 def _alarms(call: Call, venue: str | None) -> DutyAlarms:
     services, caller = call.services, call.caller()
-    assert call.grant is not None
     told = DutyAlarms(open=[], taken=[], snoozed=[])
-    for room in _rooms(services, call.grant, venue):
+    for room in _rooms(services, call.holder, venue):
         for alarm in alarms_of(services, caller, room):
             if not leaves_the_page(alarm):
                 continue
@@ -132,22 +128,18 @@ def _alarms(call: Call, venue: str | None) -> DutyAlarms:
 
 
 async def _views(call: Call, connection: AsyncConnection, shifts: list[Shift]) -> list[DutyView]:
-    assert call.grant is not None
-    now, own = now_ms(), owner_of(call.grant)
+    now, own = now_ms(), owner_of(call.holder)
     reachable = {hook.grant for hook in await Hooks(connection).all()}
     views = []
     for shift in shifts:
-        since, until = to_moment(shift.since_ms), to_moment(shift.until_ms)
-        assert since is not None
-        assert until is not None
         views.append(
             DutyView(
                 id=shift.id,
                 venue=shift.venue,
                 person="" if shift.anybody and shift.accepted_ms is None else shift.person,
                 label="" if shift.anybody and shift.accepted_ms is None else shift.label,
-                since=since,
-                until=until,
+                since=to_moment(shift.since_ms),
+                until=to_moment(shift.until_ms),
                 state=_state(shift, now),
                 follows=shift.follows,
                 reachable=shift.grant in reachable,
@@ -166,8 +158,7 @@ def _state(shift: Shift, now: int) -> Literal["later", "on", "over", "offered"]:
 
 
 async def list_duty(call: Call) -> DutyList:
-    services, named, grant = call.services, call.query(DutyQuery).venue, call.grant
-    assert grant is not None
+    services, named, grant = call.services, call.query(DutyQuery).venue, call.holder
     if named is not None:
         _require(call, named)
     async with services.database.read() as connection:
@@ -188,13 +179,11 @@ async def create_duty(call: Call) -> DutyView:
     """One's own, or with the right for it somebody else's: that holds at once, too."""
     services, body = call.services, call.body(DutyCreate)
     async with services.database.write() as connection:
-        if body.venue is not None and await Venues(connection).find(body.venue) is None:
-            raise invalid_field("venue", "there is no such venue")
+        await check_venue_exists(connection, body.venue)
         holder = _require(call, body.venue)
         person = await _person(call, connection, body.person, body.venue)
         now = now_ms()
         since_ms, until_ms = to_ms(body.since) or now, to_ms(body.until)
-        assert until_ms is not None
         _check_times(since_ms, until_ms, now)
         shifts = Shifts(connection)
         await _check_room(shifts, now)
@@ -234,8 +223,6 @@ async def change_duty(call: Call) -> DutyView:
         now = now_ms()
         since_ms = to_ms(body.since) if body.since is not None else shift.since_ms
         until_ms = to_ms(body.until) if body.until is not None else shift.until_ms
-        assert since_ms is not None
-        assert until_ms is not None
         if body.until is not None or body.since is not None:
             _check_times(since_ms, until_ms, now)
         changed = replace(shift, since_ms=since_ms, until_ms=until_ms)
@@ -273,7 +260,6 @@ async def hand_over(call: Call) -> DutyView:
         if not shift.holds(now):
             raise Conflict("Only a duty that is on can be handed over.", code="not_on_duty")
         until_ms = to_ms(body.until)
-        assert until_ms is not None
         _check_times(now, until_ms, now)
         to = None if body.person is None else await _grant(connection, body.person, shift.venue, services)
         for other in await shifts.since(now):
@@ -350,8 +336,7 @@ def _require_over(call: Call, shift: Shift) -> Grant:
 
 async def _person(call: Call, connection: AsyncConnection, person: str | None, venue: str | None) -> Grant:
     """Raises Forbidden, Unprocessable."""
-    grant = call.grant
-    assert grant is not None
+    grant = call.holder
     if person is None or person == grant.id:
         return grant
     if not grant.allows(Action.DUTY_ASSIGN, Target(venue=venue)):
@@ -384,14 +369,9 @@ async def _check_room(shifts: Shifts, now: int) -> None:
 def _check_times(since_ms: int, until_ms: int, now: int) -> None:
     """Raises Unprocessable."""
     if until_ms <= max(since_ms, now):
-        raise _wrong_time("must come after the begin, and after now")
+        raise invalid_field("until", "must come after the begin, and after now", "value_error")
     if until_ms - since_ms > LONGEST_MS:
-        raise _wrong_time("is more than two weeks away")
-
-
-def _wrong_time(why: str) -> Unprocessable:
-    details = [{"field": "until", "message": why, "code": "value_error"}]
-    return Unprocessable("The body is not valid.", code="invalid", details=details)
+        raise invalid_field("until", "is more than two weeks away", "value_error")
 
 
 def _new_id() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import model_validator
 
@@ -17,8 +17,8 @@ from streamer.api.models import (
     LookView,
     Moment,
     Slug,
-    refuse_null,
     to_moment,
+    to_ms,
 )
 from streamer.api.session_models import LanguageTag, Time, Url
 from streamer.conference.sessions import Event
@@ -44,6 +44,8 @@ class EventCreate(LookCreate):
 
 
 class EventChange(LookChange):
+    NULLABLE = ("venue", "start", "end")
+
     name: Line | None = None
     venue: Slug | None = None
     start: Time | None = None
@@ -54,7 +56,14 @@ class EventChange(LookChange):
     logos: Logos | None = None
     source_url: Url | None = None
 
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("venue", "start", "end")))
+
+def event_fields(body: EventCreate | EventChange) -> dict[str, Any]:
+    """The fields that were sent, as fields of an :class:`Event`."""
+    sent = body.model_dump(exclude_unset=True)
+    for name in ("start", "end"):
+        if name in sent:
+            sent[f"{name}_ms"] = to_ms(sent.pop(name))
+    return sent
 
 
 class EventView(LookView):

@@ -6,17 +6,24 @@ from dataclasses import replace
 
 from streamer.api.audit import record
 from streamer.api.auth import require
-from streamer.api.event_models import EventChange, EventCreate, EventCrewView, EventList, EventQuery, EventView
-from streamer.api.models import to_ms
+from streamer.api.event_models import (
+    EventChange,
+    EventCreate,
+    EventCrewView,
+    EventList,
+    EventQuery,
+    EventView,
+    event_fields,
+)
 from streamer.api.routing import Call, Route, invalid_field
+from streamer.api.venues import check_venue_exists
 from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import slug_of
 from streamer.conference.sessions import Event
-from streamer.errors import Forbidden, NotFound
+from streamer.errors import Forbidden
 from streamer.planning.poll import set_address
 from streamer.store.audit import changed_fields
 from streamer.store.events import Events
-from streamer.store.venues import Venues
 
 
 def target_of(event: Event) -> Target:
@@ -43,25 +50,9 @@ async def create_event(call: Call) -> EventView | EventCrewView:
     if not event_id:
         raise invalid_field("id", "no id can be made from this name")
     grant = call.require(Target(venue=body.venue))
-    event = Event(
-        id=event_id,
-        name=body.name,
-        venue=body.venue,
-        start_ms=to_ms(body.start),
-        end_ms=to_ms(body.end),
-        language=body.language,
-        url=body.url,
-        acronym=body.acronym,
-        logos=body.logos,
-        source_url=body.source_url,
-        colour=body.colour,
-        typeface=body.typeface,
-        logo=body.logo,
-        cover=body.cover,
-    )
+    event = Event(**{**event_fields(body), "id": event_id})
     async with call.services.database.write() as connection:
-        if event.venue is not None and await Venues(connection).find(event.venue) is None:
-            raise invalid_field("venue", "there is no such venue")
+        await check_venue_exists(connection, event.venue)
         await Events(connection).add(event)
         if event.source_url:
             await set_address(connection, event, grant)
@@ -77,10 +68,7 @@ async def get_event(call: Call) -> EventView | EventCrewView:
 
 
 async def change_event(call: Call) -> EventView | EventCrewView:
-    sent = call.body(EventChange).model_dump(exclude_unset=True)
-    for name in ("start", "end"):
-        if name in sent:
-            sent[f"{name}_ms"] = to_ms(sent.pop(name))
+    sent = event_fields(call.body(EventChange))
     async with call.services.database.write() as connection:
         events = Events(connection)
         event = await events.get(call.path("id"))
@@ -93,8 +81,7 @@ async def change_event(call: Call) -> EventView | EventCrewView:
             raise Forbidden("The grant's scope does not reach this venue.", code="out_of_scope")
         if event.start_ms is not None and event.end_ms is not None and event.end_ms <= event.start_ms:
             raise invalid_field("end", "must come after start")
-        if event.venue is not None and await Venues(connection).find(event.venue) is None:
-            raise invalid_field("venue", "there is no such venue")
+        await check_venue_exists(connection, event.venue)
         await events.save(event)
         if event.source_url != before.source_url:
             await set_address(connection, event, grant)
@@ -108,9 +95,7 @@ async def delete_event(call: Call) -> None:
     """Raises Conflict while the event has sessions."""
     async with call.services.database.write() as connection:
         events = Events(connection)
-        event = await events.find(call.path("id"))
-        if event is None:
-            raise NotFound("There is no such event.")
+        event = await events.get(call.path("id"))
         grant = call.require(target_of(event))
         await events.remove(event.id)
         details = {"name": event.name}

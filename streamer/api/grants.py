@@ -38,7 +38,7 @@ from streamer.conference.grants import (
     roles_seen,
 )
 from streamer.conference.visibility import told
-from streamer.errors import Forbidden, NotFound, Unauthorized, Unprocessable
+from streamer.errors import Forbidden, NotFound, Unauthorized
 from streamer.formats import erasures
 from streamer.links import grant_link
 from streamer.store.audit import changed_fields
@@ -52,17 +52,15 @@ GRANT = "grant"
 
 
 async def list_grants(call: Call) -> GrantList:
-    assert call.grant is not None
     query = call.query(GrantQuery)
     after = await call.after(query)
     async with call.services.database.read() as connection:
         scope = await _named(call, connection, query)
         if scope == EVERYTHING:
-            holder = call.grant
-            scope = Target(room=holder.room, venue=holder.venue, event=holder.event, session=holder.session)
+            scope = call.holder.scope
         else:
             call.require(scope)
-        page = await Grants(connection).page(query.limit, after, scope=scope, roles=roles_seen(call.grant))
+        page = await Grants(connection).page(query.limit, after, scope=scope, roles=roles_seen(call.holder))
         items = await with_ends(connection, page.items, now_ms())
         sessions = await Sessions(connection).find_many({grant.session for grant in items if grant.session})
     caller, services = call.caller(), call.services
@@ -140,11 +138,7 @@ async def change_grant(call: Call) -> GrantView:
             and grant.expires_ms is not None
             and (grant.expires_ms <= grant.not_before_ms)
         ):
-            raise Unprocessable(
-                "The body is not valid.",
-                code="invalid",
-                details=[{"field": "expires", "message": "must come after not_before", "code": "value_error"}],
-            )
+            raise invalid_field("expires", "must come after not_before", "value_error")
         await grants.save_times(grant)
         details = changed_fields(before, grant, {"label", "not_before_ms", "expires_ms"})
         if details:

@@ -51,9 +51,14 @@ class HallCodeView(LazyModel):
     @classmethod
     def of(cls, code: HallCode, public_url: str) -> Self:
         link = link_of(code, public_url)
-        created = to_moment(code.created_ms)
-        assert created is not None
-        return cls(code=code.code, room=code.room, place=code.place, link=link, qr=qr_data_uri(link), created=created)
+        return cls(
+            code=code.code,
+            room=code.room,
+            place=code.place,
+            link=link,
+            qr=qr_data_uri(link),
+            created=to_moment(code.created_ms),
+        )
 
 
 class HallCodeList(LazyModel):

@@ -14,10 +14,10 @@ from pydantic import StringConstraints, model_validator
 
 from streamer.api.audit import record
 from streamer.api.context import now_ms
-from streamer.api.models import Body, Label, Language, LazyModel, ListQuery, Moment, refuse_null, to_moment
+from streamer.api.models import Body, Label, Language, LazyModel, ListQuery, Moment, PartialBody, to_moment
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference.duty import grant_of_person
-from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.grants import Action, Grant
 from streamer.errors import Conflict, NotFound, Unavailable
 from streamer.notify.messages import WEBHOOK_SECRET
 from streamer.notify.senders import problem_text, topic_of
@@ -79,18 +79,21 @@ class HookCreate(Body):
         return self
 
 
-class HookChange(Body):
+class HookChange(PartialBody):
     label: Label | None = None
     language: Language | None = None
     always: bool | None = None
-
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model))
 
 
 class HookProblem(LazyModel):
     code: str
     message: str
     since: Moment | None
+
+    @classmethod
+    def of(cls, code: str, since_ms: int | None = None) -> Self | None:
+        """``code`` empty: none."""
+        return cls(code=code, message=problem_text(code), since=to_moment(since_ms)) if code else None
 
 
 class HookView(LazyModel):
@@ -111,11 +114,6 @@ class HookView(LazyModel):
 
     @classmethod
     def of(cls, hook: Hook) -> Self:
-        created = to_moment(hook.created_ms)
-        assert created is not None
-        problem = None
-        if hook.error:
-            problem = HookProblem(code=hook.error, message=problem_text(hook.error), since=to_moment(hook.failed_ms))
         return cls(
             id=hook.id,
             kind=hook.kind,
@@ -123,9 +121,9 @@ class HookView(LazyModel):
             address=_shown(hook),
             language=hook.language,
             always=hook.always,
-            created=created,
+            created=to_moment(hook.created_ms),
             sent=to_moment(hook.sent_ms),
-            problem=problem,
+            problem=HookProblem.of(hook.error, hook.failed_ms),
         )
 
 
@@ -160,21 +158,16 @@ class HookMessageView(LazyModel):
 
     @classmethod
     def of(cls, message: HookMessage) -> Self:
-        created = to_moment(message.created_ms)
-        assert created is not None
-        problem = None
-        if message.error:
-            problem = HookProblem(code=message.error, message=problem_text(message.error), since=None)
         return cls(
             id=message.id,
             kind=message.kind,
             room=message.facts.get("room"),
             cause=str(message.facts.get("cause", "")),
-            created=created,
+            created=to_moment(message.created_ms),
             sent=to_moment(message.sent_ms),
             attempts=message.attempts,
             next=to_moment(message.due_ms),
-            problem=problem,
+            problem=HookProblem.of(message.error),
         )
 
 
@@ -202,23 +195,17 @@ def owner_of(grant: Grant) -> str | None:
     return grant_of_person(grant.id)
 
 
-def _own(grant: Grant | None) -> tuple[Grant, Target]:
-    """The caller, and their place as a target."""
-    assert grant is not None
-    return grant, Target(room=grant.room, venue=grant.venue, event=grant.event, session=grant.session)
-
-
 async def list_hooks(call: Call) -> HookList:
-    query, (grant, _) = call.query(HookQuery), _own(call.grant)
+    query = call.query(HookQuery)
     after = await call.after(query)
     async with call.services.database.read() as connection:
-        page = await Hooks(connection).page(owner_of(grant), query.limit, after)
+        page = await Hooks(connection).page(owner_of(call.holder), query.limit, after)
     return HookList(items=[HookView.of(hook) for hook in page.items], cursor=await call.cursor(query, page.cursor))
 
 
 async def create_hook(call: Call) -> HookCreated:
     """A subscription of the same browser replaces the one before."""
-    services, body, (grant, target) = call.services, call.body(HookCreate), _own(call.grant)
+    services, body, grant = call.services, call.body(HookCreate), call.holder
     hook = _made(body, owner_of(grant))
     await services.notifier.sender.check(hook)
     async with services.database.write() as connection:
@@ -232,7 +219,7 @@ async def create_hook(call: Call) -> HookCreated:
         elif whole >= services.settings.notify.max_hooks:
             raise Unavailable("There are too many ways to reach people.", code="too_many_hooks")
         await hooks.add(hook)
-        await record(connection, grant, "hook.create", target, "hook", hook.id, _said(hook))
+        await record(connection, grant, "hook.create", grant.scope, "hook", hook.id, _said(hook))
     services.notifier.changed()
     call.headers["Location"] = f"/api/v1/hooks/{hook.id}"
     return HookCreated(**HookView.of(hook).model_dump(), secret=hook.secret if hook.kind is HookKind.WEBHOOK else None)
@@ -243,7 +230,7 @@ async def get_hook(call: Call) -> HookView:
 
 
 async def change_hook(call: Call) -> HookView:
-    body, (grant, target) = call.body(HookChange), _own(call.grant)
+    body, grant = call.body(HookChange), call.holder
     before = await _find(call)
     changes = {name: getattr(body, name) for name in body.model_fields_set}
     after = replace(before, **changes)
@@ -251,17 +238,17 @@ async def change_hook(call: Call) -> HookView:
         await Hooks(connection).save(after)
         if after != before:
             details = {name: [getattr(before, name), value] for name, value in changes.items()}
-            await record(connection, grant, "hook.change", target, "hook", after.id, details)
+            await record(connection, grant, "hook.change", grant.scope, "hook", after.id, details)
     call.services.notifier.changed()
     return HookView.of(after)
 
 
 async def remove_hook(call: Call) -> None:
-    grant, target = _own(call.grant)
+    grant = call.holder
     hook = await _find(call)
     async with call.services.database.write() as connection:
         await Hooks(connection).remove(hook.id)
-        await record(connection, grant, "hook.delete", target, "hook", hook.id, _said(hook))
+        await record(connection, grant, "hook.delete", grant.scope, "hook", hook.id, _said(hook))
     call.services.notifier.changed()
 
 
@@ -269,8 +256,7 @@ async def try_hook(call: Call) -> HookTest:
     """Send a test message now, and say what became of it."""
     hook = await _find(call)
     code = await call.services.notifier.test(hook)
-    problem = HookProblem(code=code, message=problem_text(code), since=None) if code else None
-    return HookTest(ok=not code, problem=problem)
+    return HookTest(ok=not code, problem=HookProblem.of(code))
 
 
 async def list_messages(call: Call) -> HookMessageList:
@@ -293,10 +279,9 @@ async def push_key(call: Call) -> PushKeyView:
 
 async def _find(call: Call) -> Hook:
     """One's own. Another's is as good as none. Raises NotFound."""
-    grant, _ = _own(call.grant)
     async with call.services.database.read() as connection:
         hook = await Hooks(connection).get(call.path("id"))
-    if hook.grant != owner_of(grant):
+    if hook.grant != owner_of(call.holder):
         raise NotFound("There is no such way to be reached.", code="no_such_hook")
     return hook
 

@@ -160,14 +160,13 @@ class ImportDone(LazyModel):
 
 async def show_import(call: Call) -> ImportView:
     """Reads the file and keeps it for an hour."""
-    assert call.grant is not None
     file = await _file(call)
     now = now_ms()
     services = call.services
     async with services.database.read() as connection:
         # Checked before the file is read: may the holder import for this event or venue at all?
-        call.require(await _target(connection, call.grant, file.event, file.venue, file.room))
-    schedule, found = await read_and_plan(services.database, file, call.grant, now)
+        call.require(await _target(connection, call.holder, file.event, file.venue, file.room))
+    schedule, found = await read_and_plan(services.database, file, call.holder, now)
     _require_event(call, found)
     preview = ImportPreview(
         secrets.token_urlsafe(9),
@@ -207,7 +206,6 @@ async def show_import(call: Call) -> ImportView:
 async def apply_import(call: Call) -> ImportDone:
     body = call.body(ImportApply)
     services = call.services
-    assert call.grant is not None
     now = now_ms()
     async with services.database.read() as connection:
         preview = await ImportPreviews(connection).find(call.path("id"))
@@ -223,11 +221,11 @@ async def apply_import(call: Call) -> ImportDone:
         kept["room"],
         templates=kept.get("templates", True),
     )
-    schedule, found = await read_and_plan(services.database, file, call.grant, now)
+    schedule, found = await read_and_plan(services.database, file, call.holder, now)
     _require_event(call, found)
     async with services.database.write() as connection:
         # Planned again in the transaction that writes: somebody may have changed the objects that it was compared with.
-        found = await plan_in(connection, schedule, file, call.grant, now, make_rooms=body.create_rooms)
+        found = await plan_in(connection, schedule, file, call.holder, now, make_rooms=body.create_rooms)
         leave: Collection[str] = ()
         if body.accept != "all":
             chosen = set(body.accept)
@@ -237,8 +235,8 @@ async def apply_import(call: Call) -> ImportDone:
             found,
             body.accept,
             now_ms=now,
-            who=call.grant.id,
-            label=call.grant.label,
+            who=call.holder.id,
+            label=call.holder.label,
             source=file.source[:500],
             leave=leave,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, overload
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -58,10 +58,18 @@ Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, whe
 """RFC 3339 with an offset."""
 
 
+@overload
+def to_ms(moment: datetime) -> int: ...
+@overload
+def to_ms(moment: None) -> None: ...
 def to_ms(moment: datetime | None) -> int | None:
     return None if moment is None else round(moment.timestamp() * 1000)
 
 
+@overload
+def to_moment(ms: int) -> datetime: ...
+@overload
+def to_moment(ms: None) -> None: ...
 def to_moment(ms: int | None) -> datetime | None:
     return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
 
@@ -76,6 +84,19 @@ class Body(LazyModel):
     """A client's request body. Unknown fields are refused, so that a misspelt field is not ignored."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class PartialBody(Body):
+    """A body whose fields may be left out, but are not null except for ``NULLABLE``."""
+
+    NULLABLE: ClassVar[tuple[str, ...]] = ()
+
+    @model_validator(mode="after")
+    def _refuse_null(self) -> Self:
+        for name in self.model_fields_set.difference(self.NULLABLE):
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} cannot be null")
+        return self
 
 
 class LinkQuery(LazyModel):
@@ -120,7 +141,7 @@ class LookCreate(Body):
     """An address that ``POST /covers`` answered with."""
 
 
-class LookChange(Body):
+class LookChange(PartialBody):
     colour: Colour | None = None
     typeface: Typeface | None = None
     logo: OwnLogo | None = None
@@ -159,8 +180,6 @@ class VenueChange(LookChange):
     timezone: Timezone | None = None
     language: Language | None = None
     logos: Logos | None = None
-
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model))
 
 
 class VenueView(LookView):
@@ -209,14 +228,14 @@ class GrantCreate(Body):
         return self
 
 
-class GrantChange(Body):
+class GrantChange(PartialBody):
+    NULLABLE = ("not_before", "expires")
+
     label: Label | None = None
     not_before: Moment | None = None
     """null: from now on."""
     expires: Moment | None = None
     """null: never."""
-
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("not_before", "expires")))
 
 
 class GrantView(LazyModel):
@@ -240,8 +259,6 @@ class GrantView(LazyModel):
 
     @classmethod
     def of(cls, grant: Grant, now_ms: int) -> Self:
-        created = to_moment(grant.created_ms)
-        assert created is not None
         return cls(
             id=grant.id,
             role=grant.role,
@@ -254,7 +271,7 @@ class GrantView(LazyModel):
             expires=to_moment(grant.expires_ms),
             ends=to_moment(grant.ends_ms),
             in_force=grant.in_force(now_ms),
-            created=created,
+            created=to_moment(grant.created_ms),
         )
 
 
@@ -288,11 +305,3 @@ class GrantQuery(ListQuery):
 class GrantList(LazyModel):
     items: list[GrantView]
     cursor: str | None
-
-
-def refuse_null(model: Any, but: tuple[str, ...] = ()) -> Any:
-    """Refuse null in a change, except for the fields ``but``. A field that is left out keeps its value."""
-    for name in model.model_fields_set:
-        if name not in but and getattr(model, name) is None:
-            raise ValueError(f"{name} cannot be null")
-    return model

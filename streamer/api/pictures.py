@@ -52,8 +52,7 @@ async def upload_cover(call: Call) -> CoverView:
 
 
 async def _upload(call: Call, kind: str, most: int, ending: str) -> dict[str, Any]:
-    assert call.grant is not None
-    call.require(Target(venue=call.grant.venue, event=call.grant.event))
+    call.require(Target(venue=call.holder.venue, event=call.holder.event))
     picture, (width, height) = await checked(call.services, await read_file(call.request, most), kind)
     name = f"{hashlib.sha256(picture).hexdigest()[:24]}.{ending}"
     await asyncio.to_thread(write_atomically, call.services.settings.data / f"{kind}s" / name, picture)

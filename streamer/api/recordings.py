@@ -10,11 +10,11 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from streamer.api.auth import require
 from streamer.api.context import Services
-from streamer.api.models import Body, LazyModel, LinkQuery, ListQuery, Moment, Slug, refuse_null, to_moment
+from streamer.api.models import Body, LazyModel, LinkQuery, ListQuery, Moment, PartialBody, Slug, to_moment
 from streamer.api.routing import Call, Route, Text
 from streamer.api.session_models import replay_path
 from streamer.api.sessions import target_of, venue_of
@@ -44,7 +44,7 @@ class SkipBody(Body):
     to_ms: int = Field(ge=0, le=FOREVER_MS)
 
 
-class RecordingChange(Body):
+class RecordingChange(PartialBody):
     """Media times are integer milliseconds UTC, so that a cut can be moved by frames."""
 
     start_ms: int | None = Field(None, ge=0, le=FOREVER_MS)
@@ -52,8 +52,6 @@ class RecordingChange(Body):
     skips: list[SkipBody] | None = Field(None, max_length=editing.MAX_SKIPS)
     published: bool | None = None
     pinned: bool | None = None
-
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model))
 
 
 class EditionView(LazyModel):
@@ -76,14 +74,12 @@ class EditionView(LazyModel):
     def of(cls, edition: StoredEdition, replay: str) -> Self:
         """``replay``: the base address of the caller's replay."""
         base = f"{replay}/{edition.id}"
-        created = to_moment(edition.created_ms)
-        assert created is not None
         return cls(
             id=edition.id,
             start_ms=edition.start_ms,
             end_ms=edition.end_ms,
             skips=list(edition.skips),
-            created=created,
+            created=to_moment(edition.created_ms),
             replaced=to_moment(edition.replaced_ms),
             url=f"{base}/index.m3u8",
             download_url=f"{base}/download.mp4" if edition.end_ms is not None else None,

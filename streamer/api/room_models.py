@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 
 import msgspec
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints
 
-from streamer.api.models import Body, LazyModel, Line, Moment, Slug, refuse_null, to_moment
+from streamer.api.models import Body, LazyModel, Line, Moment, PartialBody, Slug, to_moment
 from streamer.api.session_models import SessionCrewView, SessionView
 from streamer.api.tap_models import HoldView
 from streamer.broadcast.orders import RoomOrders
@@ -26,7 +26,7 @@ from streamer.conference.sources import (
     SourceSetting,
     setting_of,
 )
-from streamer.control.messages import RoomStatus, SourceStatus, TrackStatus
+from streamer.control.messages import RoomStatus, SourceStatus
 from streamer.store.room_states import Acknowledgement
 
 Alias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -61,7 +61,9 @@ class RoomCreate(Body):
     """Brings voices to -18 LUFS, slowly, by 12 dB at most; not in a source whose browser does so itself."""
 
 
-class RoomChange(Body):
+class RoomChange(PartialBody):
+    NULLABLE = ("venue", "retention_days")
+
     name: Line | None = None
     venue: Slug | None = None
     """null takes the room out of its venue."""
@@ -75,8 +77,6 @@ class RoomChange(Body):
     """From the next opening of the room on."""
     levelling: bool | None = None
 
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("venue", "retention_days")))
-
 
 class TrackView(LazyModel):
     codec: str
@@ -89,20 +89,6 @@ class TrackView(LazyModel):
     frame_rate: float
     channels: int
 
-    @classmethod
-    def of(cls, track: TrackStatus) -> Self:
-        return cls(
-            codec=track.codec,
-            bitrate=track.bitrate,
-            packets=track.packets,
-            lost=track.lost,
-            jitter_ms=track.jitter_ms,
-            width=track.width,
-            height=track.height,
-            frame_rate=track.frame_rate,
-            channels=track.channels,
-        )
-
 
 class SourceView(LazyModel):
     """The public facts about a source."""
@@ -110,8 +96,10 @@ class SourceView(LazyModel):
     up: bool
 
 
-class SourceChange(Body):
+class SourceChange(PartialBody):
     """Changes a source's sound in every output, and says of what kind its picture is."""
+
+    NULLABLE = ("kind",)
 
     gain_db: float | None = Field(None, ge=MIN_GAIN_DB, le=MAX_GAIN_DB)
     mute: bool | None = None
@@ -119,8 +107,6 @@ class SourceChange(Body):
     """Both channels get the mean of the two."""
     kind: SourceKind | None = None
     """null: unknown. A picture that stands still is a trouble of a ``camera`` only."""
-
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("kind",)))
 
 
 class SourceSet(LazyModel):
@@ -163,8 +149,8 @@ class SourceCrewView(SourceView, SourceSet):
             since_ms=source.since_ms,
             last_packet_ms=source.last_packet_ms,
             connection=source.connection,
-            video=None if source.video is None else TrackView.of(source.video),
-            audio=None if source.audio is None else TrackView.of(source.audio),
+            video=None if source.video is None else TrackView.model_validate(source.video, from_attributes=True),
+            audio=None if source.audio is None else TrackView.model_validate(source.audio, from_attributes=True),
             round_trip_ms=source.round_trip_ms,
             passthrough=source.passthrough,
             notes=list(source.notes),
@@ -223,8 +209,6 @@ class AlarmView(AlarmWords):
 
     @classmethod
     def of(cls, alarm: Alarm, taken: Acknowledgement | None, language: str, zone: str) -> Self:
-        since = to_moment(alarm.since_ms)
-        assert since is not None
         cause, remedy = words_of(alarm, language, zone)
         who = None if taken is None else taken.label or taken.who
         return cls(
@@ -239,7 +223,7 @@ class AlarmView(AlarmWords):
             times=alarm.times,
             snoozed_until=to_moment(alarm.snoozed_until_ms),
             words=_words(alarm, zone),
-            since=since,
+            since=to_moment(alarm.since_ms),
             owner=alarm.owner,
             session=alarm.session,
             details=dict(alarm.details),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from streamer.api.audit import record
 from streamer.api.context import Services
 from streamer.api.models import LazyModel, ListQuery, Slug
@@ -20,20 +18,20 @@ from streamer.api.room_models import (
     RoomList,
     RoomView,
 )
-from streamer.api.routing import Call, Route, invalid_field
+from streamer.api.routing import Call, Route
 from streamer.api.session_models import SessionCrewView, SessionView
 from streamer.api.sessions import view_of as session_view
+from streamer.api.venues import check_venue_exists
 from streamer.conference.airing import PublicSession
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import current
 from streamer.conference.grants import Action, Target
-from streamer.conference.rooms import Room, Venue
+from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller, alarm_told, orders_told, outputs_told
 from streamer.errors import NotFound
 from streamer.store.audit import changed_fields
 from streamer.store.rooms import Rooms
-from streamer.store.venues import Venues
 
 AnyRoom = TypeVar("AnyRoom", bound=RoomView)
 
@@ -127,22 +125,10 @@ async def list_rooms(call: Call) -> RoomList:
 
 
 async def create_room(call: Call) -> RoomView | RoomCrewView:
-    body = call.body(RoomCreate)
-    room = Room(
-        id=body.id,
-        name=body.name,
-        venue=body.venue,
-        start=body.start,
-        between=body.between,
-        aliases=body.aliases,
-        guid=body.guid,
-        retention_days=body.retention_days,
-        caption_languages=body.caption_languages,
-        levelling=body.levelling,
-    )
+    room = Room(**call.body(RoomCreate).model_dump())
     holder = call.require(Target(venue=room.venue))
     async with call.services.database.write() as connection:
-        await _venue_named(connection, room.venue)
+        await check_venue_exists(connection, room.venue)
         await Rooms(connection).add(room)
         await record(connection, holder, Action.ROOM_CREATE, target_of(room), "room", room.id)
     await call.services.director.refresh()
@@ -172,7 +158,7 @@ async def change_room(call: Call) -> RoomView | RoomCrewView:
         before, room = room, replace(room, **body.model_dump(exclude_unset=True))
         # A room may only be moved to a venue that the grant reaches too.
         holder = call.require(target_of(room))
-        await _venue_named(connection, room.venue)
+        await check_venue_exists(connection, room.venue)
         await rooms.save(room)
         details = changed_fields(before, room, body.model_fields_set)
         await record(connection, holder, Action.ROOM_CHANGE, target_of(room), "room", room.id, details)
@@ -191,15 +177,6 @@ async def delete_room(call: Call) -> None:
     await call.services.director.refresh()
     if room.id in call.services.plane.rooms:
         await call.services.plane.stop(room.id)
-
-
-async def _venue_named(connection: AsyncConnection, venue: str | None) -> Venue | None:
-    if venue is None:
-        return None
-    try:
-        return await Venues(connection).get(venue)
-    except NotFound as error:
-        raise invalid_field("venue", "there is no such venue") from error
 
 
 ROUTES = (

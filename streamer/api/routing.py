@@ -68,6 +68,12 @@ class Call:
         """For words of the server: ``en`` or ``fr``."""
         return locale_of(self.request)
 
+    @property
+    def holder(self) -> Grant:
+        """The caller's grant; of routes with an action only."""
+        assert self.grant is not None
+        return self.grant
+
     def caller(self, session: Session | None = None) -> Caller:
         """The caller; with the link to ``session`` if the request has it."""
         return caller_of(self.request, self.grant, session)
@@ -218,10 +224,10 @@ def invalid(error: ValidationError, where: str) -> Unprocessable:
     return Unprocessable(f"The {where} is not valid.", code="invalid", details=details)
 
 
-def invalid_field(name: str, message: str) -> Unprocessable:
-    """The error of a field whose value only the database can judge."""
+def invalid_field(name: str, message: str, code: str = "unknown_reference") -> Unprocessable:
+    """The error of a field whose value the body's model alone cannot judge."""
     return Unprocessable(
         "The body is not valid.",
         code="invalid",
-        details=[{"field": name, "message": message, "code": "unknown_reference"}],
+        details=[{"field": name, "message": message, "code": code}],
     )

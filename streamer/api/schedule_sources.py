@@ -79,8 +79,7 @@ async def _view(
 
 
 async def list_sources(call: Call) -> SourceList:
-    services, named, grant = call.services, call.query(SourceQuery).event, call.grant
-    assert grant is not None
+    services, named, grant = call.services, call.query(SourceQuery).event, call.holder
     async with services.database.read() as connection:
         sources = await ScheduleSources(connection).all()
         if named is None:

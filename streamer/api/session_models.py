@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from streamer.api.models import Body, Label, LazyModel, Line, ListQuery, Moment, Slug, refuse_null, to_ms
+from streamer.api.models import Body, Label, LazyModel, Line, ListQuery, Moment, PartialBody, Slug, to_ms
 from streamer.conference.day import planned_end_ms
 from streamer.conference.participation import ChatMode, QuestionMode
 from streamer.conference.sessions import (
@@ -136,7 +136,9 @@ class SessionCreate(Body):
         )
 
 
-class SessionChange(Body):
+class SessionChange(PartialBody):
+    NULLABLE = ("room", "venue", "event", "capacity", "chat", "questions")
+
     room: Slug | None = None
     """One of ``also_in``, if that is left out: the two change places. Null: it takes place without a room."""
     also_in: Rooms | None = None
@@ -161,10 +163,6 @@ class SessionChange(Body):
     replay: ReplayPolicy | None = None
     chat: ChatMode | None = None
     questions: QuestionMode | None = None
-
-    _no_null = model_validator(mode="after")(
-        lambda model: refuse_null(model, but=("room", "venue", "event", "capacity", "chat", "questions"))
-    )
 
     def fields(self) -> dict[str, Any]:
         """The fields that were sent, as fields of a :class:`Session`."""

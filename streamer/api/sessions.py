@@ -26,6 +26,7 @@ from streamer.api.session_models import (
     check_span,
 )
 from streamer.api.tap_models import SessionCrewDone
+from streamer.api.venues import check_venue_exists
 from streamer.conference import visibility
 from streamer.conference.grants import Action, Grant, Target, may_plan_in
 from streamer.conference.rooms import Room
@@ -38,7 +39,6 @@ from streamer.store.events import Events
 from streamer.store.paging import Page, page_of_shown
 from streamer.store.session_templates import SessionTemplates
 from streamer.store.sessions import Sessions
-from streamer.store.venues import Venues
 
 
 class PortraitView(LazyModel):
@@ -191,9 +191,7 @@ async def get_portrait(call: Call) -> Text:
 
 async def upload_portrait(call: Call) -> PortraitView:
     """The body is the picture itself: PNG, JPEG or WebP."""
-    holder = call.grant
-    assert holder is not None
-    call.require(Target(room=holder.room, venue=holder.venue, event=holder.event, session=holder.session))
+    call.require(call.holder.scope)
     try:
         return PortraitView(address=await call.services.portraits.take(await read_file(call.request, MOST_BYTES)))
     except NotDecoded as error:
@@ -277,8 +275,7 @@ async def check_venue(call: Call, grant: Grant, venue: str | None, event: Event 
     if venue is None:
         return
     async with call.services.database.read() as connection:
-        if await Venues(connection).find(venue) is None:
-            raise invalid_field("venue", "there is no such venue")
+        await check_venue_exists(connection, venue)
     if grant.event is not None and (event is None or venue != event.venue):
         raise Forbidden("The grant's scope does not reach this venue.", code="out_of_scope", details={"venue": venue})
 

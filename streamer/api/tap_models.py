@@ -92,9 +92,7 @@ class HoldView(LazyModel):
     def of(cls, hold: Hold | None) -> HoldView | None:
         if hold is None:
             return None
-        since = to_moment(hold.since_ms)
-        assert since is not None
-        return cls(message=hold.message, since=since, until=to_moment(hold.until_ms))
+        return cls(message=hold.message, since=to_moment(hold.since_ms), until=to_moment(hold.until_ms))
 
 
 class SessionCrewDone(SessionCrewView):

@@ -65,10 +65,7 @@ class TemplateList(LazyModel):
 async def list_templates(call: Call) -> TemplateList:
     """All of them: who plans sessions at a venue goes by those of everywhere, too."""
     query = call.query(ListQuery)
-    assert call.grant is not None
-    call.require(
-        Target(room=call.grant.room, venue=call.grant.venue, event=call.grant.event, session=call.grant.session)
-    )
+    call.require(call.holder.scope)
     after = await call.after(query) or ""
     async with call.services.database.read() as connection:
         found = [one for one in await SessionTemplates(connection).all() if one.id > after]

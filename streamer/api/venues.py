@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from streamer.api.audit import record
 from streamer.api.models import ListQuery, VenueChange, VenueCreate, VenueList, VenueView
 from streamer.api.routing import Call, Route, invalid_field
@@ -11,6 +13,12 @@ from streamer.conference.grants import EVERYTHING, Action, Target
 from streamer.conference.rooms import Venue, slug_of
 from streamer.store.audit import changed_fields
 from streamer.store.venues import Venues
+
+
+async def check_venue_exists(connection: AsyncConnection, venue: str | None) -> None:
+    """Of the field ``venue`` of a body. Raises Unprocessable."""
+    if venue is not None and await Venues(connection).find(venue) is None:
+        raise invalid_field("venue", "there is no such venue")
 
 
 async def list_venues(call: Call) -> VenueList:

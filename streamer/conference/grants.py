@@ -208,6 +208,10 @@ class Grant:
     """Of an encoder's grant: the grant that made it, which takes it along when it is revoked."""
 
     @property
+    def scope(self) -> Target:
+        return Target(self.room, self.venue, self.event, self.session)
+
+    @property
     def ends_ms(self) -> int | None:
         """From this time it opens nothing new."""
         return self.expires_ms
