@@ -46,7 +46,6 @@ AHEAD_MS = 48 * HOUR_MS
 """The days in memory: a session that ended yesterday can be reopened, and tomorrow's are shown."""
 UNDO_MS = UNDO_DAYS * DAY_MS
 """Actions are remembered for as long as somebody may ask about the room's past. Undo works while nothing followed."""
-PAGE = 200
 LATER = 200
 """The number of later actions that are checked for a conflict with an undo."""
 UTC_ZONE = "UTC"
@@ -112,9 +111,9 @@ class DayRepository:
     async def load(self, now_ms: int) -> Loaded:
         async with self._database.read() as connection:
             seen = await revision.current(connection)
-            venues = {venue.id: venue for venue in await _all(Venues(connection).page)}
-            events = {event.id: event for event in await _all(Events(connection).page)}
-            rooms: list[Room] = await _all(Rooms(connection).page)
+            venues = {venue.id: venue for venue in await Venues(connection).all()}
+            events = {event.id: event for event in await Events(connection).all()}
+            rooms = await Rooms(connection).all()
             states = await RoomStates(connection).all()
             acknowledged = await Acknowledgements(connection).all()
             memories = await AlarmMemories(connection).all()
@@ -372,14 +371,3 @@ async def _audit(connection: AsyncConnection, change: DayChange, venue: str | No
             shown |= {"message": held.message, "until_ms": held.until_ms}
         details = {**change.details, **shown}
         await log.add(AuditEntry(*who, change.kind, "room", change.room, change.room, venue, details))
-
-
-async def _all(page: Any) -> list[Any]:
-    items: list[Any] = []
-    cursor = None
-    while True:
-        found = await page(PAGE, cursor)
-        items += found.items
-        cursor = found.cursor
-        if cursor is None:
-            return items
