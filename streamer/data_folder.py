@@ -32,6 +32,15 @@ FILES = (
 _OTHERS = 0o077
 
 
+def sync_folder(folder: Path) -> None:
+    """After a crash the folder has the names that it has now. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def is_ours(folder: Path) -> bool:
     """Whether something has been kept in the folder, or it is there and empty, as a new volume is."""
     if any((folder / name).exists() for name in ("run", "streamer.sqlite3")):

@@ -18,6 +18,7 @@ import msgspec
 
 from streamer.archive.material import Material, Reel, chunks_of, renamed
 from streamer.broadcast.programme import Chunk, Part, Segment
+from streamer.data_folder import sync_folder
 from streamer.formats.hole_punch import punch
 
 MATERIAL_FILE = "material.bin"
@@ -119,7 +120,7 @@ def write(path: Path, value: msgspec.Struct) -> None:
     finally:
         os.close(descriptor)
     fresh.rename(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_state(folder: Path, kept: RecordingSidecar) -> None:
@@ -244,7 +245,7 @@ def remove(folder: Path) -> int:
         if folder.exists():
             raise
         return 0
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
     return size
 
 
@@ -288,11 +289,3 @@ def _link(source: Path, target: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from streamer.backup.target import BackupFailed, sync_folder
+from streamer.backup.target import BackupFailed
+from streamer.data_folder import sync_folder
 
 _LIMIT_S = 3600.0
 

@@ -26,6 +26,8 @@ from pathlib import Path
 
 import msgspec
 
+from streamer.data_folder import sync_folder
+
 HEADER = struct.pack(">4sI", b"SERA", 1)
 MAX_RECORD_BYTES = 1024
 LOG_FILE, KEY_FILE = "erasures.log", "erasures.key"
@@ -98,7 +100,7 @@ class ErasureLog:
             if not os.fstat(descriptor).st_size:
                 _write_all(descriptor, HEADER)
                 os.fsync(descriptor)
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
             elif os.pread(descriptor, len(HEADER), 0) != HEADER:
                 raise ValueError(f"{self.path} is no list of erasures of this version")
         finally:
@@ -224,7 +226,7 @@ def _kept_key(path: Path) -> bytes:
         except OSError:
             fresh.rename(path)
         fresh.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         key = path.read_bytes()
     if len(key) != _KEY_BYTES:
         raise ValueError(f"{path} is damaged: it has {len(key)} bytes instead of {_KEY_BYTES}")
@@ -239,11 +241,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
