@@ -75,7 +75,7 @@ async def publish(request: web.Request) -> web.Response:
 def _note_wrong_room(services: Services, grant: Grant, room: str, source: str) -> None:
     """Note it for the alarms of both rooms: somebody in one room has the token of the other."""
     own = next(iter(grant.rooms_named)) if len(grant.rooms_named) == 1 else None
-    notice = WrongRoom(room, own, grant.venue, grant.id, grant.label, source, now_ms(), grant.session)
+    notice = WrongRoom(room, own, grant.id, grant.label, source, now_ms(), grant.session)
     services.notices.wrong_room(notice)
 
 

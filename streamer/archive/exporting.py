@@ -23,8 +23,6 @@ from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Chunk
 from streamer.formats import fragments, movie
 from streamer.formats.fragments import Frame
 
-BLOCK_BYTES = 1024 * 1024
-
 
 class NothingToExport(Exception):
     """The edition has no piece of that rendition."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamer.audience import chat, crew, modes, names, polls, questions, reactions, records, reports, sanctions
-from streamer.audience.command import ClientMessage, CommandDefinition, Decision, Situation, StoredCommand
-from streamer.audience.people import Who
-from streamer.audience.state import ScopeState
+from streamer.audience.command import ClientMessage, CommandDefinition
 
 _ALL: tuple[CommandDefinition[Any], ...] = (
     *chat.COMMANDS,
@@ -28,10 +26,3 @@ _BY_SCHEMA = {one.schema: one for one in (*_ALL, crew.OWN_LINE_UNDO)}
 
 def definition_of(command: ClientMessage) -> CommandDefinition[Any]:
     return _BY_SCHEMA[type(command)]
-
-
-def decide(state: ScopeState, who: Who, command: ClientMessage, at: Situation) -> Decision:
-    """Decide on a command that is stored. Raises StreamerError; then nothing has changed."""
-    definition = definition_of(command)
-    assert isinstance(definition, StoredCommand)
-    return definition.decide(state, who, command, at)

@@ -88,10 +88,6 @@ class AudienceRepository:
         self.units_total = 0
         self.faults_total = 0
 
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)
-
     def start(self) -> None:
         self._task = start_kept("audience book", self._run)
 

@@ -94,20 +94,9 @@ class OutputView:
         return next(reversed(self.intervals.values()), None)
 
     @property
-    def edge_msn(self) -> int:
-        """Number of the newest segment of which any rendition has a part; ``first_msn - 1`` before the first."""
-        edges = [edge[0] for track in self.tracks.values() if (edge := track.edge)]
-        return max(edges, default=self.first_msn - 1)
-
-    @property
     def last_complete_msn(self) -> int:
         """Number of the newest segment that any rendition has as a whole; ``first_msn - 1`` before the first."""
         return max(self.first_msn - 1, *(track.last_complete_msn for track in self.tracks.values()), -1)
-
-    @property
-    def has_whole_segment(self) -> bool:
-        """Whether every rendition lists a whole segment."""
-        return bool(self.tracks) and all(track.newest_whole is not None for track in self.tracks.values())
 
     @property
     def has_aired_segment(self) -> bool:

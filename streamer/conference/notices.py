@@ -20,7 +20,6 @@ class WrongRoom:
     """The room where it was used."""
     own_room: str | None
     """The key's own room; None for a key of a venue, or of several rooms."""
-    own_venue: str | None
     grant: str
     label: str
     source: str

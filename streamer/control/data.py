@@ -58,10 +58,6 @@ class DataServer:
                     await reader.flushed()
         await self._server.close()
 
-    @property
-    def readers(self) -> int:
-        return len(self._readers)
-
     def publish(self, event: MediaEvent) -> None:
         """Stamp the event with the next sequence number and send it to every reader, encoded once."""
         self.seq += 1

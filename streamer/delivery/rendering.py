@@ -256,10 +256,6 @@ class Renderers:
         """Outputs that have a renderer."""
         self._multivariant: dict[tuple[str, bool], Playlist] = {}
 
-    @property
-    def renders(self) -> int:
-        return sum(renderer.renders for _, renderer in self._of.values())
-
     def track(self, broadcast: Broadcast, output: OutputView, track: RenditionView) -> TrackRenderer:
         return self._renderer(broadcast, output, track, None)
 

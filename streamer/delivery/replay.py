@@ -52,8 +52,6 @@ CAPTIONS_MAX_AGE_S = 10
 INDEX_MAX_AGE_S = 1
 VOD_MAX_AGE_S = 10
 FIRST_PIECE_S = 8.0
-LEAST_MS = 100
-"""A start mark this close to the end of a segment makes no piece of that segment."""
 _NAME = re.compile(
     r"(?:(?P<number>[0-9]{1,9})\.m4s|init-(?P<init>[0-9]{1,15})\.mp4|(?P<vtt>[0-9]{1,9})\.vtt)", re.ASCII
 )

@@ -50,11 +50,6 @@ class Viewers:
         ]
         return round(max(counts, default=0) * SEGMENT_S / WINDOW_S)
 
-    def outputs(self) -> set[tuple[str, str]]:
-        """(room, output) that were asked for recently."""
-        self._forget(int(self._clock()))
-        return {(room, output) for room, output, _ in self._asked}
-
     def _forget(self, now: int) -> None:
         self._asked = {
             key: seconds for key, seconds in self._asked.items() if seconds and now - seconds[-1][0] <= 2 * WINDOW_S

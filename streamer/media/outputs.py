@@ -79,7 +79,7 @@ class Output:
         """A part before the next segment is missing."""
         self._unrecorded = unrecorded or Spans()
         self._next_interval = state.next_interval
-        self._next_msn = state.next_msn
+        self.next_msn = state.next_msn
         self._plan: dict[int, PlannedSegment] = {}
         self._by_segment: dict[tuple[str, int], PlannedSegment] = {}
         self._retired: deque[tuple[str, int]] = deque()
@@ -112,10 +112,6 @@ class Output:
         return all(start + (SLACK_TICKS // 2 if track.sound else 0) >= track.end for track in self._tracks.values())
 
     @property
-    def next_msn(self) -> int:
-        return self._next_msn
-
-    @property
     def end(self) -> int:
         """The end of the newest listed part, ticks; 0 before the first."""
         return max(track.end for track in self._tracks.values())
@@ -128,7 +124,7 @@ class Output:
     @property
     def settled(self) -> bool:
         """Whether every rendition has come as far as the others."""
-        return all(track.msn == self._next_msn for track in self._tracks.values())
+        return all(track.msn == self.next_msn for track in self._tracks.values())
 
     def go_on_air(self, *, at: int = 0, after: int = -1) -> None:
         """Show the programme from its next cut on.
@@ -233,7 +229,7 @@ class Output:
     def close(self) -> None:
         """The broadcast ends: every rendition is closed at its present end."""
         for track in self._tracks.values():
-            while track.msn < self._next_msn:
+            while track.msn < self.next_msn:
                 self._slot(track, self._plan[track.msn]).closed = True
                 self._advance(track)
 
@@ -346,15 +342,15 @@ class Output:
             and before.interval.index == interval.index
         )
         entry = PlannedSegment(
-            msn=self._next_msn,
+            msn=self.next_msn,
             feed=feed,
             number=made.number,
             start=made.start,
-            discontinuity=self._next_msn > 0 and (cut.discontinuity or not follows or self._torn),
+            discontinuity=self.next_msn > 0 and (cut.discontinuity or not follows or self._torn),
             interval=interval,
         )
         self._torn = False
-        self._next_msn += 1
+        self.next_msn += 1
         self._feeds[feed].listed_from = made.number + 1
         self._last_entry = entry
         self._plan[entry.msn] = entry
@@ -461,7 +457,7 @@ class Output:
         """Close the segments of a rendition that is too far behind; its later parts of them are dropped."""
         edge = self.end
         for track in self._tracks.values():
-            while track.msn + 1 < self._next_msn and edge - max(track.end, self._plan[track.msn].end) > MAX_LAG_TICKS:
+            while track.msn + 1 < self.next_msn and edge - max(track.end, self._plan[track.msn].end) > MAX_LAG_TICKS:
                 self._slot(track, self._plan[track.msn]).closed = True
                 self._advance(track)
 

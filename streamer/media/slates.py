@@ -65,11 +65,6 @@ class SlateShelf:
         self._worker = OrderedWorker("slate", niceness=NICENESS)
         self._prepare()
 
-    @property
-    def text(self) -> SlateText:
-        """The text of the slates, now or soon."""
-        return self._text
-
     def set_text(self, text: SlateText) -> None:
         """Make the slates anew if the text has changed. Slates with an earlier text that are being made are dropped."""
         if text != self._text:

@@ -54,10 +54,6 @@ class SourceMeters:
         # On the worker only.
         self._sounds: dict[str, _Sound] = {}
 
-    @property
-    def idle(self) -> bool:
-        return self._worker.idle
-
     def collect(self) -> list[SourceMeasure]:
         """The measures since the last call, in order for each source."""
         return [self._measured.popleft() for _ in range(len(self._measured))]

@@ -63,9 +63,6 @@ class RoomClock:
         """The first nanosecond at which :meth:`ticks` reaches this value."""
         return self.anchor_ns - (self.anchor_ticks - ticks) * 100_000 // 9
 
-    def media_time_ms(self, ticks: int) -> int:
-        return self.epoch_ms + ticks // TICKS_PER_MS
-
     @classmethod
     def opened(cls, *, now_ms: int, now_ns: int) -> RoomClock:
         return cls(epoch_ms=now_ms, anchor_ns=now_ns)

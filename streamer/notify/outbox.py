@@ -63,10 +63,6 @@ class Outbox:
         self._woken = asyncio.Event()
         self.stats = OutboxStats()
 
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)
-
     async def start(self, extra: Iterable[Hook] = ()) -> None:
         """``extra``: hooks of the settings, which are not stored. Raises StoreUnavailable."""
         self._extra = {hook.id: hook for hook in extra}

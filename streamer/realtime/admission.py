@@ -14,7 +14,7 @@ from streamer.audience.service import Audience
 from streamer.buckets import Bucket, Buckets
 from streamer.conference.sessions import Session
 from streamer.director.director import Director
-from streamer.errors import StreamerError, Unavailable, Unprocessable
+from streamer.errors import StreamerError, Unprocessable
 from streamer.realtime import rights
 from streamer.realtime.access import AccessPolicy, FindSession
 from streamer.realtime.engine import Wire
@@ -205,7 +205,3 @@ def _handshake(auth: Any) -> Handshake:
 
 def _invalid(message: str) -> Unprocessable:
     return Unprocessable(message, code="invalid_auth")
-
-
-def unavailable() -> Unavailable:
-    return Unavailable("The server cannot do this at the moment.", code="unavailable")

@@ -81,11 +81,6 @@ class Log:
     def bytes(self) -> int:
         return self._bytes
 
-    @property
-    def names(self) -> int:
-        """The number of remembered names, for tests: at most the number of events."""
-        return len(self._newest) + len(self._about)
-
     def next_seq(self) -> int:
         """The number for the next :meth:`append`."""
         return self._sequence.next()

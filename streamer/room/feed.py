@@ -49,10 +49,6 @@ class ViewerFeed:
         """profile_idc and constraint flags of the newest sequence parameter set, as in ``profile-level-id``; or ''."""
         return self._sps[1:3].hex() if len(self._sps) > 3 else ""
 
-    @property
-    def watched(self) -> bool:
-        return bool(self._sinks)
-
     def push_video(self, data: bytes, media_us: int, idr: bool, now_ns: int) -> None:
         """One access unit, Annex B. ``now_ns`` is time.monotonic_ns()."""
         data = self._with_parameter_sets(data, idr)

@@ -23,7 +23,6 @@ from streamer.media.pipeline import BroadcastPipeline
 from streamer.media.source_meters import SourceMeters
 from streamer.room.publication import WayCounts
 
-TICK_MS = 100
 WAY_MS = 500
 WAY_WINDOW_MS = 2000
 LEAST_LOST = 3

@@ -168,9 +168,6 @@ class Relay:
             "relay_crashes_total": float(self.crashes),
         }
 
-    def owns(self, resource: str) -> bool:
-        return resource in self._resources
-
     async def offer(self, offer: Offer) -> Answer:
         """Errors: ``too_many_viewers`` 503 with Retry-After, ``bad_offer`` 400, ``unsupported_media`` 406 or 422,
         ``relay_unavailable`` 503."""

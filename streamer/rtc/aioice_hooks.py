@@ -235,9 +235,3 @@ def size_buffers(sock: Any, size: int) -> int:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
     # Linux doubles the value for its own bookkeeping and reports the doubled one (socket(7)).
     return int(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)) // 2
-
-
-def granted_receive_buffer(size: int) -> int:
-    """The receive buffer that the kernel would grant for ``size`` bytes; less means that net.core.rmem_max is low."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        return size_buffers(sock, size)

@@ -448,13 +448,6 @@ async def round_trip(dtls: RTCDtlsTransport) -> float | None:
     return time.monotonic() - started if answered else None
 
 
-def remote_address(dtls: RTCDtlsTransport) -> str:
-    """The address of the other side of the selected pair, empty without one."""
-    connection: Any = dtls.transport._connection
-    pair = connection._nominated.get(1)
-    return "" if pair is None else str(pair.remote_addr[0])
-
-
 def remote_addresses(pc: RTCPeerConnection) -> list[str]:
     """Addresses of the remote candidates so far."""
     return [c.ip for t in dtls_transports(pc) for c in t.transport.getRemoteCandidates()]

@@ -154,13 +154,8 @@ class FrameAssembler:
         self.nack_round_trip_ns: int | None = None
         """The time from the last single request to its packet."""
 
-    @property
-    def highest(self) -> int:
-        """Highest extended sequence number so far."""
-        return self._sequence.highest or 0
-
     def extended(self, sequence_number: int) -> int:
-        """A sequence number without wrap, in the numbers of :attr:`highest`."""
+        """A sequence number without wrap."""
         return self._sequence.unwrap(sequence_number)
 
     @property

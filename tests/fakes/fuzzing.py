@@ -294,7 +294,7 @@ def _rtcp() -> Callable[[bytes], None]:
                 continue  # aiortc's, of a REMB that is cut short
             for recipient in recipients:
                 recipient.on_rtcp(report, now_ns)
-        number = video.assembler.highest + 1 if video.assembler is not None else 0
+        number = (video.assembler._sequence.highest or 0) + 1 if video.assembler is not None else 0
         video.on_rtp(RtpPacket.parse(rtp_packet(b"\x41\x9a\x01", 102, number & 0xFFFF)), now_ns)
         video._report()
         if video._report_timer is not None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from streamer.audience import showing, ticking
 from streamer.audience.chat import ChatApprove, ChatDelete, ChatSend, ChatWithdraw
 from streamer.audience.command import Decision, Situation
-from streamer.audience.command_table import decide
+from streamer.audience.command_table import definition_of
 from streamer.audience.crew import CrewSay, Undo
 from streamer.audience.habits import Habits
 from streamer.audience.modes import ModeSet, NoticeSet
@@ -120,7 +120,7 @@ class World:
     def do(self, who: Participant | Crew, command: Any) -> None:
         at = self.situation()
         try:
-            decision = decide(self.state, who, command, at)
+            decision = definition_of(command).decide(self.state, who, command, at)
         except StreamerError:
             return
         self.put(decision)

@@ -6,7 +6,7 @@ import itertools
 
 from streamer.audience.chat import ChatSend, ChatWithdraw
 from streamer.audience.command import Situation
-from streamer.audience.command_table import decide
+from streamer.audience.command_table import definition_of
 from streamer.audience.habits import Habits
 from streamer.audience.people import Participant
 from streamer.audience.questions import QuestionAsk, QuestionVote, QuestionWithdraw
@@ -30,7 +30,7 @@ class Mill:
     ) -> str:
         self.now_ms += 3000
         at = Situation(HALL, self.now_ms, [], AudienceSettings(), lambda: f"i{next(self.ids):06}", self.habits)
-        decision = decide(self.state, who, command, at)
+        decision = definition_of(command).decide(self.state, who, command, at)
         self.state.apply(decision.changes)
         return str(decision.data.get("id"))
 

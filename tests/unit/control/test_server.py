@@ -192,10 +192,10 @@ async def test_a_data_reader_two_seconds_behind_is_cut_and_the_others_are_not(tm
     fake.data = DataServer(tmp_path / run_folder.data_socket("main"), fake.snapshot, max_age_s=0.4)
     await fake.start()
     stalled = await asyncio.open_unix_connection(sock=run_folder.connect(tmp_path, "room-main.data.sock"), limit=1024)
-    await until(lambda: fake.data.readers == 1)
+    await until(lambda: len(fake.data._readers) == 1)
     good: list[MediaEvent] = []
     reader = asyncio.create_task(read_events(tmp_path, good, 40))
-    await until(lambda: fake.data.readers == 2)
+    await until(lambda: len(fake.data._readers) == 2)
 
     def play() -> int:
         fake.tick()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamer.delivery.viewers import WINDOW_S, Viewers
+from streamer.delivery.viewers import MOST_OUTPUTS, WINDOW_S, Viewers
 
 
 class Hand:
@@ -45,8 +45,6 @@ def test_who_listens_only_counts_too_and_who_has_left_does_not() -> None:
     assert viewers.of("hall", "public") == 5
     clock.now += WINDOW_S + 1
     assert viewers.of("hall", "public") == 0
-    clock.now += WINDOW_S
-    assert viewers.outputs() == set()
 
 
 def test_a_stranger_cannot_make_it_remember_without_end() -> None:
@@ -55,5 +53,4 @@ def test_a_stranger_cannot_make_it_remember_without_end() -> None:
     for number in range(5000):
         viewers.asked(f"room-{number}", "public", "video", None)
         clock.now += 1
-    assert len(viewers.outputs()) <= 30
-    assert len(viewers._asked) <= 30
+    assert len(viewers._asked) <= MOST_OUTPUTS

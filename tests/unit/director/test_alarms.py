@@ -47,7 +47,7 @@ async def test_a_key_of_another_room_rings_in_both(stage: Stage) -> None:
     async with stage.database.write() as connection:
         await Rooms(connection).add(Room("b", "Salle B", "paris"))
     await stage.director.refresh()
-    stage.notices.wrong_room(WrongRoom("b", "a", None, "g2", "camera of A", "main", stage.now))
+    stage.notices.wrong_room(WrongRoom("b", "a", "g2", "camera of A", "main", stage.now))
     await stage.look()
     for room in ("a", "b"):
         ringing = stage.director.alarms(room)

@@ -116,7 +116,7 @@ async def test_the_shelf_has_a_slate_at_once_and_a_better_one_soon() -> None:
         async with asyncio.timeout(20):
             while shelf.clips("sound_only") is second:
                 await asyncio.sleep(0.01)
-        assert shelf.text.room == "Encore une"
+        assert shelf._text.room == "Encore une"
     finally:
         shelf.close()
         await until_ended(shelf._worker._thread)

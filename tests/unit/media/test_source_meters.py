@@ -42,7 +42,7 @@ async def test_sound_is_measured_ten_times_a_second_with_the_times_of_its_packet
     meters = SourceMeters(10_000_000)
     for number, unit in enumerate(opus(tone(1.0, 0.1, 0.001))):
         meters.sound("main", unit, 5000 + (number + 1) * 20)
-    await until(lambda: meters.idle)
+    await until(lambda: meters._worker.idle)
     found = [measure for source, measure in meters.collect() if source == "main"]
     meters.close()
     assert all(isinstance(measure, SoundMeasure) for measure in found)
@@ -75,7 +75,7 @@ async def test_a_key_frame_of_a_source_that_nobody_shows_is_measured() -> None:
     meters.key_frame("spare", AccessUnit("video", "h264", units[0], 0, 90_000, 0), 7000)
     meters.key_frame("spare", AccessUnit("video", "h264", b"\0\0\0\1\x65broken", 0, 90_000, 0), 7100)
     meters.sound("spare", AccessUnit("audio", "opus", b"", 0, RATE, 0), 7100)
-    await until(lambda: meters.idle)
+    await until(lambda: meters._worker.idle)
     found = meters.collect()
     meters.close()
     assert [(source, measure.at_ms) for source, measure in found] == [("spare", 7000)]

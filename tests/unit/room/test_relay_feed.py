@@ -106,4 +106,4 @@ def test_who_left_gets_nothing_more() -> None:
     feed.leave(screen)
     feed.push_video(unit(SLICE), 33_000, False, 0)
     assert len(screen.pictures) == 1
-    assert not feed.watched
+    assert not feed._sinks

@@ -178,7 +178,8 @@ async def test_the_receive_buffer_is_what_was_asked_for_or_what_the_kernel_grant
     try:
         protocol = hooks.dtls_transports(pc)[0].transport._connection._protocols[0]
         granted = protocol.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
-        assert granted == aioice_hooks.granted_receive_buffer(300_000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            assert granted == aioice_hooks.size_buffers(other, 300_000)
     finally:
         await pc.close()
 
@@ -280,7 +281,6 @@ async def test_the_round_trip_is_measured_on_both_sides() -> None:
         seconds = await hooks.round_trip(hooks.dtls_transports(joined.receiver_pc)[0])
         assert seconds is not None
         assert 0 < seconds < 1
-        assert hooks.remote_address(hooks.dtls_transports(joined.receiver_pc)[0]) == "127.0.0.1"
         joined.senders["video"].push(h264_frame(100, key=True), now_us())
         await until(lambda: joined.senders["video"].last_report_at is not None, 5)
 
