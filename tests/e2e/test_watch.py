@@ -103,6 +103,12 @@ async def test_keys_pause_mute_and_fill_the_screen(browser: Browser, server: Run
             await seen.holds(f"{page} && {told}")
             await seen.page.keyboard.press(key)
             await seen.holds(f"!({page}) && !({told})")
+        # A button has its key to itself.
+        await seen.show_controls()
+        await seen.page.get_by_role("button", name="Quality and delay").press(" ")
+        await seen.page.get_by_role("menu").wait_for()
+        assert not await seen.page.evaluate("document.querySelector('video').paused")
+        await seen.page.keyboard.press("Escape")
         await seen.page.keyboard.press("?")
         await seen.page.get_by_role("dialog", name="Keyboard shortcuts").wait_for(state="visible")
         await seen.page.get_by_text("Work anywhere on the page").click()
@@ -229,7 +235,8 @@ async def test_seeks_back_in_the_broadcast_and_returns_to_live(viewer: Opened) -
     # Until there is that much to go back to.
     await viewer.holds(LONGER, SEEK_BACK_MS + 2_000)
     for _ in range(SEEK_BACK_MS // SEEK_STEP_MS):
-        await bar.press("ArrowLeft")
+        # Held for longer than the element takes to tell its new place.
+        await bar.press("ArrowLeft", delay=400)
     await viewer.wait_moving()
 
     measured: list[float | None] = []
