@@ -2,9 +2,8 @@
 
 ``python -m streamer.room.process --data DIR --room ID --settings FILE``, started by the media host; with
 ``--fork-server`` instead of ``--room ID`` it forks a process for each room (:mod:`streamer.host.fork_server`). It
-connects publishers
-(:mod:`publications`) with the programme (:mod:`streamer.media.programme`), and the programme's parts with the disk, the
-data socket and the WHEP relay. It knows no HTTP, no database, no user.
+connects publishers (:mod:`publications`) with the programme (:mod:`streamer.media.programme`), and the programme's
+parts with the disk, the data socket and the WHEP relay. It knows no HTTP, no database, no user.
 """
 
 from __future__ import annotations
@@ -249,8 +248,7 @@ class RoomService:
             if pipeline is not None and self.control.connections and time.monotonic() - measured >= METERS_INTERVAL_S:
                 measured = time.monotonic()
                 self.control.publish("meters", pipeline.meters)
-            if self.watch.tick(self._on_programme, pipeline):
-                self._status_due = True
+            self._status_due |= self.watch.tick(self._on_programme, pipeline)
             if self._status_due or time.monotonic() - last >= STATUS_INTERVAL_S:
                 self._status_due = False
                 last = time.monotonic()
@@ -270,8 +268,7 @@ class RoomService:
     # --- from the publications ---------------------------------------------------------------------
 
     def source_up(self, name: str) -> None:
-        before = self._guards.get(name)
-        self._refused += before.refused_total if before else 0
+        self._refused += before.refused_total if (before := self._guards.get(name)) else 0
         self._guards[name] = PictureGuard(int(self.settings.media.max_source_megapixels * 1_000_000))
         self.programme.source_up(name)
         self.watch.source_up(name)
@@ -455,8 +452,7 @@ class RoomService:
         return self.programme.take.source if self.programme.take else SLATE
 
     def _shows(self) -> dict[str, Shows]:
-        pipeline = self.programme.pipeline
-        return pipeline.outputs.shows if pipeline is not None else {}
+        return self.programme.pipeline.outputs.shows if self.programme.pipeline is not None else {}
 
     def _snapshot(self) -> tuple[Snapshot, list[PartBytes]]:
         held = self.recorder.ring.items() if self.recorder is not None else ()
@@ -471,9 +467,8 @@ async def serve_room(settings: Settings, room: str) -> int:
     """Run the room until it closes. The media host restarts it unless the exit code is 0."""
     config = process_files.load_room(settings, room) or RoomConfig(id=room, name=room)
     process = RoomService(settings, config)
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, process.closed.set)
+        asyncio.get_running_loop().add_signal_handler(number, process.closed.set)
     await process.run()
     return 0 if process.ended else EXIT_STOPPED
 
