@@ -8,6 +8,7 @@ from aiohttp import ClientSession
 
 from tests.fakes.delivery_server import Served, serve
 from tests.fakes.loops import _function_scoped_runner as _function_scoped_runner
+from tests.fakes.replaying import Replays, replays
 
 
 @pytest.fixture
@@ -20,3 +21,9 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 async def http(served: Served) -> AsyncIterator[ClientSession]:
     async with ClientSession(served.url, auto_decompress=True) as session:
         yield session
+
+
+@pytest.fixture
+async def on(tmp_path: Path) -> AsyncIterator[Replays]:
+    async with replays(tmp_path) as made:
+        yield made
