@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from streamer.errors import StreamerError
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 SCHEME = "s3://"
+DOWN_S = 5.0
 _KEPT_VERSIONS = re.compile(r"(?!null$).+")
 _TELLING = re.compile(r"<Code>(?P<code>.*?)</Code>(?:.*?<Message>(?P<message>.*?)</Message>)?", re.DOTALL)
 
@@ -42,6 +45,37 @@ def opened(address: str, *, tries: int, try_for: timedelta, client: Mapping[str,
         return S3Store.from_url(address, retry_config=retries, **options)
     except (BaseError, ValueError) as error:
         raise BucketFailed(f"{address} is no address of a bucket: {words_of(error)}.") from error
+
+
+class BucketReader:
+    """Reads ranges of objects. In threads."""
+
+    def __init__(self, address: str) -> None:
+        client = {"connect_timeout": timedelta(seconds=3), "timeout": timedelta(seconds=10)}
+        self._store = opened(address, tries=1, try_for=timedelta(seconds=5), client=client)
+        self._down_until = 0.0
+
+    def read(self, key: str, offset: int, size: int) -> bytes:
+        """Raises FileNotFoundError if there is no such object, else OSError. After a failure, others fail at once for
+        some seconds: an outage holds few threads."""
+        import obstore
+        from obstore.exceptions import BaseError
+
+        if time.monotonic() < self._down_until:
+            raise OSError("The bucket does not answer.")
+        try:
+            return bytes(obstore.get_range(self._store, key, start=offset, length=size))
+        except FileNotFoundError:
+            raise
+        except BaseError as error:
+            self._down_until = time.monotonic() + DOWN_S
+            raise OSError(words_of(error)) from error
+
+
+@cache
+def reader(address: str) -> BucketReader:
+    """Raises BucketFailed."""
+    return BucketReader(address)
 
 
 def keeps_versions(made: Mapping[str, Any]) -> bool:

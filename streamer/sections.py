@@ -144,6 +144,9 @@ class ArchiveSettings(Section):
     upload_while_open: bool = False
     """Whether files are copied to the bucket while a room is open. true copies sooner, and takes bandwidth from those
     who watch. Where a room is always open, only true copies anything."""
+    local_days: int = Field(0, ge=0, le=36_500)
+    """Files of pictures whose copies in the bucket were compared with them are deleted here after this time, days, and
+    read from the bucket by ranges. Lower frees the disk sooner. 0: they stay."""
     max_downloads: int = Field(64, ge=2, le=1000)
     """The MP4 downloads at a time. No household may hold all of them. The crew has as many of its own. Higher takes
     more disk and bandwidth."""

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from io import FileIO
 from pathlib import Path
 
 from streamer import s3
@@ -70,12 +71,15 @@ class MediaBucket:
         with self._telling():
             await obstore.delete_async(self._store, f"{self._instance}/{_PROBE}")
 
-    async def own(self, owner: str) -> None:
-        """Raises BucketFailed if another copy of this data folder keeps its files here."""
+    async def own(self, owner: str, *, again: bool) -> None:
+        """Raises BucketFailed if another copy of this data folder keeps its files here; with ``again`` also if there is
+        nothing of ours: it is another bucket of the same name."""
         import obstore
 
         place = f"{self._instance}/{_OWNER}"
         try:
+            if again and await self.size_of(place) is None:
+                raise BucketFailed(f"{self.address} is not the bucket that files were copied to: {place} is missing.")
             with self._telling():
                 await obstore.put_async(self._store, place, owner.encode(), mode="create")
         except FileExistsError:
@@ -118,6 +122,28 @@ class MediaBucket:
             raise BucketFailed(f"{self.address}/{key} is not what was sent: its checksum differs.")
         return Sent(before.st_size, digest, before.st_mtime_ns)
 
+    async def size_of(self, key: str) -> int | None:
+        """None: there is no such object."""
+        import obstore
+
+        with self._telling(missing=True):
+            try:
+                return int((await obstore.head_async(self._store, key))["size"])
+            except FileNotFoundError:
+                return None
+
+    async def fetch(self, key: str, place: Path) -> str:
+        """Write an object to a new file. Returns its SHA-256. Raises FileNotFoundError, OSError."""
+        import obstore
+
+        digest = hashlib.sha256()
+        with await asyncio.to_thread(_new_file, place) as file, self._telling(missing=True):
+            async for piece in (await obstore.get_async(self._store, key)).stream(_PIECE):
+                await asyncio.to_thread(digest.update, piece)
+                await asyncio.to_thread(file.write, piece)
+            await asyncio.to_thread(os.fsync, file.fileno())
+        return digest.hexdigest()
+
     async def remove(self, keys: Collection[str]) -> None:
         """Delete objects; those that are not there are no error."""
         import obstore
@@ -136,13 +162,22 @@ class MediaBucket:
         return digest.hexdigest()
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """The store's errors become a BucketFailed in words; FileExistsError stays."""
-        from obstore.exceptions import AlreadyExistsError, BaseError
+    def _telling(self, missing: bool = False) -> Iterator[None]:
+        """The store's errors become a BucketFailed in words; FileExistsError stays, with ``missing`` also
+        FileNotFoundError."""
+        from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 
         try:
             yield
         except AlreadyExistsError as error:
             raise FileExistsError(str(error)) from error
-        except (BaseError, FileNotFoundError) as error:
+        except NotFoundError as error:
+            if missing and "NoSuchBucket" not in str(error):
+                raise FileNotFoundError(str(error)) from error
             raise BucketFailed(f"{self.address}: {s3.words_of(error)}.") from error
+        except BaseError as error:
+            raise BucketFailed(f"{self.address}: {s3.words_of(error)}.") from error
+
+
+def _new_file(place: Path) -> FileIO:
+    return FileIO(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w")

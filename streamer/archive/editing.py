@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from streamer.archive import deleting, files
+from streamer.archive import away, deleting, files
 from streamer.archive.archivist import Archivist
 from streamer.archive.editions import can_begin
 from streamer.archive.material import Material, Span, chunks_of, minus, union
@@ -22,6 +22,7 @@ from streamer.archive.repository import RecordingEntry, Who, new_edition, with_e
 from streamer.broadcast.programme import Chunk
 from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.formats.hole_punch import punch
+from streamer.s3 import BucketFailed
 from streamer.store.audit import changed_fields
 from streamer.store.recordings import Recording, RecordingState, StoredEdition
 
@@ -117,12 +118,12 @@ async def delete(archivist: Archivist, session: str, who: Who) -> None:
 async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> list[str]:
     """Remove a stretch of a room from all recordings, for good. Returns the changed sessions.
 
-    A recording that cannot be changed because of the disk is served to nobody until it can. Raises OSError at the end
-    if there was one.
+    A recording that cannot be changed because of the disk or the bucket is served to nobody until it can. Raises
+    OSError or BucketFailed at the end if there was one.
     """
     span = Span(from_ms, to_ms)
     touched: list[str] = []
-    refused: OSError | None = None
+    refused: OSError | BucketFailed | None = None
     for session in await archivist.repository.of_room(room, span):
         async with archivist.alone(session):
             entry = await archivist.repository.entry(session)
@@ -131,7 +132,7 @@ async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> l
             try:
                 if await _forget(archivist, entry, span):
                     touched.append(session)
-            except OSError as error:
+            except (OSError, BucketFailed) as error:
                 refused = error
                 await archivist.withhold(entry, entry.recording)
         # A recording that was withdrawn for the change is cut again.
@@ -154,6 +155,8 @@ async def _forget(archivist: Archivist, entry: RecordingEntry, span: Span) -> bo
     await archivist.interrupt(session)
     # Also if there is no material yet: later collections leave the stretch out.
     await asyncio.to_thread(_write_without, folder, left, lost, sound)
+    await _erase_away(archivist, folder, left)
+    await asyncio.to_thread(files.drop_unused, folder, left)
     changed = replace(recording, size_bytes=left.bytes)
     if current is None or (
         sound == known and (current.start_ms >= span.to_ms or (current.end_ms or now_ms + 1) <= span.from_ms)
@@ -225,6 +228,18 @@ def _difference(before: Material, after: Material) -> list[Chunk]:
     ]
 
 
+async def _erase_away(archivist: Archivist, folder: Path, material: Material) -> None:
+    """Erase what the material does not name any more in files that lie, or lay, in the bucket alone."""
+    try:
+        lost = await asyncio.to_thread(away.unnamed, folder, material)
+    except ValueError as error:
+        raise OSError(str(error)) from error
+    if lost and archivist.erasing.copies is not None:
+        await archivist.erasing.copies.bring_back({Path(chunk.file).name for chunk in lost})
+        await asyncio.to_thread(_punch, folder, lost)
+        await asyncio.to_thread(away.drop_heads, folder)
+
+
 def _write_without(folder: Path, material: Material, lost: Iterable[Chunk], sound: str = "") -> None:
     """Write the material, then overwrite the bytes that it does not name any more, under all names of their file. Of
     levelled sound only ``sound`` stays."""
@@ -232,6 +247,10 @@ def _write_without(folder: Path, material: Material, lost: Iterable[Chunk], soun
     files.drop_sounds(folder, sound)
     (folder / files.WAVEFORM_FILE).unlink(missing_ok=True)
     files.write(folder / files.MATERIAL_FILE, material)
+    _punch(folder, lost)
+
+
+def _punch(folder: Path, lost: Iterable[Chunk]) -> None:
     by_file: dict[str, list[Chunk]] = {}
     for chunk in lost:
         by_file.setdefault(chunk.file, []).append(chunk)
@@ -245,4 +264,3 @@ def _write_without(folder: Path, material: Material, lost: Iterable[Chunk], soun
                 punch(descriptor, chunk.offset, chunk.size)
         finally:
             os.close(descriptor)
-    files.drop_unused(folder, material)

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from streamer.archive import away
 from streamer.archive.catalogue import Details
 from streamer.archive.editions import Edition, EditionSegment, Frames, FramesUnknown, make
 from streamer.archive.material import Material, Reel, Span
@@ -71,25 +72,15 @@ class Movie:
             out.append(self.head[offset : min(end, len(self.head))])
             offset = min(end, len(self.head))
         index = _last_at_most(self._starts, offset)
-        descriptors: dict[str, int] = {}
-        try:
-            while offset < end:
-                one, begin = self.ranges[index], offset - self._starts[index]
-                length = min(one.size - begin, end - offset)
-                if one.data:
-                    data = one.data[begin : begin + length]
-                else:
-                    if one.file not in descriptors:
-                        descriptors[one.file] = os.open(self.folder / one.file, os.O_RDONLY | os.O_CLOEXEC)
-                    data = os.pread(descriptors[one.file], length, one.offset + begin)
-                if len(data) != length:
-                    raise EOFError(one.file)
-                out.append(data)
-                offset += length
-                index += 1
-        finally:
-            for descriptor in descriptors.values():
-                os.close(descriptor)
+        while offset < end:
+            one, begin = self.ranges[index], offset - self._starts[index]
+            length = min(one.size - begin, end - offset)
+            if one.data:
+                out.append(one.data[begin : begin + length])
+            else:
+                out.append(away.read_at(self.folder / one.file, one.offset + begin, length))
+            offset += length
+            index += 1
         return b"".join(out)
 
 
@@ -105,7 +96,7 @@ def _last_at_most(starts: Sequence[int], offset: int) -> int:
 
 
 class Files:
-    """A recording's media files, mapped into memory: only the parts in use are read."""
+    """The heads of fragments in a recording's media files, mapped into memory: only the parts in use are read."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder
@@ -124,7 +115,7 @@ class Files:
     def _map(self, file: str) -> mmap.mmap:
         mapped = self._maps.get(file)
         if mapped is None:
-            descriptor = os.open(self._folder / file, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = away.open_heads(self._folder / file)
             try:
                 mapped = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
             finally:

@@ -29,6 +29,8 @@ MEDIA_FOLDER = "media"
 LEVELLED = "levelled-"
 """``media/levelled-{sound}-{rendition}.m4s`` is an edition's sound that was encoded again, ``levelled-{sound}.bin`` has
 the places of its bytes."""
+AWAY, HEADS = ".away", ".heads"
+"""Endings of the two files that stand in the place of a media file that lies in the bucket alone (``away.py``)."""
 _HEAD = struct.Struct(">4sIII")
 """Magic, version, length and CRC-32 of the payload."""
 VERSION = 1
@@ -95,7 +97,8 @@ def keep(folder: Path, room_dir: Path, material: Material) -> Material:
     names: dict[str, str] = {}
     for file in material.files:
         if file.startswith(f"{MEDIA_FOLDER}/"):
-            if (folder / file).exists():
+            # In this order: a file that comes back meanwhile is there before its mark goes.
+            if any((folder / name).exists() for name in (file, f"{file}{AWAY}", file)):
                 names[file] = file
             continue
         name = link_name(file)
@@ -208,27 +211,12 @@ def kept_sound(folder: Path, sound: str, material: Material) -> str:
         return ""
 
 
-def read_parts(folder: Path, parts: Iterable[Part]) -> bytes:
-    """The bytes of parts, joined. Raises OSError, and EOFError if a file ends too early."""
-    out = []
-    for part in parts:
-        descriptor = os.open(folder / part.chunk.file, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            data = os.pread(descriptor, part.chunk.size, part.chunk.offset)
-        finally:
-            os.close(descriptor)
-        if len(data) != part.chunk.size:
-            raise EOFError(part.chunk.file)
-        out.append(data)
-    return b"".join(out)
-
-
 def drop_unused(folder: Path, material: Material) -> list[str]:
     """Unlink the media files that the material does not need any more."""
     needed = set(material.files)
     gone = []
     for file in sorted((folder / MEDIA_FOLDER).glob("*")):
-        name = f"{MEDIA_FOLDER}/{file.name}"
+        name = f"{MEDIA_FOLDER}/{file.name.removesuffix(AWAY).removesuffix(HEADS)}"
         if name not in needed and not file.name.startswith(LEVELLED):
             file.unlink(missing_ok=True)
             gone.append(name)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamer.archive import files
+from streamer.archive import away
 from streamer.archive.material import Material, Reel, Span
 from streamer.broadcast.programme import Segment
 from streamer.control.decoders import NotDecoded, decode
@@ -44,7 +44,7 @@ async def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStil
         if segment is None or init is None:
             continue
         try:
-            data = await asyncio.to_thread(files.read_parts, folder, segment.parts)
+            data = await asyncio.to_thread(away.read_parts, folder, segment.parts)
             frames = fragments.frames_of(data)
             jpeg, tick = await _decode(init.data + data, reel.ticks(at_ms))
         except (OSError, EOFError, ValueError, NotDecoded) as error:
@@ -86,7 +86,7 @@ def _beginnings(folder: Path, material: Material, times_ms: Sequence[int], spans
                 continue
             init = reel.init(segment.init)
             if init is not None:
-                found = init.data + files.read_parts(folder, segment.parts[:1])
+                found = init.data + away.read_parts(folder, segment.parts[:1])
                 break
         out.append(len(found).to_bytes(4, "big") + found)
     return b"".join(out)

@@ -1,4 +1,5 @@
-"""Finished media files of recordings are copied to a bucket, and leave it with whatever is erased.
+"""Finished media files of recordings are copied to a bucket, leave the disk after that if they may, and leave the
+bucket with whatever is erased.
 
 One object for each file, however many recordings have it. A look (:meth:`Uploads.settle`) compares the objects with the
 files in recordings' folders: an object whose file is in no recording any more, or was changed since (which only erasing
@@ -13,15 +14,17 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import structlog
 
+from streamer.archive import away
+from streamer.archive.away import Away
 from streamer.archive.bucket import Changed, MediaBucket
-from streamer.archive.files import MEDIA_FOLDER
+from streamer.archive.files import AWAY, LEVELLED, MEDIA_FOLDER
 from streamer.control.process_files import write_atomically
 from streamer.errors import StreamerError
 from streamer.s3 import BucketFailed
@@ -42,6 +45,8 @@ QUIET_S = 30.0
 was deleted this long after, and it is deleted again for an hour."""
 LINGER_S = 3600.0
 HOLD_S = 5.0
+DAY_MS = 86_400_000
+_IS_AWAY = (-1, -1)
 OWNER_FILE = "bucket-owner"
 """In the data folder, and in no backup: a second data folder that is made of a backup deletes nothing of the first."""
 
@@ -55,6 +60,8 @@ class UploadStats:
     waiting_bytes: int = 0
     kept: int = 0
     kept_bytes: int = 0
+    away: int = 0
+    """Of them, those that lie in the bucket alone."""
     failing: int = 0
     """Failures in a row."""
     sent_total: int = 0
@@ -94,6 +101,7 @@ class Uploads:
         clock: Callable[[], int],
         busy: Callable[[], bool] = lambda: False,
         closed_s: float = CLOSED_S,
+        local_days: float = 0,
     ) -> None:
         self.stats = UploadStats()
         self.trouble = ""
@@ -105,11 +113,13 @@ class Uploads:
         self._clock = clock
         self._busy = busy
         self._closed_s = closed_s
+        self._local_days = local_days
         self._buckets: dict[str, MediaBucket] = {}
         self._objects: dict[str, BucketObject] | None = None
         """By key; None before the first look."""
         self._instance = ""
         self._hold_until = 0.0
+        self._staying: set[str] = set()
         self._alone = asyncio.Lock()
         self._sending: _Sending | None = None
         self._broken: dict[str, float] = {}
@@ -120,6 +130,7 @@ class Uploads:
         while True:
             try:
                 await self.send_all()
+                await self.let_go()
             except (StreamerError, OSError) as error:
                 self._failed(error)
             else:
@@ -166,6 +177,54 @@ class Uploads:
                 self.trouble, self._hold_until = str(error), time.monotonic() + HOLD_S
                 raise
 
+    async def let_go(self) -> None:
+        """Delete files here whose copies were compared with them, when they are old enough and no room has them any
+        more. Raises BucketFailed, OSError, StoreUnavailable."""
+        async with self._alone:
+            objects = {one.file: one for one in (await self._known_objects()).values() if one.state is ObjectState.KEPT}
+            # A recording that had a share in them is gone: what it alone named must not stay.
+            await self._bring_back(await asyncio.to_thread(self._shared_less))
+            before_ns = (self._clock() - round(self._local_days * DAY_MS)) * 1_000_000
+            old = {
+                file for file, one in objects.items() if self._local_days and one.changed_ns <= before_ns
+            } - self._staying
+            for file, paths in (await asyncio.to_thread(self._paths, old)).items():
+                one = objects[file]
+                if self._erasing.going:
+                    return
+                if await self._bucket(one.address).size_of(one.key) != one.size_bytes:
+                    raise BucketFailed(f"{one.address}/{one.key} is not what was sent.")
+                mark = Away(one.address, one.key, one.size_bytes, one.digest, one.changed_ns, len(paths))
+                try:
+                    self.stats.away += await asyncio.to_thread(away.leave, paths, mark)
+                except away.Stays:
+                    self._staying.add(file)
+                except (FileNotFoundError, ValueError) as error:
+                    log.warning("file_stays", file=file, error=str(error))
+
+    async def bring_back(self, names: Collection[str]) -> None:
+        """Files that lie in the bucket alone come back to all recordings that have them. Raises BucketFailed, OSError,
+        StoreUnavailable."""
+        async with self._alone:
+            await self._bring_back(names)
+
+    async def _bring_back(self, names: Collection[str]) -> None:
+        for name, paths in (await asyncio.to_thread(self._paths, names, AWAY)).items():
+            mark = await asyncio.to_thread(away.mark_of, paths[0])
+            await self._known_objects()
+            fresh = paths[0].with_name(f".{name}")
+            try:
+                digest = await self._bucket(mark.address).fetch(mark.key, fresh)
+            except FileNotFoundError:
+                # It is nowhere: there is nothing to forget in it.
+                log.error("object_missing", key=mark.key)
+                fresh.unlink(missing_ok=True)
+                continue
+            if mark.digest not in ("", digest):
+                raise BucketFailed(f"{mark.address}/{mark.key} is not what was sent: its checksum differs.")
+            await asyncio.to_thread(_put_back, fresh, paths, mark)
+            self.stats.away -= 1
+
     # --- objects --------------------------------------------------------------------------------------
 
     async def _settle(self) -> None:
@@ -179,7 +238,7 @@ class Uploads:
             one
             for one in objects.values()
             if one.key != spared
-            and (one.state is not ObjectState.KEPT or there.get(one.file) != (one.size_bytes, one.changed_ns))
+            and (one.state is not ObjectState.KEPT or there.get(one.file) not in (_IS_AWAY, one.form))
         ]
         # A disk that is not mounted must not empty the bucket.
         lost = await self._lost_recordings() if any(one.file not in there for one in gone) else []
@@ -192,6 +251,7 @@ class Uploads:
         if any(time.monotonic() - self._broken.get(one.key, -math.inf) < QUIET_S for one in gone):
             raise BucketFailed("An upload was broken off a moment ago, and may still arrive.")
         found = [one for one in objects.values() if one.state is ObjectState.KEPT]
+        self.stats.away = sum(there.get(one.file) == _IS_AWAY for one in found)
         self.stats.kept, self.stats.kept_bytes = len(found), sum(one.size_bytes for one in found)
 
     async def _lost_recordings(self) -> list[str]:
@@ -211,11 +271,23 @@ class Uploads:
         for address in sorted({self._address, *(one.address for one in objects.values())} - {""}):
             bucket = self._bucket(address)
             await bucket.probe()
-            await bucket.own(await asyncio.to_thread(_owner, self._data / OWNER_FILE))
-            unknown = await bucket.keys() - objects.keys()
+            again = any(one.address == address and one.state is ObjectState.KEPT for one in objects.values())
+            await bucket.own(await asyncio.to_thread(_owner, self._data / OWNER_FILE), again=again)
+            there = await bucket.keys()
+            unknown = there - objects.keys()
             if unknown:
                 log.warning("bucket_objects_unknown", bucket=address, objects=len(unknown))
             objects |= {key: BucketObject(key, address, "", ObjectState.GOING, self._clock()) for key in unknown}
+            for key, one in list(objects.items()):
+                # A list that lacks something by mistake must not cost the only copy.
+                missing = one.address == address and one.state is ObjectState.KEPT and key not in there
+                if missing and await bucket.size_of(key) is None:
+                    objects[key] = replace(one, state=ObjectState.GOING)
+            adopted = await asyncio.to_thread(self._adopted, address, there, unknown)
+            if adopted:
+                async with self._database.write() as connection:
+                    await BucketObjects(connection).add(*adopted.values())
+                objects |= adopted
         self._broken |= dict.fromkeys(
             (one.key for one in objects.values() if one.state is ObjectState.SENDING), time.monotonic()
         )
@@ -318,18 +390,63 @@ class Uploads:
         before_ns = (self._clock() - round(self._closed_s * 1000)) * 1_000_000
         found: dict[str, _Finished] = {}
         for entry in self._entries():
-            if entry.name not in known and entry.name not in found:
+            # Levelled sound can be made again.
+            ours = entry.name.endswith(".m4s") and not entry.name.startswith(LEVELLED)
+            if ours and entry.name not in known and entry.name not in found:
                 with contextlib.suppress(FileNotFoundError):
                     seen = entry.stat()
                     if seen.st_size and seen.st_mtime_ns <= before_ns:
                         found[entry.name] = _Finished(entry.name, seen.st_size, seen.st_mtime_ns, Path(entry.path))
         return sorted(found.values(), key=lambda one: one.changed_ns)
 
+    def _paths(self, names: Collection[str], suffix: str = "") -> dict[str, list[Path]]:
+        """Name -> the places of the media files with these names in recordings' folders; ``suffix``: of what stands
+        there in their place."""
+        wanted = {f"{name}{suffix}": name for name in names}
+        found: dict[str, list[Path]] = {}
+        for entry in self._entries() if wanted else ():
+            if (name := wanted.get(entry.name)) is not None:
+                found.setdefault(name, []).append(Path(entry.path).with_name(name))
+        return found
+
+    def _shared_less(self) -> list[str]:
+        """Files in the bucket alone that fewer recordings have than before."""
+        marks: dict[str, list[Path]] = {}
+        for entry in self._entries():
+            if entry.name.endswith(AWAY):
+                path = Path(entry.path).with_name(entry.name.removesuffix(AWAY))
+                marks.setdefault(path.name, []).append(path)
+        return [name for name, paths in marks.items() if len(paths) < away.mark_of(paths[0]).recordings]
+
+    def _adopted(self, address: str, there: Collection[str], unknown: Collection[str]) -> dict[str, BucketObject]:
+        """Objects of files that lie in the bucket alone. After a database or a folder was restored, its marks may name
+        another object than the newest, or one that the database does not know."""
+        newest = {key.split("/")[1]: key for key in sorted(unknown) if key.count("/") == 2}
+        found: dict[str, BucketObject] = {}
+        for entry in list(self._entries()):
+            name = entry.name.removesuffix(AWAY)
+            if name == entry.name:
+                continue
+            path = Path(entry.path).with_name(name)
+            mark = away.mark_of(path)
+            if mark.address != address:
+                continue
+            if mark.key not in there and name in newest:
+                mark = Away(address, newest[name], mark.size, "", mark.changed_ns, mark.recordings)
+                away.put_mark(path, mark)
+            if mark.key in unknown:
+                now_ms = self._clock()
+                kept = BucketObject(mark.key, address, name, ObjectState.KEPT, now_ms, mark.size, mark.changed_ns)
+                found[mark.key] = replace(kept, digest=mark.digest)
+        return found
+
     def _changes(self, wanted: Collection[str]) -> Mapping[str, tuple[int, int]]:
         """File -> size and time of its last change, of the wanted files that a recording has."""
         found: dict[str, tuple[int, int]] = {}
         for entry in self._entries():
-            if entry.name in wanted and entry.name not in found:
+            if entry.name.endswith(AWAY):
+                found.setdefault(entry.name.removesuffix(AWAY), _IS_AWAY)
+            elif entry.name in wanted and found.get(entry.name) in (None, _IS_AWAY):
                 with contextlib.suppress(FileNotFoundError):
                     seen = entry.stat()
                     found[entry.name] = seen.st_size, seen.st_mtime_ns
@@ -340,7 +457,17 @@ class Uploads:
         with contextlib.suppress(FileNotFoundError):
             for folder in list(os.scandir(folders)):
                 with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                    yield from list(os.scandir(os.path.join(folder.path, MEDIA_FOLDER)))
+                    entries = list(os.scandir(os.path.join(folder.path, MEDIA_FOLDER)))
+                    yield from (entry for entry in entries if not entry.name.startswith("."))
+
+
+def _put_back(fresh: Path, paths: Sequence[Path], mark: Away) -> None:
+    os.utime(fresh, ns=(mark.changed_ns, mark.changed_ns))
+    for path in paths:
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+    fresh.unlink()
+    away.take_marks(paths, heads=False)
 
 
 def _owner(path: Path) -> str:

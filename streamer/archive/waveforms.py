@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamer.archive import files
+from streamer.archive import away, files
 from streamer.archive.archivist import Archivist
 from streamer.archive.material import Material, Reel, Span
 from streamer.archive.silences import silences
@@ -184,7 +184,7 @@ def _read(folder: Path, runs: Sequence[Sequence[_Sound]]) -> bytes:
         if init is None:
             raise ValueError("an init section is missing")
         parts = [part for sound in run for part in sound.segment.parts]
-        data = init.data + files.read_parts(folder, parts)
+        data = init.data + away.read_parts(folder, parts)
         out.append(len(data).to_bytes(4, "big") + data)
     return b"".join(out)
 

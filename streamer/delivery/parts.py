@@ -7,12 +7,12 @@ read, and the longest segments of a seek share one copy.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from streamer.archive import away
 from streamer.broadcast.programme import Chunk
 from streamer.control.part_cache import Place
 from streamer.delivery.stats import DeliveryStats
@@ -21,6 +21,8 @@ from streamer.errors import NotFound, Unavailable
 READERS = 4
 MAX_READS = 256
 """Different reads that run or wait for a thread."""
+MAX_BUCKET_READS = 32
+"""Of these, reads from the bucket."""
 READ_LIMIT_S = 5.0
 RECENT_BYTES = 48 * 1024 * 1024
 """Joined segments and recent reads from the disk, of all rooms."""
@@ -38,6 +40,8 @@ class MediaBytes:
         self._stats = stats
         self._limit_s = limit_s
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="delivery-read")
+        self._bucket_threads = ThreadPoolExecutor(READERS, thread_name_prefix="bucket-read")
+        self._bucket_now = 0
         self._reads: dict[_Key, asyncio.Task[bytes]] = {}
         self._recent: OrderedDict[_Key, bytes] = OrderedDict()
         self._recent_size = 0
@@ -48,6 +52,7 @@ class MediaBytes:
             read.cancel()
         await asyncio.gather(*self._reads.values(), return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._bucket_threads.shutdown(wait=False, cancel_futures=True)
 
     async def get(self, room: str, room_dir: Path, recent: RecentParts, chunks: Sequence[Chunk]) -> bytes:
         """The chunks' bytes, joined.
@@ -94,7 +99,10 @@ class MediaBytes:
     async def _read(self, key: _Key, room_dir: Path, pieces: list[bytes | Chunk]) -> bytes:
         try:
             loop = asyncio.get_running_loop()
-            data = await loop.run_in_executor(self._threads, _read_pieces, room_dir, pieces)
+            try:
+                data = await loop.run_in_executor(self._threads, _read_pieces, room_dir, pieces, away.read_here)
+            except away.IsAway:
+                data = await self._read_bucket(room_dir, pieces)
         except (FileNotFoundError, EOFError):
             # The file was deleted with the end of its window after the lookup, or a slow disk has not written it yet.
             # In both cases there is nothing to send.
@@ -106,6 +114,19 @@ class MediaBytes:
         self._stats.disk_reads_total += 1
         self._stats.disk_read_bytes_total += len(data)
         self._remember(key, data)
+        return data
+
+    async def _read_bucket(self, room_dir: Path, pieces: list[bytes | Chunk]) -> bytes:
+        """In threads of its own: a bucket that hangs delays nothing that lies here."""
+        if self._bucket_now >= MAX_BUCKET_READS:
+            raise self._busy()
+        self._bucket_now += 1
+        try:
+            loop = asyncio.get_running_loop()
+            data = await loop.run_in_executor(self._bucket_threads, _read_pieces, room_dir, pieces, away.read_at)
+        finally:
+            self._bucket_now -= 1
+        self._stats.bucket_reads_total += 1
         return data
 
     def _remember(self, key: _Key, data: bytes) -> None:
@@ -138,8 +159,8 @@ def _from_memory(recent: RecentParts, chunk: Chunk) -> list[bytes | Chunk]:
     return out
 
 
-def _read_pieces(room_dir: Path, pieces: list[bytes | Chunk]) -> bytes:
-    """Runs in a thread. Chunks that lie side by side in a file are one read. Raises OSError, EOFError."""
+def _read_pieces(room_dir: Path, pieces: list[bytes | Chunk], read: Callable[[Path, int, int], bytes]) -> bytes:
+    """Runs in a thread. Chunks that lie side by side in a file are one read. Raises as ``read`` does."""
     out: list[bytes] = []
     runs: list[bytes | Chunk] = []
     for piece in pieces:
@@ -157,14 +178,7 @@ def _read_pieces(room_dir: Path, pieces: list[bytes | Chunk]) -> bytes:
         if isinstance(run, bytes):
             out.append(run)
             continue
-        fd = os.open(room_dir / run.file, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            data = os.pread(fd, run.size, run.offset)
-        finally:
-            os.close(fd)
-        if len(data) != run.size:
-            raise EOFError(run.file)
-        out.append(data)
+        out.append(read(room_dir / run.file, run.offset, run.size))
     return b"".join(out)
 
 

@@ -38,6 +38,7 @@ class DeliveryStats:
     memory_reads_total: int = 0
     disk_reads_total: int = 0
     disk_read_bytes_total: int = 0
+    bucket_reads_total: int = 0
     disk_refused_total: int = 0
     """Reads that were refused or given up because the disk was too slow."""
     media_bytes_total: int = 0

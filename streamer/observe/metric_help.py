@@ -46,6 +46,7 @@ _SHARED: Mapping[str, Mapping[str, str]] = {
         "delivery_captions": "Segments of captions answered, to players that show them.",
         "delivery_memory_reads": "Reads of media that memory answered.",
         "delivery_disk_reads": "Reads of media that went to the disk: viewers far behind live.",
+        "delivery_bucket_reads": "Reads of media that went to archive.bucket: replays whose files are there alone.",
         "delivery_disk_read_bytes": "Bytes of media read from the disk.",
         "delivery_media_bytes": "Bytes of live media in answers.",
         "replay_index": "Multivariant playlists of recordings answered: about one for each viewer that begins.",
@@ -240,6 +241,10 @@ _OWN: Mapping[str, Help] = {
     "notify_given_up": Help(
         "Messages about alarms that will not be tried again: somebody was not told.",
         "Tell the people on duty yourself, then send a test from the studio page, under My phone, duty.",
+    ),
+    "uploads_away": Help(
+        "Media files that lie in archive.bucket alone, by archive.local_days.",
+        "Nothing to do: they are read from there by ranges, and come back when a part of them is forgotten.",
     ),
     "uploads_waiting": Help(
         "Finished media files that are not in archive.bucket yet, as the last look found them.",

@@ -39,6 +39,11 @@ class BucketObject:
     digest: str = ""
     """SHA-256 of the bytes, in hexadecimal."""
 
+    @property
+    def form(self) -> tuple[int, int]:
+        """Size and time of the last change of the file that it is a copy of."""
+        return self.size_bytes, self.changed_ns
+
 
 _OBJECTS = RowMapping(BucketObject, bucket_objects)
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -38,6 +38,16 @@ class NotErased(StreamerError):
     code, status = "not_erased_yet", 503
 
 
+class Copies(Protocol):
+    """Copies of media files elsewhere. Both raise StreamerError, OSError."""
+
+    async def settle(self) -> None:
+        """Erase there what was erased here. Called after each erasure of media, before it is acknowledged."""
+
+    async def bring_back(self, names: Collection[str]) -> None:
+        """Called before bytes of these media files are erased: those that lie elsewhere alone are here then."""
+
+
 @dataclass(slots=True, eq=False)
 class Unfinished:
     """An erasure that is not finished."""
@@ -60,9 +70,7 @@ class Erasing:
         """Failed erasures and attempts; each is logged and repeated."""
         self._database = database
         self._doers: dict[type[Any], Doer] = {}
-        self.in_copies: Callable[[], Awaitable[None]] | None = None
-        """Erases in copies of media elsewhere what was erased here. Called after each erasure of media, before it is
-        acknowledged."""
+        self.copies: Copies | None = None
         self._unfinished: dict[Erasure, Unfinished] = {}
         self._opened = False
         self._opening = asyncio.Lock()
@@ -231,14 +239,14 @@ class Erasing:
 
     async def _with_copies(self, kind: type[Any], do: Callable[[], Awaitable[T]]) -> T:
         """The copies follow also if a part of the erasure failed."""
-        if self.in_copies is None or kind not in (RecordingErasure, StretchErasure):
+        if self.copies is None or kind not in (RecordingErasure, StretchErasure):
             return await do()
         try:
             result = await do()
         except (StreamerError, OSError):
-            await self.in_copies()
+            await self.copies.settle()
             raise
-        await self.in_copies()
+        await self.copies.settle()
         return result
 
     async def _finished(self, ended: Sequence[Unfinished]) -> None:

@@ -238,8 +238,9 @@ def make_services(
         erasing,
         clock=now_ms,
         busy=lambda: bool(plane.rooms) and not settings.archive.upload_while_open,
+        local_days=settings.archive.local_days,
     )
-    erasing.in_copies = uploads.settle
+    erasing.copies = uploads
     archivist = Archivist(settings.data, database, plane, clock=now_ms, room_dir=settings.room_dir, erasing=erasing)
     director.listen(partial(_hear_day, director, archivist))
     notifier = Notifier(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import struct
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +17,11 @@ import pytest
 import pytest_asyncio
 
 from streamer.archive import bucket, uploading
+from streamer.archive.away import read_at
+from streamer.archive.files import LEVELLED, write
+from streamer.archive.material import Material, Reel
 from streamer.archive.uploading import Uploads
+from streamer.broadcast.programme import Chunk, Part, Segment
 from streamer.cli.check import _bucket
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
@@ -29,7 +34,8 @@ from streamer.store.erasing import Erasing, NotErased
 from streamer.store.recordings import Recording, Recordings, RecordingState
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
-from tests.fakes.erasable import erase, prepare, serving
+from tests.fakes.erasable import BEARER, ROOM, Web, prepare, serving
+from tests.fakes.packaging import broadcast
 from tests.fakes.s3_store import BUCKET, S3Server, running_s3_server
 from tests.fakes.stores import sqlite_store
 
@@ -66,7 +72,7 @@ class Archive:
     def again(self) -> Uploads:
         """As another process finds it."""
         self.uploads = Uploads(self.folder, self.address, self.database, self.erasing, clock=now_ms)
-        self.erasing.in_copies = self.uploads.settle
+        self.erasing.copies = self.uploads
         return self.uploads
 
     def path(self, session: str, file: str) -> Path:
@@ -110,6 +116,7 @@ async def test_finished_files_are_copied_once_and_go_with_the_last_recording(
     archive.record("next", SECOND, b"2" * 3_000)
     archive.record("next", "b-720-0001.m4s", b"it is written", age_s=60)
     archive.record("next", "b-720-0002.m4s", b"")
+    archive.record("next", f"{LEVELLED}s-a128.m4s", b"it is made again")
     await archive.uploads.send_all()
     assert archive.objects(server) == [b"1" * 70_000, b"2" * 3_000]
     assert (archive.uploads.stats.kept, archive.uploads.stats.kept_bytes) == (2, 73_000)
@@ -279,6 +286,90 @@ async def test_uploads_wait_while_a_room_is_open(archive: Archive, server: S3Ser
     assert archive.objects(server) == [b"1" * 70_000]
 
 
+def fragment(filling: bytes, size: int = 10_000) -> bytes:
+    """A box of a head, and one of samples."""
+    head = struct.pack(">I4s", 24, b"moof") + filling * 16
+    return head + struct.pack(">I4s", size - len(head), b"mdat") + filling * (size - len(head) - 8)
+
+
+def name_parts(archive: Archive, session: str, *parts: int) -> None:
+    """Write the material of a recording that has these parts of its file."""
+    chunks = [Part(n * 90_000, 90_000, True, Chunk(f"media/{FIRST}", n * 10_000, 10_000)) for n in parts]
+    segments = tuple(Segment(n, part.start, 1, False, 0, [part], True) for n, part in zip(parts, chunks, strict=True))
+    reel = Reel(broadcast(), (), {"v180": segments})
+    write(archive.folder / "recordings" / session / "material.bin", Material(session, "salle", (reel,)))
+
+
+async def test_a_file_that_is_in_the_bucket_alone_holds_nothing_that_no_recording_names(
+    archive: Archive, server: S3Server
+) -> None:
+    whole = b"".join(fragment(filling) for filling in (b"1", b"2", b"3"))
+    paths = [archive.record("talk", FIRST, whole)]
+    paths.append(archive.record("next", FIRST, paths[0]))
+    name_parts(archive, "talk", 0)
+    name_parts(archive, "next", 1)
+    uploads = archive.uploads
+
+    async def away() -> bytes:
+        for path in paths:
+            if path.exists():
+                os.utime(path, (time.time() - OLD_S,) * 2)
+        uploads._local_days = OLD_S / 2 / 86_400
+        await uploads.send_all()
+        await uploads.let_go()
+        (found,) = archive.objects(server)
+        return found
+
+    assert await away() == whole
+    # Its third part is in none: it is gone first, then the file.
+    assert all(path.exists() for path in paths)
+    cleared = whole[:20_000] + bytes(10_000)
+    assert await away() == cleared
+    assert not any(path.exists() for path in paths)
+    assert read_at(paths[0], 10_000, 10_000) == whole[10_000:20_000]
+    # One recording is deleted, and with it what it alone had.
+    await archive.delete("talk")
+    paths.pop(0)
+    await uploads.let_go()
+    assert paths[0].read_bytes() == bytes(10_000) + whole[10_000:20_000] + bytes(10_000)
+    assert await away() == bytes(10_000) + whole[10_000:20_000] + bytes(10_000)
+    assert not paths[0].exists()
+    await archive.delete("next")
+    assert archive.objects(server) == []
+
+
+async def test_a_restored_folder_finds_the_newest_object_of_a_file_that_is_away(
+    archive: Archive, server: S3Server
+) -> None:
+    path = archive.record("talk", FIRST, fragment(b"1"))
+    name_parts(archive, "talk", 0)
+    archive.uploads._local_days = OLD_S / 2 / 86_400
+    await archive.uploads.send_all()
+    await archive.uploads.let_go()
+    assert not path.exists()
+    (old,) = archive.uploads._objects or {}
+    store, prefix = server.store(BUCKET), archive.address.rpartition("/")[2]
+    # Meanwhile it was forgotten in part, and went again.
+    obstore.delete(store, f"{prefix}/{old}")
+    obstore.put(store, f"{prefix}/{old}-newer", fragment(b"2"))
+    await archive.again().settle()
+    assert read_at(path, 0, 10_000) == fragment(b"2")
+    assert archive.objects(server) == [fragment(b"2")]
+    # The database knows nothing at all.
+    async with archive.database.write() as connection:
+        rows = BucketObjects(connection)
+        assert [one.key for one in await rows.all()] == [f"{old}-newer"]
+        await rows.remove([f"{old}-newer"])
+    await archive.again().settle()
+    assert archive.objects(server) == [fragment(b"2")]
+    await archive.uploads.bring_back({FIRST})
+    assert path.read_bytes() == fragment(b"2")
+    # Another store of the same name is not taken for it.
+    obstore.delete(store, [name for name in server.objects(prefix) if name.endswith("/owner")])
+    with pytest.raises(BucketFailed, match="is not the bucket that files were copied to"):
+        await archive.again().settle()
+
+
 async def test_what_is_wrong_with_a_bucket_is_said_and_nothing_is_sent(
     archive: Archive, server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,10 +396,27 @@ async def test_what_is_wrong_with_a_bucket_is_said_and_nothing_is_sent(
         await archive.again().send_all()
 
 
+async def replayed(web: Web) -> tuple[list[bytes], bytes]:
+    """The segments of a replay's best rendition, and its file."""
+
+    async def get(address: str) -> bytes:
+        async with web.client.get(address) as answer:
+            assert answer.status == 200, (address, answer.status)
+            return await answer.read()
+
+    index = (await get("/replay/talk/index.m3u8")).decode()
+    place = next(line for line in index.splitlines() if line.endswith(".m3u8"))
+    edition, _, rendition = place.removesuffix(".m3u8").rpartition("/")
+    lines = (await get(f"/replay/talk/{place}")).decode().splitlines()
+    folder = f"/replay/talk/{place.rpartition('/')[0]}"
+    media = [await get(f"{folder}/{line}") for line in lines if line.endswith(".m4s")]
+    return media, await get(f"/replay/talk/{edition}/download.mp4?rendition={rendition}")
+
+
 async def test_a_forgotten_stretch_is_in_no_file_of_the_store(
     tmp_path: Path, server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through the whole web process, and looked for in the store's own folder."""
+    """Through the whole web process, and looked for in the store's own folder. Its files lie in the bucket alone."""
     made = await prepare(tmp_path / "data")
     monkeypatch.setenv("STREAMER_ARCHIVE__BUCKET", f"s3://{BUCKET}/whole")
     media = list(made.folder.glob("recordings/*/media/*"))
@@ -323,10 +431,43 @@ async def test_a_forgotten_stretch_is_in_no_file_of_the_store(
                 await asyncio.sleep(0.02)
         assert all(any(secret in data for data in server.objects("whole").values()) for secret in secrets)
         assert server.holds(secrets) == len(secrets)
-        await erase(made, web, "stretch")
+        before = await replayed(web)
+        uploads._local_days = OLD_S / 2 / 86_400
+        await uploads.let_go()
+        assert all(path.exists() for path in media)  # the room has them
+        for path in room.rglob("*.m4s"):
+            path.unlink()
+        await uploads.let_go()
+        pictures = [path for path in media if "-v" in path.name]
+        assert not any(path.exists() for path in pictures)
+        assert all(path.exists() for path in media if path not in pictures)  # sound
+        for session in ("talk", "other"):
+            await web.services.archivist.look(session)
+        await uploads.send_all()
+        assert len(server.objects("whole")) == len({path.name for path in media}) + 2
+    async with serving(made) as web:
+        assert await replayed(web) == before
+        await web.services.uploads.settle()
+        assert web.services.uploads.stats.away == len({path.name for path in pictures})
+        await asyncio.to_thread(server.kill_gate)
+        try:
+            with pytest.raises(OSError, match=r"error sending request|does not answer"):
+                await asyncio.to_thread(read_at, pictures[0], 0, 10)
+            minutes = (time.time_ns() // 1_000_000 - made.stretch[0]) / 60_000
+            forgetting = web.status("POST", f"/api/v1/rooms/{ROOM}/forget", headers=BEARER, json={"minutes": minutes})
+            assert await forgetting == 503
+        finally:
+            await asyncio.to_thread(server.open_gate)
+        web.services.uploads._hold_until = 0.0
+        await web.services.erasing.again()
+        assert web.services.erasing.unfinished() == []
+        assert made.on_disk() == []
+        assert (made.folder / "recordings/talk/media").exists()
         assert not any(secret in data for data in server.objects("whole").values() for secret in secrets)
         async with web.client.get("/readyz") as answer:
             assert (await answer.json())["error"]["details"]["bucket"] == "ok"
+        await web.recorded("talk")
+        assert 0 < len((await replayed(web))[0]) < len(before[0])
     async with asyncio.timeout(30):
         while server.holds(secrets):
             await asyncio.to_thread(server.clean_up)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
 from streamer.archive import files
+from streamer.archive.away import Away, Heads
 from streamer.archive.files import LevelledSound, RecordingSidecar
 from streamer.archive.material import Material
 from streamer.broadcast.media_events import MediaEvent, PartBytes, PartMade, Snapshot, StillMade
@@ -125,11 +127,15 @@ def _tag(kind: type[MediaEvent | Erasure]) -> str:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [(files.MATERIAL_FILE, Material), (files.STATE_FILE, RecordingSidecar), ("levelled.bin", LevelledSound)],
+    [
+        (files.MATERIAL_FILE, Material),
+        (files.STATE_FILE, RecordingSidecar),
+        ("levelled.bin", LevelledSound),
+        (f"file{files.AWAY}", Away),
+        (f"file{files.HEADS}", Heads),
+    ],
 )
-def test_files_of_a_recording(
-    name: str, kind: type[Material] | type[RecordingSidecar] | type[LevelledSound], tmp_path: Path
-) -> None:
+def test_files_of_a_recording(name: str, kind: type[msgspec.Struct], tmp_path: Path) -> None:
     files.write(tmp_path / name, filled(kind, name))
     same_bytes(name, (tmp_path / name).read_bytes())
     read = files.read(DATA / name, kind)

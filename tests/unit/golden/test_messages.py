@@ -12,6 +12,7 @@ import msgspec
 from msgspec import inspect
 
 import streamer
+from streamer.archive.away import Away, Heads
 from streamer.archive.files import LevelledSound, RecordingSidecar
 from streamer.archive.material import Material
 from streamer.audience import messages as audience_messages
@@ -206,6 +207,8 @@ def test_every_struct_of_the_program_is_recorded() -> None:
         messages.EventEntry,
         RecordingSidecar,
         LevelledSound,
+        Away,
+        Heads,
         Material,
         Manifest,
         LastBackup,
