@@ -211,6 +211,8 @@ async def test_what_is_private_and_what_failed_is_not_kept(edge: Edge, served: S
             assert (r.status, r.headers["Cache-Control"]) == (200, "public, max-age=1, s-maxage=1")
         async with session.get("/live/salle/~key/index.m3u8", headers=forged, server_hostname=NAME) as r:
             assert r.status == 404
+        async with session.post(PATH, server_hostname=NAME) as r:
+            assert r.status == 403
     assert [request.headers["X-Forwarded-For"] for request in served.asked] == ["127.0.0.1"] * 2
 
 
