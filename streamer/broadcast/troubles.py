@@ -61,7 +61,8 @@ LINES_LAST_MS = 4000
 HIDDEN_MS = 2000
 """Words may hide a hum for so long."""
 TONE_WITHIN_HZ = 6.0
-VOICE_FRESH_MS = 3000
+VOICE_FRESH_MS = 10_000
+"""Breaks hide the voice in which they are."""
 DARK, DARK_CLEAR = 0.10, 0.13
 DARK_BRIGHTEST = 0.45
 PALE_CONTRAST, PALE_CLEAR = 0.22, 0.27

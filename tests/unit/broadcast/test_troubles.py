@@ -211,6 +211,11 @@ def test_three_gaps_in_half_a_minute_of_speech_are_dropouts() -> None:
     assert timeline.codes == {"sound_dropouts"}
     beep = replace(gap, voice=False)
     assert Timeline().sound(60, beep).told == {}
+    # Breaks hide the voice.
+    timeline = speaking()
+    for _ in range(3):
+        timeline.sound(6, replace(TALK, voice=False)).sound(0.1, beep).sound(1, TALK)
+    assert timeline.codes == {"sound_dropouts"}
 
 
 @pytest.mark.parametrize(
