@@ -14,14 +14,14 @@ backend origin {
     # The origin answers a held request within three target durations.
     .first_byte_timeout = 15s;
     .between_bytes_timeout = 5s;
-    # Two failures in a row are at most 4.6 s: then nothing that was erased meanwhile may be served any more.
+    # Three failures in a row, at most 4.5 s: then nothing that was erased meanwhile may be served any more.
     .probe = {
         .url = "/livez";
-        .interval = 0.7s;
-        .timeout = 1.6s;
-        .window = 4;
-        .threshold = 3;
-        .initial = 2;
+        .interval = 0.5s;
+        .timeout = 1s;
+        .window = 3;
+        .threshold = 1;
+        .initial = 0;
     }
 }
 

@@ -33,6 +33,8 @@ class Served:
     """All requests but those for ``/livez``, oldest first."""
     leaving: asyncio.Event
     """Cleared: answers are made, and wait before they leave."""
+    alive: asyncio.Event
+    """Cleared: ``/livez`` does not answer."""
 
     def broadcast(self, **options: Any) -> FakeBroadcast:
         """A fake broadcast in the room, its bytes on disk and in memory."""
@@ -59,8 +61,9 @@ async def serve(
     link = on_air()
     plane = FakePlane(link)
     asked: list[web.BaseRequest] = []
-    leaving = asyncio.Event()
+    leaving, alive = asyncio.Event(), asyncio.Event()
     leaving.set()
+    alive.set()
 
     @web.middleware
     async def note(request: web.Request, handler: Callable[[web.Request], Awaitable[Any]]) -> web.StreamResponse:
@@ -71,11 +74,12 @@ async def serve(
             await leaving.wait()
         return response
 
-    async def alive(_request: web.Request) -> web.Response:
+    async def livez(_request: web.Request) -> web.Response:
+        await alive.wait()
         return web.Response()
 
     app, keys = web.Application(middlewares=[note]), FakeKeys()
-    app.router.add_get("/livez", alive)
+    app.router.add_get("/livez", livez)
     routes.setup(app, plane, settings, client_address, keys, captions=captions)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
@@ -84,6 +88,6 @@ async def serve(
     port = runner.addresses[0][1]
     try:
         url, room_dir = f"http://127.0.0.1:{port}", settings.room_dir("salle")
-        yield Served(url, link, plane, app[routes.STATS], room_dir, app, keys, asked, leaving)
+        yield Served(url, link, plane, app[routes.STATS], room_dir, app, keys, asked, leaving, alive)
     finally:
         await runner.cleanup()
