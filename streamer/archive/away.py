@@ -92,6 +92,43 @@ def unnamed(folder: Path, material: Material) -> list[Chunk]:
     return found
 
 
+def clear_unnamed(recordings: Path, sessions: Iterable[str]) -> None:
+    """Overwrite the bytes that no recording names, in the files of these sessions that only recordings have: an attempt
+    to erase them that failed is not known to the material, and no room erases them any more. A file of which a material
+    cannot be read stays as it is. Raises OSError."""
+    wanted = {
+        path.name
+        for session in sessions
+        for path in (recordings / session / files.MEDIA_FOLDER).glob("*.m4s")
+        if not path.name.startswith(files.LEVELLED)
+    }
+    places: dict[str, list[Path]] = {}
+    for path in recordings.glob(f"*/{files.MEDIA_FOLDER}/*.m4s") if wanted else ():
+        if path.name in wanted:
+            places.setdefault(path.name, []).append(path)
+    materials: dict[Path, Material | None] = {}
+    for paths in places.values():
+        folders = [path.parents[1] for path in paths]
+        for folder in folders:
+            if folder not in materials:
+                materials[folder] = _material(folder)
+        known = [material for folder in folders if (material := materials[folder]) is not None]
+        name = f"{files.MEDIA_FOLDER}/{paths[0].name}"
+        with contextlib.suppress(FileNotFoundError):
+            seen = paths[0].stat()
+            if seen.st_nlink == len(paths) == len(known) and seen.st_size:
+                needed = [chunk for material in known for chunk in chunks_of(material.reels) if chunk.file == name]
+                with paths[0].open("r+b") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data:
+                    _clear(file.fileno(), data, needed)
+
+
+def _material(folder: Path) -> Material | None:
+    try:
+        return files.read_material(folder)
+    except (OSError, ValueError):
+        return None
+
+
 def drop_heads(folder: Path) -> None:
     """Those of files that are here again, after all was erased in them that the recording does not name any more."""
     for path in (folder / files.MEDIA_FOLDER).glob(f"*{HEADS}"):

@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 SHORTEST_MS = 1000
 MAX_SKIPS = 100
+FILE_MS = 11 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,12 @@ async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> l
                 await archivist.withhold(entry, entry.recording)
         # A recording that was withdrawn for the change is cut again.
         archivist.look_at(session)
+    try:
+        # A file holds ten minutes: recordings that end shortly before may have a part of the stretch.
+        near = await archivist.repository.of_room(room, Span(from_ms - FILE_MS, to_ms + FILE_MS))
+        await asyncio.to_thread(away.clear_unnamed, archivist.dir, near)
+    except OSError as error:
+        refused = refused or error
     if refused is not None:
         raise refused
     return touched

@@ -182,6 +182,8 @@ class Uploads:
         more. Raises BucketFailed, OSError, StoreUnavailable."""
         async with self._alone:
             objects = {one.file: one for one in (await self._known_objects()).values() if one.state is ObjectState.KEPT}
+            if not objects:
+                return
             # A recording that had a share in them is gone: what it alone named must not stay.
             await self._bring_back(await asyncio.to_thread(self._shared_less))
             before_ns = (self._clock() - round(self._local_days * DAY_MS)) * 1_000_000

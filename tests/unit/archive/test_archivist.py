@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from streamer.archive import files
+from streamer.archive import away, editing, files
 from streamer.archive.editing import Edit, delete, edit, forget
 from streamer.archive.material import Material, Span, chunks_of
 from streamer.archive.repository import Who
 from streamer.archive.retention import Retention
+from streamer.broadcast.programme import Part
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Flag, ReplayPolicy, SessionState, Visibility
 from streamer.errors import Conflict, NotFound, Unprocessable
@@ -354,6 +356,39 @@ async def test_forgotten_minutes_are_nowhere(kept: Archive) -> None:
     assert len(after) == len(bytes_before)
     zeroed = sum(1 for a, b in zip(bytes_before, after, strict=True) if a and not b)
     assert zeroed > len(after) // 10, "the room's file is the same one"
+
+
+async def test_minutes_that_a_disk_did_not_erase_are_erased_after_the_look_that_came_between(
+    kept: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look writes the material without them, and the room has its files no more."""
+    await ready(kept)
+    at, folder = kept.studio.at, kept.archivist.repository.folder("talk")
+    shutil.rmtree(kept.settings.room_dir("salle"))
+    places = [part.chunk for part in parts_between(stored(kept), 6, 8)]
+    assert places
+    shown = sum(part.chunk.size for part in parts_between(stored(kept), 0, 5))
+
+    def refuse(*_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(editing, "punch", refuse)
+        broken.setattr(away, "punch", refuse)
+        with pytest.raises(OSError, match="Input/output error"):
+            await forget(kept.archivist, "salle", at(6), at(8))
+    await kept.archivist.look("talk")
+    await forget(kept.archivist, "salle", at(6), at(8))
+    assert not any(any(away.read_at(folder / one.file, one.offset, one.size)) for one in places)
+    left = parts_between(stored(kept), 0, 5)
+    assert sum(part.chunk.size for part in left) == shown
+    assert all(any(away.read_at(folder / p.chunk.file, p.chunk.offset, p.chunk.size)) for p in left)
+
+
+def parts_between(material: Material, from_s: float, to_s: float) -> list[Part]:
+    tracks = material.reels[0].tracks.values()
+    parts = [part for segments in tracks for segment in segments for part in segment.parts]
+    return [p for p in parts if p.start < to_s * 90_000 and p.start + p.duration > from_s * 90_000]
 
 
 # --- crashes ----------------------------------------------------------------------------------------------
