@@ -33,11 +33,10 @@ class Document:
 
 
 class Documents:
-    """The newest documents, up to ``most_bytes``. The key names everything that a document depends on. Used on one
+    """The newest documents, up to 64 MB. The key names everything that a document depends on. Used on one
     loop."""
 
-    def __init__(self, *, most_bytes: int = MOST_BYTES, most_waiting: int = MOST_WAITING) -> None:
-        self._most_bytes, self._most_waiting = most_bytes, most_waiting
+    def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, tuple[float, Document]] = OrderedDict()
         self._bytes = 0
         self._making: dict[Hashable, asyncio.Task[Document]] = {}
@@ -55,7 +54,7 @@ class Documents:
             return found[1]
         task = self._making.get(key)
         if task is None:
-            if len(self._making) >= self._most_waiting:
+            if len(self._making) >= MOST_WAITING:
                 raise Unavailable("Too many exports at once.", code="busy", headers={"Retry-After": "5"})
             task = asyncio.create_task(self._make(key, make), name="export")
             self._making[key] = task
@@ -92,7 +91,7 @@ class Documents:
             self._bytes -= _size(known[1])
         self._kept[key] = (at_s, document)
         self._bytes += _size(document)
-        while self._bytes > self._most_bytes:
+        while self._bytes > MOST_BYTES:
             _, (_, oldest) = self._kept.popitem(last=False)
             self._bytes -= _size(oldest)
 

@@ -218,10 +218,10 @@ async def change_session(call: Call) -> SessionCrewDone:
         check_span(fields.get("start_ms", session.start_ms), fields.get("end_ms", session.end_ms))
     except ValueError as error:
         raise invalid_field("end", str(error)) from error
-    done = await services.director.change(session.id, fields, actor_of(grant))
-    services.keys.changed(done.session)
-    view = SessionCrewView.of(done.session, context_of(services, done.session, call.caller()))
-    return SessionCrewDone(**view.model_dump(), action=done.action)
+    changed = await services.director.change(session.id, fields, actor_of(grant))
+    services.keys.changed(changed)
+    view = SessionCrewView.of(changed, context_of(services, changed, call.caller()))
+    return SessionCrewDone(**view.model_dump(), action=None)
 
 
 _PLACES = ("room", "also_in", "venue", "event")

@@ -269,10 +269,10 @@ class Captioning:
             self._kept.popitem(last=False)
         return found
 
-    async def lines(self, room: str, from_ms: int, to_ms: int, lang: str | None = None) -> list[Cue]:
-        """The typed lines of a stretch in order of time, in one language or in all."""
+    async def lines(self, room: str, from_ms: int, to_ms: int) -> list[Cue]:
+        """The typed lines of a stretch in order of time, in all languages."""
         async with self._database.read() as connection:
-            return await Captions(connection).said(room, lang, from_ms, to_ms)
+            return await Captions(connection).said(room, None, from_ms, to_ms)
 
     # --- inside -------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
@@ -46,7 +45,6 @@ class MediaPlaneClient:
         self,
         settings: Settings,
         *,
-        run_dir: Path | None = None,
         linger_s: float = LINGER_S,
         order_epoch: OrderEpoch = no_epoch,
         doubt: Callable[[], None] = lambda: None,
@@ -54,7 +52,7 @@ class MediaPlaneClient:
         self._order_epoch = order_epoch
         self._doubt = doubt
         self._settings = settings
-        self._run_dir = run_dir or settings.run_dir
+        self._run_dir = settings.run_dir
         self._linger_s = linger_s
         self._links: dict[str, RoomClient] = {}
         self.rooms: Mapping[str, RoomClient] = MappingProxyType(self._links)
@@ -106,10 +104,10 @@ class MediaPlaneClient:
 
         return end
 
-    async def ensure(self, config: RoomConfig, *, limit_s: float = ENSURE_LIMIT_S) -> RoomClient:
+    async def ensure(self, config: RoomConfig) -> RoomClient:
         run_folder.check_room_id(config.id)
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(ENSURE_LIMIT_S):
                 while True:
                     try:
                         await self._ask_host(config)

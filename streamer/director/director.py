@@ -70,12 +70,6 @@ class Recent:
     undoable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
-    action: str | None
-    session: Session
-
-
 class Director:
     """``clock`` is UTC milliseconds. ``start`` it first, ``close`` it last; everything else in between, on the loop."""
 
@@ -306,7 +300,7 @@ class Director:
         await self.refresh()
         return [self.find(session.id) or session for session in sessions]
 
-    async def change(self, session_id: str, fields: Mapping[str, Any], actor: Actor) -> Edited:
+    async def change(self, session_id: str, fields: Mapping[str, Any], actor: Actor) -> Session:
         """Edit a session; changes of privacy take effect at once. Raises NotFound, Refused."""
         session = self.find(session_id) or await self._day_repository.session(session_id)
         state = self._cache.states.get(session.room)
@@ -317,7 +311,7 @@ class Director:
             session = self.find(session_id) or await self._day_repository.session(session_id)
             edited = editing.edited(session, fields)
             if edited == session:
-                return Edited(None, session)
+                return session
             change = DayChange(
                 changed=(edited,),
                 actor=actor,
@@ -327,7 +321,7 @@ class Director:
             )
             await self._cache.write(change, None if state is None else state.room.venue)
         await self.refresh()
-        return Edited(None, self.find(session_id) or edited)
+        return self.find(session_id) or edited
 
     async def remove(self, session_id: str, actor: Actor) -> None:
         """Raises NotFound, Refused ``session_began`` for one that has been on air."""

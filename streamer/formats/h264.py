@@ -125,14 +125,14 @@ def split_annexb(data: bytes) -> Iterator[bytes]:
         begin = end
 
 
-def split_avcc(data: bytes, length_size: int = 4) -> Iterator[bytes]:
-    """The NAL units of a sample. Raises ValueError if a length does not fit."""
+def split_avcc(data: bytes) -> Iterator[bytes]:
+    """The NAL units of a sample, each behind its length of 4 bytes. Raises ValueError if a length does not fit."""
     at, total = 0, len(data)
     while at < total:
-        if at + length_size > total:
+        if at + 4 > total:
             raise ValueError("a NAL unit's length is cut off")
-        size = int.from_bytes(data[at : at + length_size], "big")
-        at += length_size
+        size = int.from_bytes(data[at : at + 4], "big")
+        at += 4
         if at + size > total:
             raise ValueError("a NAL unit is longer than its sample")
         if size:

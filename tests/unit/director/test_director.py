@@ -227,7 +227,7 @@ async def test_a_change_of_visibility_takes_effect_at_once(stage: Stage) -> None
     await stage.camera()
     await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     edited = await stage.director.change(talk, {"visibility": Visibility.PRIVATE}, TECHNICIAN)
-    assert edited.session.generation == 2
+    assert edited.generation == 2
     assert stage.ordered().orders.public == "slate"
     assert stage.title_told() is None
     assert any(isinstance(news, RoomChanged) for news in stage.news)
