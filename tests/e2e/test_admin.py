@@ -289,6 +289,8 @@ async def each_view_is_accessible(seen: Opened, views: Iterable[str], *, desk: b
         assert [f"{view}: {line}" for line in await seen.accessibility()] == []
         await seen.page.set_viewport_size(NARROWEST)
         assert await seen.overflow_px() == 0, view
+        tall = "Math.max(0, ...[...document.querySelectorAll('main tbody tr')].map((one) => one.offsetHeight))"
+        assert await seen.page.evaluate(tall) < 200, f"{view}: squeezed cells make its rows tall"
 
 
 async def accessible_in_both(seen: Opened) -> None:
