@@ -24,7 +24,7 @@ export const en = {
 
   'first.title': 'A new server',
   'first.intro':
-    'Nobody looks after this server yet. With this link you become its administrator: you set up rooms, bring the schedule and hand out links.',
+    'Whoever presses first is the administrator of this server: sets up rooms, brings the schedule and hands out links.',
   'first.become': 'Become the administrator',
   'first.next': 'The link works once. You then get a link of your own; keep it, or set a password under “Your access”.',
   'first.spent': 'This link has been used, or is older than half an hour, or this server has had an administrator.',
@@ -182,7 +182,7 @@ export const fr: Translation<typeof en> = {
 
   'first.title': 'Un nouveau serveur',
   'first.intro':
-    'Personne ne s’occupe encore de ce serveur. Ce lien fait de vous son administrateur : vous créez les salles, importez le programme et distribuez les liens.',
+    'La première personne qui appuie devient l’administrateur de ce serveur : elle crée les salles, importe le programme et distribue les liens.',
   'first.become': 'Devenir administrateur',
   'first.next':
     'Ce lien ne sert qu’une fois. Vous recevrez ensuite votre propre lien ; gardez-le, ou choisissez un mot de passe sous « Votre accès ».',

@@ -53,6 +53,7 @@ describe('the audit log', () => {
     expect(said('skips', [[at, at + 1000]])).toBe('12:05:07.040 – 12:05:08.040')
     expect(said('visibility', 'private')).toBe('Privée : sur invitation seulement')
     expect(said('state', 'on_air')).toBe('À l’antenne')
+    expect(said('agent', 'Mozilla/5.0 (X11; rv:150.0) Gecko/20100101 Firefox/150.0', 'login')).toBe('Firefox 150')
     expect(said('start_rule', 'auto', 'room')).toContain('toute seule')
     expect([said('room', 'r'), said('venue', 'v'), said('event', 'e'), said('session', 's')]).toEqual([
       'salle r',

@@ -1,6 +1,7 @@
 /** The audit log in the reader's words. Pure. */
 import { type Read, readNumber, readRecord, readText, readTextOrNull, readTime, shape } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
+import { clientName } from '$lib/client-name'
 import type { Locale } from '$lib/i18n'
 import { languageName } from '$lib/i18n/languages'
 import { t } from '../locales/audit'
@@ -137,6 +138,7 @@ export function wordsOf(field: string, value: unknown, kind: string, reader: Rea
   if (value === null || value === undefined || value === '') return '–'
   if (typeof value === 'boolean') return shell(value ? 'yes' : 'no')
   if (TIMES.has(field)) return timeText(field, value, kind, reader)
+  if (field === 'agent' && typeof value === 'string') return clientName(value)
   if (field === 'skips' && Array.isArray(value)) {
     const spans = value.flatMap((pair) =>
       Array.isArray(pair) ? [pair.map((at) => exactTime(readNumber(at), zone)).join(' – ')] : [],

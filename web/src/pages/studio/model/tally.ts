@@ -1,5 +1,6 @@
 /** The one state that the page shows in big letters. Pure. */
 
+import { clientName } from '$lib/client-name'
 import type { WhipStatus } from '$lib/whip/client'
 import type { RoomInfo } from './room'
 
@@ -52,16 +53,6 @@ export function otherPublisher(room: RoomInfo | null, source: string, whip: Whip
   const info = room?.sources[source]
   if (!info?.up || ['live', 'connecting', 'offering', 'reconnecting'].includes(whip.state)) return ''
   return clientName(info.client ?? '') || '?'
-}
-
-/** `OBS 31.0` or `Chrome 156` out of a User-Agent header. */
-export function clientName(agent: string): string {
-  const found = /\b(OBS|Firefox|Edg|Chrome|GStreamer|Version(?=\/[\d.]+ .*Safari)|Lavf)[\w-]*\/(\d+)/.exec(
-    agent.replace('HeadlessChrome', 'Chrome').replace(/Chrome\S* (?=.*Edg)/, ''),
-  )
-  if (!found?.[1]) return agent.slice(0, 40)
-  const names: Record<string, string> = { Edg: 'Edge', Version: 'Safari', Lavf: 'FFmpeg' }
-  return `${names[found[1]] ?? found[1]} ${found[2]}`
 }
 
 /** `1:02:03`, or `02:03` under an hour. */
