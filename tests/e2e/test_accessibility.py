@@ -217,3 +217,13 @@ async def test_the_player_its_menu_and_its_help_are_accessible(browser: Browser,
         await check(seen)
         await seen.page.keyboard.press("Escape")
         await check_in_both(seen)
+        # On a phone the menu is not squeezed into the picture's height.
+        await seen.page.set_viewport_size({"width": 390, "height": 844})
+        await seen.page.get_by_role("button", name="Qualité et délai").dispatch_event("click")
+        menu = seen.page.get_by_role("menu")
+        box = await menu.bounding_box()
+        assert box is not None
+        assert round(box["y"] + box["height"]) == 844
+        assert await menu.evaluate("({ scrollHeight, clientHeight }) => scrollHeight <= clientHeight")
+        await seen.page.keyboard.press("Escape")
+        await menu.wait_for(state="detached")

@@ -120,6 +120,15 @@ async def _hold(server: Running, viewer: Opened) -> Held:
         await server.api("POST", "/rooms/replayed/resume", {}, status=200)
         await done(ada, "chat.send", {"text": "Last words", "media_at": await second(8.2 + late)})
         await viewer.text("Last words")
+        # A link to a moment of what is still on.
+        errors: list[str] = []
+        moment = await viewer.context.new_page()
+        moment.on("pageerror", lambda error: errors.append(str(error)))
+        await moment.goto(f"{server.url}/watch/replayed?t=1")
+        await moment.get_by_role("button", name="Go live", exact=True).first.wait_for()
+        await moment.wait_for_function("() => document.querySelector('video')?.readyState > 1")
+        assert errors == []
+        await moment.close()
         await second(9.5 + late)
         await server.api("POST", f"/sessions/{session['id']}/end", {}, status=200)
     await ada.close()
