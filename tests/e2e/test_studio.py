@@ -319,6 +319,17 @@ async def test_goes_on_in_a_tab_that_is_hidden(server: Running) -> None:
         assert await tab.evaluate("document.hidden")
         assert (await main_source(server, "hidden"))["up"]
 
+        # Closed in a session it says so itself: nobody looks for a dead laptop.
+        await server.plan("hidden", "Closed")
+        told: list[str] = []
+
+        async def is_told() -> bool:
+            told[:] = [alarm["code"] for alarm in (await server.api("GET", "/alarms?room=hidden"))["items"]]
+            return "page_closed" in told
+
+        await tab.close()
+        await until_answered(is_told, what=lambda: f"page_closed, of {told}")
+
 
 def click(name: str) -> str:
     """JavaScript that presses a button by its words; false while there is none that can be pressed."""

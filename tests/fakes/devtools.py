@@ -62,6 +62,11 @@ class Tab:
         async with self.browser.session.get(f"http://{self.browser.address}/json/activate/{self.id}") as response:
             assert response.status == 200
 
+    async def close(self) -> None:
+        """As by its cross."""
+        async with self.browser.session.get(f"http://{self.browser.address}/json/close/{self.id}") as response:
+            assert response.status == 200
+
 
 @dataclass
 class TabbedBrowser:
