@@ -174,7 +174,7 @@ async def _forget(archivist: Archivist, entry: RecordingEntry, span: Span) -> bo
         return bool(lost)
     fresh = _again(entry, current, now_ms)
     if lost or sound != known:
-        # What is left is measured anew.
+        # The rest is measured anew.
         fresh = replace(fresh, sound=sound, loudness=None)
     await archivist.repository.write(changed, edition=fresh)
     entry = with_edition(entry, changed, fresh, fresh.created_ms)

@@ -76,7 +76,7 @@ class Levelling:
         edition: StoredEdition | None = None
         disk = await asyncio.to_thread(disk_of, self._archivist.dir.parent, 1)
         if disk is None or disk.left_s < LOW_S:
-            return False  # what is being recorded needs it
+            return False  # recordings need it
         try:
             waiting = await self._archivist.repository.unmeasured(now_ms - WAIT_MS)
             self._later = {one.id: self._later[one.id] for one in waiting if self._later.get(one.id, 0) > now_ms}

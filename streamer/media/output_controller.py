@@ -172,7 +172,7 @@ class OutputController:
         if self._off_air is not None:
             return
         if ended is None:
-            # Nothing of the programme was listed since the slate: it goes on at the end of the slate.
+            # The slate goes on where it ended: no part of the programme was listed since.
             goes_on = self._slate_end is not None and self.output.listing == SLATE_FEED
             ended = self._slate_end if goes_on and self._slate_end is not None else now
         feed = TrackFeed(

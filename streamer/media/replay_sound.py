@@ -45,7 +45,7 @@ MARGIN_DB = 1.5
 """AAC's errors make peaks higher than the limiter let them pass: usually by less than this."""
 EXACT_LU = 0.5
 ATTEMPTS = 4
-"""Where a peak came out too high, the sound is encoded again with as much more margin; where the limiter took loudness
+"""If a peak came out too high, the sound is encoded again with as much more margin; where the limiter took loudness
 away, with as much more gain."""
 PIECE = 4 * AAC_FRAME
 """Larger arrays would be new memory each time, which takes longer than the work."""
@@ -281,7 +281,7 @@ def main() -> int:
     order = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=SoundOrder)
     resource.setrlimit(resource.RLIMIT_CPU, (order.cpu_s, order.cpu_s))
     resource.setrlimit(resource.RLIMIT_DATA, (DATA_BYTES, DATA_BYTES))
-    # Nothing is written after somebody who was interrupted may have deleted what there was.
+    # After an interruption the sound may have been deleted: nothing is written.
     die_with_parent(os.getppid())
     # Live media come first.
     os.nice(19)

@@ -288,7 +288,7 @@ class SlateTake:
             if start > to:
                 return
             if self._segment >= 0 and self._titles != self.pipeline.slates.titles:
-                # What the crew has just said to viewers does not wait for the segment's end.
+                # A message of the crew to viewers does not wait for the segment's end.
                 self._titles = self.pipeline.slates.titles
                 self.pipeline.grid.demand(max(start, self._segment + LEAST_OLD_TICKS))
             if self._segment < 0 or self.pipeline.grid.due(start, frame_ticks=self.frame_ticks):

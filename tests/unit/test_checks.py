@@ -39,7 +39,7 @@ def test_every_test_is_counted_once_and_what_fails_has_failed(suite: Path) -> No
     for number in range(pool.WORKERS):
         suite.with_name(f"test_more_{number}.py").write_text("def test_more(): pass")
     assert counted(suite) == checks.Sum(passed=1 + pool.WORKERS, failed=1, skipped=1)
-    # Who leads the workers has rewritten each module for all of them.
+    # The leader of the workers has rewritten each module for all of them.
     written = rewrite.get_cache_dir(suite).glob(f"*{rewrite.PYC_TAIL}")
     assert len(list(written)) == 1 + pool.WORKERS
 

@@ -23,7 +23,7 @@ from streamer.control.server import wait_cancelled
 from streamer.director.directorship import Directorship
 from streamer.director.room_alarms import RoomAlarms
 from streamer.observe.metrics import WebMetrics
-from streamer.settings import Settings
+from streamer.sections import EdgeSettings
 from streamer.store.directors import DirectorHolder
 from streamer.supervision import TROUBLED_AFTER, Tasks, Work, keep_going, start_kept
 from streamer.web.application import make_app
@@ -39,9 +39,11 @@ WEB = (
     "audience book",
     "audience tick",
     "director",
+    "edges",
     "erasures",
     "heartbeat",
     "lapsed grants",
+    "levelling",
     "media host link",
     "notifier",
     "portraits",
@@ -54,6 +56,7 @@ WEB = (
     "room data",
     "room state waiters",
     "schedule poller",
+    "uploads",
     "viewers",
 )
 """Of the web process, each begun with its application."""
@@ -70,6 +73,8 @@ OWN_END = {
     "api/documents.py": "one export, waited for by those who asked",
     "web/http_server.py": "one connection that opens",
     "api/uncancelled.py": "one request, to its end",
+    "archive/levelling.py": "one edition's sound, waited for",
+    "archive/uploading.py": "one file, waited for",
     "audience/service.py": "one loading, waited for by those who asked",
     "delivery/downloads.py": "one download",
     "delivery/parts.py": "one read, waited for by those who asked",
@@ -174,7 +179,8 @@ async def faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faul
 
     patch.setattr(supervision, "keep_going", faulty)
     patch.setattr(supervision, "FIRST_RETRY_S", 0.01)
-    settings: Settings = make_settings(tmp_path_factory.mktemp("web"))
+    edges = EdgeSettings(addresses=("http://127.0.0.1:9",), secret="a" * 32)
+    settings = make_settings(tmp_path_factory.mktemp("web")).model_copy(update={"edges": edges})
     settings.run_dir.mkdir()
     room = FakeRoom(settings.run_dir, "main", broadcast="b")
     await room.start()

@@ -55,7 +55,7 @@ async def test_a_technician_gives_an_encoder_a_token_that_publishes_and_does_not
     assert made["expires"] == soon, "it outlives nobody"
     changed = await ana("PATCH", f"/grants/{made['id']}", {"expires": None, "label": "vMix"})
     assert (changed["expires"], changed["label"]) == (soon, "vMix")
-    # What others hold is not for a technician's eyes or hands.
+    # A technician sees and changes no grants of others.
     assert [item["id"] for item in (await ana("GET", "/grants"))["items"]] == [made["id"]]
     for item in (await api("GET", "/grants"))["items"]:
         if item["id"] != made["id"]:

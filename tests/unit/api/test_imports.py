@@ -100,7 +100,7 @@ async def test_a_room_that_the_schedule_renames_is_the_same_room(api: Api) -> No
     shown = await show(api, renamed)
     assert shown["new_rooms"] == ["Salle Ada"]
     assert [item["changes"]["room"][0] for item in shown["difference"]["moved"]] == ["grande-salle"] * 2
-    # What the page does when somebody says that it is the same room.
+    # As the page does when somebody says that it is the same room.
     await api("PATCH", "/rooms/grande-salle", {"name": "Salle Ada", "aliases": ["Grande salle"]})
     for wording in (renamed, text):
         shown = await show(api, wording)

@@ -48,7 +48,7 @@ ASKED = {
     "EDGE_NAME_2": "d.example",
     "EDGE_SECRET": "0123456789abcdef0123456789abcdef",
 }
-"""What the files ask the operator for."""
+"""The variables that the files ask the operator for."""
 
 HTTP2_CLIENT = """
 const [origin, path, certificate] = process.argv.slice(1)

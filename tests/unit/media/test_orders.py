@@ -113,7 +113,7 @@ def test_the_room_hides_itself_at_the_time_that_it_was_told(late: bool) -> None:
         await room.pass_time(1.9)
         assert room.shows == {PUBLIC: "programme"}
         if late:
-            await asyncio.sleep(0.8)  # what comes in and is encoded meanwhile is taken before the next tick
+            await asyncio.sleep(0.8)  # media that is encoded meanwhile is taken before the next tick
         await room.pass_time(0.2)
         assert room.shows == {PUBLIC: "slate"}
         assert not room.programme.aired
