@@ -124,7 +124,7 @@ async def camera_process(
             await process.wait()
 
 
-async def _publish(url: str, token: str, width: str) -> None:
+async def _publish(url: str, token: str, width: str = str(TINY.width)) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -132,4 +132,4 @@ async def _publish(url: str, token: str, width: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_publish(*sys.argv[1:4]))
+    asyncio.run(_publish(*sys.argv[1:]))

@@ -179,6 +179,11 @@ async def test_spare_takes_over_in_three_seconds_and_main_takes_back(server: Run
         tiny_camera(server, "double", source="spare", width=240, height=180),
         HlsFollower(f"{server.url}/live/double/index.m3u8") as follower,
     ):
+
+        async def spare_up() -> bool:
+            return bool((await source(server, "double", "spare")).get("up"))
+
+        await until_answered(spare_up)
         async with camera_process(server, "double") as main:
 
             async def on_main() -> bool:

@@ -110,4 +110,4 @@ async def test_a_cover_is_the_picture_of_a_page_that_has_no_other(hall: Api) -> 
     session = await planned(hall, 60)
     html = await text_of(hall.client, f"/session/{session}")
     assert f'property="og:image" content="http://streamer.test{cover}"' in html
-    assert f'--cover:url("{cover}")' in html
+    assert f'--backdrop:url("{cover}")' in html

@@ -101,7 +101,7 @@ async def test_a_venue_and_an_event_have_looks(api: Api) -> None:
     assert (venue["colour"], venue["typeface"], venue["logo"], venue["cover"]) == ("#e30613", "", logo, cover)
     assert "--color-band:#e30613" in venue["stylesheet"]
     plain = (await api("PATCH", "/venues/v", {"colour": ""}))["stylesheet"]
-    assert f':root:root{{--cover:url("{cover}")' in plain
+    assert f':root:root{{--backdrop:url("{cover}")' in plain
     assert "--color" not in plain
     event = await api("POST", "/events", {"id": "e", "name": "E", "typeface": "serif", "logos": [logo]})
     assert (event["typeface"], event["logos"]) == ("serif", [logo])

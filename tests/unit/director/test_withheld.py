@@ -99,7 +99,7 @@ async def test_a_running_session_that_becomes_private_takes_its_minutes_along(st
     await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(10)
     edited = await stage.director.change(talk, {"visibility": Visibility.PRIVATE}, TECHNICIAN)
-    assert stage.ordered().orders.withheld == (Withheld(NINE, None, output_name(edited.session)),)
+    assert stage.ordered().orders.withheld == (Withheld(NINE, None, output_name(edited)),)
     await stage.director.change(talk, {"visibility": Visibility.PUBLIC}, TECHNICIAN)
     assert stage.ordered().orders.withheld == ()
 
