@@ -37,7 +37,8 @@ async def test_an_edge_is_told_twice_and_again_until_it_acknowledges(edge: Stand
         for number in range(MOST_SCOPES + 1):
             edges.withdraw(f"replay/{number}")
         edge.status = 204
-        await until(lambda: edge.told[4:] == [EVERYTHING] * 2)
+        await until(lambda: edge.told[4:].count(EVERYTHING) == 2)
+        assert len(edge.told) < 10
     finally:
         await wait_cancelled(telling)
 
