@@ -15,11 +15,13 @@ import fcntl
 import functools
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import event, insert, inspect, select, text
 from sqlalchemy.engine import URL, Connection, make_url
@@ -27,7 +29,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from streamer.errors import StreamerError
-from streamer.store.sqlite import SqliteConnection, driver
+from streamer.store.sqlite import SqliteConnection, driver, ended
 from streamer.store.tables import FIRST_ADMIN, directors, secrets
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -75,6 +77,7 @@ class Database:
         self.url = url
         self._busy_limit_ms = round(busy_limit_s * 1000)
         self._engine: AsyncEngine | None = None
+        self._threads: WeakSet[threading.Thread] = WeakSet()
         self._reader: AsyncEngine | None = None
         self._writer: AsyncEngine | None = None
         self._aside: AsyncEngine | None = None
@@ -170,6 +173,7 @@ class Database:
         for engine in engines:
             if engine is not None:
                 await engine.dispose()
+        await ended(self._threads)
 
     @asynccontextmanager
     async def read(self, *, probe: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -275,7 +279,7 @@ class Database:
     def _make_engine(self, **pool: int) -> AsyncEngine:
         """Errors do not contain the values: they are logged, and the values are people's words."""
         if self.is_sqlite:
-            engine = create_async_engine(self.url, module=driver(), hide_parameters=True, **pool)
+            engine = create_async_engine(self.url, module=driver(self._threads), hide_parameters=True, **pool)
             event.listen(engine.sync_engine, "connect", self._sqlite_connect)
             event.listen(engine.sync_engine, "begin", _sqlite_begin)
             return engine

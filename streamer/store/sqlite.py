@@ -11,9 +11,12 @@ the private names that this relies on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
+import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, MutableSet
+from functools import partial
 from typing import Any
 
 import aiosqlite
@@ -24,6 +27,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
 )
 
 Run = Callable[[sqlite3.Connection], sqlite3.Cursor]
+END_S = 2.0
 
 
 class _Cursor(AsyncAdapt_aiosqlite_cursor):
@@ -94,16 +98,21 @@ class SqliteConnection(AsyncAdapt_aiosqlite_connection):
 
 
 class _Driver(AsyncAdapt_aiosqlite_dbapi):
+    def __init__(self, threads: MutableSet[threading.Thread]) -> None:
+        super().__init__(aiosqlite, sqlite3)
+        self._threads = threads
+
     def connect(self, *arg: Any, **kw: Any) -> SqliteConnection:
-        made = super().connect(*arg, async_creator_fn=_open, **kw)
+        made = super().connect(*arg, async_creator_fn=partial(_open, self._threads), **kw)
         return SqliteConnection(self, made._connection)
 
 
-async def _open(*arg: Any, **kw: Any) -> aiosqlite.Connection:
+async def _open(threads: MutableSet[threading.Thread], *arg: Any, **kw: Any) -> aiosqlite.Connection:
     """aiosqlite forgets, and does not close, what its thread opens for somebody who waits no longer."""
     connection = aiosqlite.connect(*arg, **kw)
     # A thread that a disk holds does not keep the process.
     connection._thread.daemon = True
+    threads.add(connection._thread)
     opening = asyncio.ensure_future(_opened(connection))
     try:
         return await asyncio.shield(opening)
@@ -121,6 +130,15 @@ def _close(opening: asyncio.Future[aiosqlite.Connection]) -> None:
         opening.result().stop()
 
 
-def driver() -> AsyncAdapt_aiosqlite_dbapi:
-    """For ``create_async_engine(url, module=driver())``."""
-    return _Driver(aiosqlite, sqlite3)
+def driver(threads: MutableSet[threading.Thread]) -> AsyncAdapt_aiosqlite_dbapi:
+    """For ``create_async_engine(url, module=driver(threads))``. ``threads``: takes the threads of its connections."""
+    return _Driver(threads)
+
+
+async def ended(threads: MutableSet[threading.Thread]) -> None:
+    """Wait until the threads have ended, those of cancelled statements too: each wants the loop to take its result. A
+    thread that a disk holds is given up after :data:`END_S`."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(END_S):
+            while any(thread.is_alive() for thread in threads):  # noqa: ASYNC110 - a thread ends without an event
+                await asyncio.sleep(0.001)

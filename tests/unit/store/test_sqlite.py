@@ -155,3 +155,34 @@ async def test_a_connection_that_nobody_waits_for_any_more_is_closed(
         goes_on.set()
         assert await asyncio.to_thread(closed.wait, 10)
     await database.close()
+
+
+async def test_closing_waits_for_threads_whose_statement_was_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that comes back to a loop that is closed has nobody to give its result to."""
+    began = threading.Event()
+
+    def slow(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        began.set()
+        time.sleep(0.1)
+        return connect(*arguments, **options)
+
+    database, connect = sqlite_store(tmp_path), sqlite3.connect
+    before = set(threading.enumerate())
+    await database.start()
+
+    async def reads() -> None:
+        async with database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async with database.read() as held:
+        await held.execute(text("SELECT 1"))
+        monkeypatch.setattr(sqlite3, "connect", slow)
+        reading = asyncio.create_task(reads())
+        assert await asyncio.to_thread(began.wait, 10)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    await database.close()
+    assert [one for one in set(threading.enumerate()) - before if "connection_worker" in one.name] == []
