@@ -133,7 +133,7 @@ async def test_finished_files_are_copied_once_and_go_with_the_last_recording(
 async def test_bytes_that_are_erased_while_they_are_sent_stay_nowhere(
     archive: Archive, server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploading, "QUIET_S", 0.5)
+    monkeypatch.setattr(uploading, "QUIET_S", 60.0)
     monkeypatch.setattr(uploading, "HOLD_S", 0.0)
     path = archive.record("talk", FIRST, os.urandom(1_000_000))
 
@@ -170,6 +170,7 @@ async def test_bytes_that_are_erased_while_they_are_sent_stay_nowhere(
     assert len(archive.objects(server)) == 1
     with pytest.raises(BucketFailed, match="may still arrive"):
         await archive.uploads.settle()
+    monkeypatch.setattr(uploading, "QUIET_S", 0.5)
     await again()
     # Erased while it is in the store already, and compared.
     os.utime(path, (time.time() - OLD_S,) * 2)
