@@ -52,6 +52,8 @@ class _Owed:
     times: int = 2
     withdrawals: int = 0
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    rooms: frozenset[str] = frozenset()
+    """Of :data:`EVERYTHING`: the scopes of rooms that it took the place of."""
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +108,9 @@ class Edges:
             if len(edge.owed) > MOST_SCOPES:
                 waiting = [future for one in edge.owed.values() for future in one.waiting]
                 since = min((one.since for one in edge.owed.values() if one.since is not None), default=now)
-                edge.owed = {EVERYTHING: _Owed(now, since, waiting=waiting)}
+                rooms = {one for one in edge.owed if one.startswith("live/")}
+                rooms = rooms.union(*(one.rooms for one in edge.owed.values()))
+                edge.owed = {EVERYTHING: _Owed(now, since, waiting=waiting, rooms=frozenset(rooms))}
             edge.woken.set()
         self._count()
 
@@ -127,9 +131,12 @@ class Edges:
     def owe(self, room: str) -> bool:
         """Whether an edge may still serve what the room has withdrawn: the time in which it should have acknowledged is
         over."""
-        owed = [one.since for edge in self._edges if (one := edge.owed.get(f"live/{room}")) is not None]
-        times = [since for since in owed if since is not None]
-        return bool(times) and min(times) < asyncio.get_running_loop().time() - TOLD_WITHIN_S
+        late = asyncio.get_running_loop().time() - TOLD_WITHIN_S
+        return any(
+            one.since is not None and one.since < late and f"live/{room}" in (scope, *one.rooms)
+            for edge in self._edges
+            for scope, one in edge.owed.items()
+        )
 
     # --- telling --------------------------------------------------------------------------------------
 

@@ -63,6 +63,17 @@ async def test_a_replay_is_withdrawn_when_somebody_may_not_have_an_edition_any_m
         await wait_cancelled(telling)
 
 
+async def test_an_edge_that_missed_too_much_still_owes_each_room(edge: StandIn) -> None:
+    edges = Edges(EdgeSettings(addresses=(edge.address,), secret=SECRET))
+    with pytest.raises(NotErased):
+        await edges.without("salle")
+    await until(lambda: edges.owe("salle"))
+    for number in range(2 * MOST_SCOPES):
+        edges.withdraw(f"replay/{number}")
+    assert edges.owe("salle")
+    assert not edges.owe("other")
+
+
 def test_edges_want_addresses_and_a_secret() -> None:
     for bad in ({"addresses": ["edge.example.org"], "secret": SECRET}, {"addresses": ["https://e"]}):
         with pytest.raises(ValidationError):
