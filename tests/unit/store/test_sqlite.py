@@ -122,6 +122,20 @@ async def test_a_cancelled_statement_holds_no_lock(database: Database) -> None:
         beside.execute("BEGIN IMMEDIATE")
 
 
+async def _cancelled_read(database: Database, began: threading.Event) -> None:
+    """Cancel somebody who reads while the connection is being opened."""
+
+    async def reads() -> None:
+        async with database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    reading = asyncio.create_task(reads())
+    assert await asyncio.to_thread(began.wait, 10)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+
 async def test_a_connection_that_nobody_waits_for_any_more_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,19 +153,10 @@ async def test_a_connection_that_nobody_waits_for_any_more_is_closed(
 
     database, connect = sqlite_store(tmp_path), sqlite3.connect
     await database.start()
-
-    async def reads() -> None:
-        async with database.read() as connection:
-            await connection.execute(text("SELECT 1"))
-
     async with database.read() as held:
         await held.execute(text("SELECT 1"))
         monkeypatch.setattr(sqlite3, "connect", slow)
-        reading = asyncio.create_task(reads())
-        assert await asyncio.to_thread(began.wait, 10)
-        reading.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await reading
+        await _cancelled_read(database, began)
         goes_on.set()
         assert await asyncio.to_thread(closed.wait, 10)
     await database.close()
@@ -171,18 +176,9 @@ async def test_closing_waits_for_threads_whose_statement_was_cancelled(
     database, connect = sqlite_store(tmp_path), sqlite3.connect
     before = set(threading.enumerate())
     await database.start()
-
-    async def reads() -> None:
-        async with database.read() as connection:
-            await connection.execute(text("SELECT 1"))
-
     async with database.read() as held:
         await held.execute(text("SELECT 1"))
         monkeypatch.setattr(sqlite3, "connect", slow)
-        reading = asyncio.create_task(reads())
-        assert await asyncio.to_thread(began.wait, 10)
-        reading.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await reading
+        await _cancelled_read(database, began)
     await database.close()
     assert [one for one in set(threading.enumerate()) - before if "connection_worker" in one.name] == []
