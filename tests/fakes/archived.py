@@ -94,6 +94,13 @@ class Archive:
         async with self.database.read() as connection:
             return await Editions(connection).of_session(name)
 
+    async def ready(self) -> None:
+        """A session that has ended, from second 2 to second 11."""
+        self.studio.run(2)
+        await self.on_air(2)
+        self.studio.run(10)
+        await self.ended(11)
+
 
 @asynccontextmanager
 async def archive(data: Path) -> AsyncIterator[Archive]:

@@ -440,7 +440,7 @@ FAULTS = (
         "streamer/archive/retention.py",
         "if entry is None or recording is None or recording.pinned:",
         "if entry is None or recording is None:",
-        "tests/unit/archive/test_archivist.py::test_retention_takes_what_is_old_and_shows_it_before",
+        "tests/unit/archive/test_retention.py::test_retention_takes_what_is_old_and_shows_it_before",
         "A recording that was pinned meanwhile is deleted.",
     ),
     # --- backup

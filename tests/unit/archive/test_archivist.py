@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import shutil
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,27 +14,16 @@ from streamer.archive import away, editing, files
 from streamer.archive.editing import Edit, delete, edit, forget
 from streamer.archive.material import Material, Span, chunks_of
 from streamer.archive.repository import Who
-from streamer.archive.retention import Retention
 from streamer.broadcast.programme import Part
-from streamer.conference.rooms import Room, Venue
-from streamer.conference.sessions import Event, Flag, ReplayPolicy, SessionState, Visibility
+from streamer.conference.sessions import Flag, ReplayPolicy, SessionState, Visibility
 from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.formats.index import HEADER, encode_event
-from streamer.store.events import Events
 from streamer.store.recordings import RecordingState
-from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
-from streamer.store.venues import Venues
 from tests.fakes.archived import Archive, archive
 from tests.fakes.waiting import until
 
 ORGANISER = Who("grant-1", "Anne")
-
-
-@pytest.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[Archive]:
-    async with archive(tmp_path) as made:
-        yield made
 
 
 def stored(kept: Archive, name: str = "talk") -> Material:
@@ -251,15 +238,8 @@ async def test_an_incident_that_is_hidden_afterwards_is_another_edition(kept: Ar
 # --- people ---------------------------------------------------------------------------------------------
 
 
-async def ready(kept: Archive) -> None:
-    kept.studio.run(2)
-    await kept.on_air(2)
-    kept.studio.run(10)
-    await kept.ended(11)
-
-
 async def test_a_cut_is_nudged(kept: Archive) -> None:
-    await ready(kept)
+    await kept.ready()
     at = kept.studio.at
     entry = await edit(kept.archivist, "talk", Edit(start_ms=at(2.4), skips=(Span(at(5), at(6)),)), ORGANISER)
     assert entry.current is not None
@@ -278,7 +258,7 @@ async def test_a_cut_is_nudged(kept: Archive) -> None:
 
 @pytest.mark.parametrize("cut", [(-1.0, 5.0), (4.0, 4.5), (5.0, 4.0), (2.0, 99.0)])
 async def test_a_cut_that_cannot_be_is_refused(kept: Archive, cut: tuple[float, float]) -> None:
-    await ready(kept)
+    await kept.ready()
     start, end = (kept.studio.at(s) for s in cut)
     with pytest.raises(Unprocessable) as refused:
         await edit(kept.archivist, "talk", Edit(start_ms=start, end_ms=end), ORGANISER)
@@ -290,7 +270,7 @@ async def test_a_cut_that_cannot_be_is_refused(kept: Archive, cut: tuple[float, 
 
 async def test_a_cut_without_a_key_frame_is_refused(kept: Archive) -> None:
     """No picture could be shown: each would need one from before."""
-    await ready(kept)
+    await kept.ready()
     at = kept.studio.at
     change = Edit(start_ms=at(4.1), end_ms=at(6.9), skips=(Span(at(4.9), at(6.1)),))
     with pytest.raises(Unprocessable, match="key frame"):
@@ -299,7 +279,7 @@ async def test_a_cut_without_a_key_frame_is_refused(kept: Archive) -> None:
 
 
 async def test_unpublished_and_published_again(kept: Archive) -> None:
-    await ready(kept)
+    await kept.ready()
     await edit(kept.archivist, "talk", Edit(published=False), ORGANISER)
     state = await kept.archivist.find("talk")
     assert state is not None
@@ -327,7 +307,7 @@ async def test_a_recording_that_cannot_be_kept_at_two_tries_is_told_until_it_can
 
 
 async def test_what_is_pinned_is_not_deleted(kept: Archive) -> None:
-    await ready(kept)
+    await kept.ready()
     await edit(kept.archivist, "talk", Edit(pinned=True), ORGANISER)
     with pytest.raises(Conflict):
         await delete(kept.archivist, "talk", ORGANISER)
@@ -342,7 +322,7 @@ async def test_what_is_pinned_is_not_deleted(kept: Archive) -> None:
 
 
 async def test_forgotten_minutes_are_nowhere(kept: Archive) -> None:
-    await ready(kept)
+    await kept.ready()
     at = kept.studio.at
     bytes_before = b"".join(f.read_bytes() for f in kept.settings.room_dir("salle").rglob("v180-*.m4s"))
     assert await forget(kept.archivist, "salle", at(6), at(8)) == ["talk"]
@@ -362,7 +342,7 @@ async def test_minutes_that_a_disk_did_not_erase_are_erased_after_the_look_that_
     kept: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The look writes the material without them, and the room has its files no more."""
-    await ready(kept)
+    await kept.ready()
     at, folder = kept.studio.at, kept.archivist.repository.folder("talk")
     shutil.rmtree(kept.settings.room_dir("salle"))
     places = [part.chunk for part in parts_between(stored(kept), 6, 8)]
@@ -396,7 +376,7 @@ def parts_between(material: Material, from_s: float, to_s: float) -> list[Part]:
 
 async def test_everything_is_found_again_when_the_database_is_lost(tmp_path: Path) -> None:
     async with archive(tmp_path) as kept:
-        await ready(kept)
+        await kept.ready()
         await edit(kept.archivist, "talk", Edit(start_ms=kept.studio.at(3)), ORGANISER)
         await kept.on_air(11, "board", visibility=Visibility.PRIVATE)
         kept.studio.run(4)
@@ -447,7 +427,7 @@ async def test_a_session_of_which_there_is_nothing_has_no_replay(kept: Archive) 
 
 
 async def test_damage_is_told_and_costs_only_what_it_hit(kept: Archive) -> None:
-    await ready(kept)
+    await kept.ready()
     path = kept.archivist.repository.folder("talk") / files.MATERIAL_FILE
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
@@ -471,51 +451,3 @@ async def test_its_own_task_looks_where_something_changed(kept: Archive) -> None
     finally:
         await kept.archivist.close()
     assert kept.archivist.faults == 0
-
-
-# --- retention --------------------------------------------------------------------------------------------
-
-
-async def test_retention_takes_what_is_old_and_shows_it_before(kept: Archive) -> None:
-    await ready(kept)
-    for name in ("pinned", "growing"):
-        await kept.on_air(3, name)
-    await kept.ended(6, "pinned")
-    await edit(kept.archivist, "pinned", Edit(pinned=True), ORGANISER)
-    retention = Retention(kept.archivist, kept.database)
-    kept.later_ms = 40 * 24 * 3600 * 1000
-    assert (await retention.plan()).items == (), "no days, no end"
-    async with kept.database.write() as connection:
-        await Rooms(connection).save(Room("salle", "Grande salle", retention_days=30))
-    plan = await retention.plan()
-    assert [d.recording.session for d in plan.items] == ["talk"]
-    assert plan.freed_bytes < 50_000, "the room and another recording have the same media files"
-    shutil.rmtree(kept.settings.room_dir("salle"))
-    assert (await retention.plan(days=90)).items == ()
-    await edit(kept.archivist, "talk", Edit(pinned=True), ORGANISER)
-    assert await retention.apply(plan) == [], "pinned between the look and the deed"
-    await edit(kept.archivist, "talk", Edit(pinned=False), ORGANISER)
-    assert await retention.apply(await retention.plan()) == ["talk"]
-    assert not kept.archivist.repository.folder("talk").exists()
-    assert kept.archivist.repository.folder("pinned").exists()
-    assert kept.archivist.repository.folder("growing").exists()
-
-
-async def test_pictures_that_nothing_has_any_more_are_deleted(kept: Archive) -> None:
-    used = {"covers": ["/covers/" + "a" * 24 + ".jpg"], "logos": [f"/logos/{n}{'b' * 23}.png" for n in range(2)]}
-    gone = ["/covers/" + "c" * 24 + ".jpg", "/logos/" + "c" * 24 + ".png"]
-    fresh, foreign = "/covers/" + "d" * 24 + ".jpg", "/logos/partner.png"
-    data = kept.settings.data
-    now_s = kept.archivist.clock() / 1000
-    for address in (*used["covers"], *used["logos"], *gone, fresh, foreign):
-        file = data / address[1:]
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(b"x")
-        os.utime(file, (now_s, now_s - (3600 if address == fresh else 25 * 3600)))
-    async with kept.database.write() as connection:
-        await Venues(connection).add(Venue("v", "V", cover=used["covers"][0]))
-        await Events(connection).add(Event("e", "E", logo=used["logos"][0], logos=(used["logos"][1],)))
-    retention = Retention(kept.archivist, kept.database, data=data)
-    assert (await retention.clean_pictures(), await retention.clean_pictures()) == (2, 0)
-    left = {f"/{folder}/{file.name}" for folder in used for file in (data / folder).iterdir()}
-    assert left == {*used["covers"], *used["logos"], fresh, foreign}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from streamer.media.meters import LoudnessMeter
 from streamer.store.approvals import Approval, Approvals, ApprovalState
 from streamer.store.audit import AuditLog
 from streamer.store.recordings import StoredEdition
-from tests.fakes.archived import Archive, archive
+from tests.fakes.archived import Archive
 
 Pcm = NDArray[np.float32]
 RATE = 48_000
@@ -54,12 +53,6 @@ def heard(pcm: Pcm) -> Any:
     meter = LoudnessMeter()
     meter.push(pcm, 0)
     return meter.reading
-
-
-@pytest.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[Archive]:
-    async with archive(tmp_path) as made:
-        yield made
 
 
 async def recorded(kept: Archive, frames: tuple[bytes, ...] = (), *, end_s: float = 11) -> StoredEdition:
