@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from streamer.control import process_files
-from streamer.control.channel import READ_LIMIT_BYTES
-from streamer.control.framing import FrameError, encode_frame, from_protocol_error, read_frame
-from streamer.control.messages import ControlEvent, Reply
-from streamer.control.serving import close_writer
-from streamer.errors import Unavailable
-from streamer.room.relay_wire import decode_relay
+from streamer.control.channel import READ_LIMIT_BYTES, Channel
+from streamer.control.messages import ControlEvent
+from streamer.errors import StreamerError, Unavailable
 from streamer.settings import Settings
-
-log = structlog.get_logger(__name__)
 
 START_LIMIT_S = 10.0
 REQUEST_LIMIT_S = 12.0
@@ -43,12 +35,9 @@ class RelayProcess:
     ) -> None:
         self._child = child
         self._writer = writer
-        self._on_event = on_event
+        self._channel = Channel(reader, writer, on_event)
         self._on_end = on_end
-        self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._ended = False
-        self._task = asyncio.create_task(self._read(reader), name="relay link")
+        self._watch = asyncio.create_task(self._watch_end(), name="relay link")
 
     @classmethod
     async def start(
@@ -89,40 +78,32 @@ class RelayProcess:
 
     @property
     def ready(self) -> bool:
-        return not self._ended
+        return self._channel.up
 
     @property
     def behind(self) -> bool:
         return self._writer.transport.get_write_buffer_size() > BEHIND_BYTES
 
     def write(self, frame: bytes) -> None:
-        if not self._ended:
+        if self.ready:
             self._writer.write(frame)
 
     async def request(self, method: str, params: Any) -> Any:
         """Raises the relay's StreamerError, ``relay_unavailable`` 503 if it died or does not answer."""
-        if self._ended:
-            raise relay_unavailable()
-        number = next(self._numbers)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
         try:
-            self.write(encode_frame({"type": "request", "id": number, "method": method, "params": params}))
-            async with asyncio.timeout(REQUEST_LIMIT_S):
-                return await answer
-        except TimeoutError as error:
-            # A relay that does not answer serves nobody: the next offer starts another.
-            with contextlib.suppress(ProcessLookupError):
-                self._child.kill()
+            return await self._channel.request(method, params, limit_s=REQUEST_LIMIT_S)
+        except StreamerError as error:
+            if error.code == "timed_out":
+                # A relay that does not answer serves nobody: the next offer starts another.
+                with contextlib.suppress(ProcessLookupError):
+                    self._child.kill()
+            elif error.code != "connection_lost":
+                raise
             raise relay_unavailable() from error
-        finally:
-            del self._waiting[number]
 
     async def stop(self) -> None:
-        self._ended = True
-        self._task.cancel()
-        await asyncio.wait((self._task,))
-        await close_writer(self._writer)
+        self._watch.cancel()
+        await self._channel.close()
         try:
             async with asyncio.timeout(STOP_LIMIT_S):
                 await self._child.wait()
@@ -133,33 +114,9 @@ class RelayProcess:
                 async with asyncio.timeout(STOP_LIMIT_S):
                     await self._child.wait()
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        try:
-            while (payload := await read_frame(reader)) is not None:
-                message = decode_relay(payload)
-                if isinstance(message, ControlEvent):
-                    self._on_event(message)
-                elif isinstance(message, Reply):
-                    self._settle(message)
-        except (ConnectionError, FrameError) as error:
-            log.warning("relay_connection_lost", error=str(error))
-        finally:
-            ended_by_itself = not self._ended
-            self._ended = True
-            for answer in self._waiting.values():
-                if not answer.done():
-                    answer.set_exception(relay_unavailable())
-            if ended_by_itself:
-                self._on_end(self)
-
-    def _settle(self, reply: Reply) -> None:
-        answer = self._waiting.get(reply.id)
-        if answer is None or answer.done():
-            return
-        if reply.error is not None:
-            answer.set_exception(from_protocol_error(reply.error))
-        else:
-            answer.set_result(reply.result)
+    async def _watch_end(self) -> None:
+        await self._channel.wait_closed()
+        self._on_end(self)
 
 
 def relay_unavailable() -> Unavailable:
