@@ -1,4 +1,5 @@
-"""Keeps the data folder closed to all users except the service's, also if the folder is older than the service.
+"""The data folder: read and synced, and kept closed to all users except the service's, also if the folder is older than
+the service.
 
 Files deeper than those that are checked here lie in closed folders. Blocking; a few thousand file calls at most.
 """
@@ -39,6 +40,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_range(path: Path, offset: int, size: int) -> bytes:
+    """Raises OSError, and EOFError if the file ends too early."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.pread(descriptor, size, offset)
+    finally:
+        os.close(descriptor)
+    if len(data) != size:
+        raise EOFError(path.name)
+    return data
 
 
 def is_ours(folder: Path) -> bool:

@@ -23,6 +23,7 @@ from streamer.archive.files import AWAY, HEADS
 from streamer.archive.material import Material, chunks_of
 from streamer.broadcast.chunks import ChunkSet
 from streamer.broadcast.programme import Chunk, Part
+from streamer.data_folder import read_range
 from streamer.formats.hole_punch import punch
 
 _BOX = struct.Struct(">I4s")
@@ -168,19 +169,12 @@ def leave(paths: Sequence[Path], mark: Away) -> bool:
 def read_here(path: Path, offset: int, size: int) -> bytes:
     """Raises IsAway, FileNotFoundError and other OSErrors, and EOFError if the file ends too early."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return read_range(path, offset, size)
     except FileNotFoundError:
         if _beside(path, AWAY).exists():
             raise IsAway(path.name) from None
         # It may have come back meanwhile.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        data = os.pread(descriptor, size, offset)
-    finally:
-        os.close(descriptor)
-    if len(data) != size:
-        raise EOFError(path.name)
-    return data
+        return read_range(path, offset, size)
 
 
 def read_at(path: Path, offset: int, size: int) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from streamer.archive import away
 from streamer.archive.material import Material, Reel, Span
 from streamer.broadcast.programme import Segment
-from streamer.control.decoders import NotDecoded, decode
+from streamer.control.decoders import NotDecoded, decode, joined
 from streamer.formats import fragments
 
 DECODER = "streamer.media.frames"
@@ -88,8 +88,8 @@ def _beginnings(folder: Path, material: Material, times_ms: Sequence[int], spans
             if init is not None:
                 found = init.data + away.read_parts(folder, segment.parts[:1])
                 break
-        out.append(len(found).to_bytes(4, "big") + found)
-    return b"".join(out)
+        out.append(found)
+    return joined(out)
 
 
 def _shown(reel: Reel, segment: Segment, spans: Sequence[Span]) -> bool:

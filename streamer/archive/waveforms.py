@@ -19,7 +19,7 @@ from streamer.archive.archivist import Archivist
 from streamer.archive.material import Material, Reel, Span
 from streamer.archive.silences import silences
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Segment
-from streamer.control.decoders import NotDecoded, decode
+from streamer.control.decoders import NotDecoded, decode, joined
 
 MEASURER = "streamer.media.peaks"
 BIN_MS = 40
@@ -184,9 +184,8 @@ def _read(folder: Path, runs: Sequence[Sequence[_Sound]]) -> bytes:
         if init is None:
             raise ValueError("an init section is missing")
         parts = [part for sound in run for part in sound.segment.parts]
-        data = init.data + away.read_parts(folder, parts)
-        out.append(len(data).to_bytes(4, "big") + data)
-    return b"".join(out)
+        out.append(init.data + away.read_parts(folder, parts))
+    return joined(out)
 
 
 def _kept(folder: Path) -> dict[str, bytes]:

@@ -14,12 +14,13 @@ import io
 import os
 import resource
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import av
 from PIL import Image
 
 from streamer.broadcast.programme import TICKS_PER_S
+from streamer.control.decoders import runs_in
 from streamer.media.stills import StillMaker, bytes_of
 
 CPU_S = 10
@@ -88,14 +89,6 @@ def _tile(data: bytes) -> Image.Image | None:
         return None
 
 
-def _beginnings(data: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        yield data[at + 4 : at + 4 + size]
-        at += 4 + size
-
-
 def main() -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_DATA, (DATA_BYTES, DATA_BYTES))
@@ -103,7 +96,7 @@ def main() -> int:
         if sys.argv[1] == "sheet":
             # Live media come first: it is waited for less than a single picture.
             os.nice(10)
-            sys.stdout.buffer.write(sheet(list(_beginnings(sys.stdin.buffer.read()))))
+            sys.stdout.buffer.write(sheet(list(runs_in(sys.stdin.buffer.read()))))
             return 0
         jpeg, tick = picture_at(sys.stdin.buffer.read(), int(sys.argv[1]))
     except ValueError:

@@ -15,7 +15,6 @@ import os
 import resource
 import struct
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import av
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
+from streamer.control.decoders import runs_in
 
 BIN_MS = 40
 BIN_TICKS = BIN_MS * TICKS_PER_MS
@@ -79,14 +79,6 @@ def measured(data: bytes) -> tuple[int, bytes]:
         out[2 * (bin_ - first)] = encoded(math.sqrt(peak))
         out[2 * (bin_ - first) + 1] = encoded(math.sqrt(energies[bin_] / counts[bin_]))
     return first, bytes(out)
-
-
-def runs_in(data: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        yield data[at + 4 : at + 4 + size]
-        at += 4 + size
 
 
 def main() -> int:

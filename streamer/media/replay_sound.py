@@ -24,9 +24,9 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from numpy.typing import NDArray
 
-from streamer.broadcast.programme import Chunk
 from streamer.control.process_files import die_with_parent
 from streamer.control.sound_order import SoundAnswer, SoundOrder, SoundRun, SoundTrackOrder
+from streamer.data_folder import read_range
 from streamer.formats import cmaf, fragments
 from streamer.formats.types import Sample
 from streamer.media.audio import AAC_FRAME, AAC_TICKS, AacEncoder
@@ -106,7 +106,7 @@ def _sounds(folder: Path, run: SoundRun) -> Iterator[_Sound]:
         raise ValueError("the sound is not AAC-LC in stereo at 48 kHz")
     decoder, expected = _decoder(), -1
     for number, chunk in enumerate(run.chunks):
-        data = _read(folder, chunk)
+        data = read_range(folder / chunk.file, chunk.offset, chunk.size)
         for fragment in fragments.read_fragments(data):
             if set(fragment.durations) != {AAC_FRAME}:
                 raise ValueError("a frame of sound is not 1024 samples long")
@@ -136,17 +136,6 @@ def _decoded(decoder: AudioCodecContext, data: bytes) -> Pcm:
         frames = []
     pcm = np.concatenate([frame.to_ndarray() for frame in frames], axis=1) if frames else np.zeros((2, 0), np.float32)
     return pcm.astype(np.float32) if pcm.shape == (2, AAC_FRAME) else np.zeros((2, AAC_FRAME), np.float32)
-
-
-def _read(folder: Path, chunk: Chunk) -> bytes:
-    descriptor = os.open(folder / chunk.file, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        data = os.pread(descriptor, chunk.size, chunk.offset)
-    finally:
-        os.close(descriptor)
-    if len(data) != chunk.size:
-        raise EOFError(chunk.file)
-    return data
 
 
 class _Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from streamer.broadcast.media_events import PUBLIC
 from streamer.broadcast.programme import TICKS_PER_MS, Chunk, Segment
 from streamer.broadcast.view import OutputView, RenditionView
 from streamer.control.media_plane import RoomLink
+from streamer.data_folder import read_range
 from streamer.formats.fragments import cut, frames_of, timescale_of, to_ticks
 from streamer.formats.movie import MovieChunk, Track, head, picture_size, sample_entry
 
@@ -105,11 +105,4 @@ def _scaled(ticks: int, timescale: int) -> int:
 def _read(room_dir: Path, chunk: Chunk) -> bytes:
     if not chunk.file:
         raise EOFError("only in memory")
-    descriptor = os.open(room_dir / chunk.file, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        data = os.pread(descriptor, chunk.size, chunk.offset)
-    finally:
-        os.close(descriptor)
-    if len(data) != chunk.size:
-        raise EOFError(chunk.file)
-    return data
+    return read_range(room_dir / chunk.file, chunk.offset, chunk.size)
