@@ -49,8 +49,6 @@ _EXTENDED_SAR = 255
 _MAX_DIMENSION = 16_384
 _MAX_SPS_BYTES = 1024
 """Longer than any SPS with every scaling list written out; bounds the work on garbage."""
-_MAX_SEI_BYTES = 1024
-"""A recovery point is searched in this many bytes; it comes before the messages that may be long."""
 MAX_NALS = 4096
 """NAL units of one access unit: 4K has 135 rows of macroblocks, and a key frame of 2 MB in packet-sized slices has
 1,500."""
@@ -106,8 +104,6 @@ class AvcAccessUnit:
     idr: bool
     has_b: bool
     """A B slice was seen: output order may differ from decoding order."""
-    recovery_point: bool
-    """An SEI message allows decoding to begin here (open GOP or intra refresh); an IDR is better."""
 
 
 def split_annexb(data: bytes) -> Iterator[bytes]:
@@ -156,7 +152,7 @@ def parse_access_unit(data: bytes) -> AvcAccessUnit:
     kept: list[bytes] = []
     sps: list[bytes] = []
     pps: list[bytes] = []
-    idr = has_b = recovery = picture = False
+    idr = has_b = picture = False
     for index, nal in enumerate(split_annexb(data)):
         if index == MAX_NALS:
             raise ValueError("too many NAL units")
@@ -170,11 +166,9 @@ def parse_access_unit(data: bytes) -> AvcAccessUnit:
                 picture = True
                 idr = idr or kind == NAL_IDR
                 has_b = has_b or (kind != NAL_IDR and slice_type(nal) == 1)
-            elif kind == NAL_SEI:
-                recovery = recovery or _has_recovery_point(nal)
             kept.append(len(nal).to_bytes(4, "big"))
             kept.append(nal)
-    return AvcAccessUnit(b"".join(kept) if picture else b"", tuple(sps), tuple(pps), idr, has_b, recovery)
+    return AvcAccessUnit(b"".join(kept) if picture else b"", tuple(sps), tuple(pps), idr, has_b)
 
 
 def slice_type(nal: bytes) -> int:
@@ -450,26 +444,3 @@ def _unescape(payload: bytes) -> bytes:
         at = found + 3
     out += payload[at:]
     return bytes(out)
-
-
-def _has_recovery_point(nal: bytes) -> bool:
-    """Whether an SEI NAL unit holds a recovery point message (payload type 6, D.1.8). Never raises."""
-    payload = _unescape(nal[1:_MAX_SEI_BYTES])
-    at, total = 0, len(payload)
-    # A message has at least two bytes; the last byte is rbsp_trailing_bits.
-    while at + 2 < total:
-        values = []
-        for _ in range(2):
-            value = 0
-            while at < total and payload[at] == 0xFF:
-                value += 255
-                at += 1
-            if at >= total:
-                return False
-            values.append(value + payload[at])
-            at += 1
-        kind, size = values
-        if kind == 6:
-            return True
-        at += size
-    return False

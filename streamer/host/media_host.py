@@ -121,11 +121,6 @@ class MediaHost:
         self._leaving.set()
 
     @property
-    def fork_server_pid(self) -> int | None:
-        """The pid of the process that forks rooms."""
-        return self._fork_server.pid
-
-    @property
     def entries(self) -> list[RoomEntry]:
         return [keeper.entry for keeper in self._rooms.values()]
 

@@ -82,10 +82,6 @@ class RoomGroups:
             return cls(None, memory_mb)
         return cls(parent, memory_mb)
 
-    @property
-    def there(self) -> bool:
-        return self._parent is not None
-
     def confine(self, room: str, pid: int) -> None:
         """Move a room's process into its group; its later children come along. Never raises."""
         if self._parent is None:

@@ -51,10 +51,6 @@ class ImportPlan:
     listed: int = 0
     """How many rooms the schedule names."""
 
-    @property
-    def nothing(self) -> bool:
-        return not (self.event_is_new or self.new_rooms or self.difference.items)
-
 
 async def plan(
     connection: AsyncConnection,

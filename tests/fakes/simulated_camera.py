@@ -151,7 +151,6 @@ class Camera:
                 pps=sets[1] if idr else (),
                 idr=idr,
                 has_b=tag.kind == "B",
-                recovery_point=False,
             )
         else:
             size = lens.width.to_bytes(2, "little") + lens.height.to_bytes(2, "little")

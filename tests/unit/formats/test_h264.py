@@ -81,13 +81,6 @@ def test_interlaced_coding_is_told_and_the_height_is_right() -> None:
     assert (read.width, read.height, read.progressive) == (720, 576, False)
 
 
-def test_intra_refresh_without_idr_is_a_recovery_point() -> None:
-    _, packets = encode(320, 180, 60, tune="zerolatency", **{"x264-params": "intra-refresh=1:keyint=20:scenecut=0"})
-    units = [h264.parse_access_unit(packet) for packet in packets]
-    assert sum(unit.idr for unit in units) == 1
-    assert any(unit.recovery_point for unit in units[1:])
-
-
 def test_start_codes_of_three_and_four_bytes_and_trailing_zeros() -> None:
     data = b"junk\x00\x00\x01\x67a\x00\x00\x00\x01\x68b\x00\x00\x00\x00\x00\x01\x65c\x00\x00"
     assert list(h264.split_annexb(data)) == [b"\x67a", b"\x68b", b"\x65c"]

@@ -34,7 +34,7 @@ def alive(pid: int) -> bool:
 async def test_rooms_are_forked_and_are_processes_of_their_own(tmp_path: Path) -> None:
     settings = make_settings(tmp_path, warm_spare=True)
     async with running_host(settings) as host:
-        server = host.fork_server_pid
+        server = host._fork_server.pid
         assert server is not None
         entries = await asyncio.gather(host.ensure(MAIN), host.ensure(SIDE))
         assert len({server, *(entry.pid for entry in entries)}) == 3
@@ -53,7 +53,7 @@ async def test_rooms_are_forked_and_are_processes_of_their_own(tmp_path: Path) -
         assert is_forked(host.entries[0].pid)
         os.kill(entries[1].pid, signal.SIGTERM)
         await until(lambda: [entry.room for entry in host.entries] == ["main"])
-        assert host.fork_server_pid == server
+        assert host._fork_server.pid == server
     assert not alive(server)
     assert process_files.rooms_running(settings.run_dir) == []
 
@@ -66,13 +66,13 @@ async def test_a_fork_server_that_does_not_fork_costs_no_more_than_a_start(
     monkeypatch.setattr(fork_server, "RETRY_S", 0.05)
     settings = make_settings(tmp_path, warm_spare=True)
     async with running_host(settings) as host:
-        first = host.fork_server_pid
+        first = host._fork_server.pid
         assert first is not None
         os.kill(first, signal.SIGKILL if how == "killed" else signal.SIGSTOP)
         entry = await host.ensure(MAIN)
         assert (entry.state, entry.restarts) == ("up", 0)
         assert not is_forked(entry.pid)
-        await until(lambda: host.fork_server_pid not in (None, first))
+        await until(lambda: host._fork_server.pid not in (None, first))
         assert not alive(first)
         monkeypatch.setattr(fork_server, "FORK_LIMIT_S", 10)
         assert is_forked((await host.ensure(SIDE)).pid)
@@ -106,9 +106,9 @@ def test_after_an_upgrade_nothing_is_forked_from_the_program_before(
 
 async def test_nothing_is_forked_where_the_setting_says_so(tmp_path: Path) -> None:
     async with running_host(make_settings(tmp_path)) as host:
-        assert host.fork_server_pid is None
+        assert host._fork_server.pid is None
         assert not is_forked((await host.ensure(MAIN)).pid)
-        assert host.fork_server_pid is None
+        assert host._fork_server.pid is None
 
 
 async def test_the_fork_server_ends_with_its_host_and_its_rooms_are_adopted(tmp_path: Path) -> None:

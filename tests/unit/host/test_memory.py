@@ -153,7 +153,6 @@ def test_a_service_that_may_divide_its_group_gives_each_room_one(tmp_path: Path)
     own = tmp_path / "own"
     own.write_text("0::/system.slice/streamer.service\n")
     groups = RoomGroups.of_service(500, root=tmp_path, own=own, delegated=lambda group: group == service)
-    assert groups.there
     # The processes of the group move down first, or the kernel refuses to divide it.
     assert (service / "service/cgroup.procs").read_text() == "12"
     assert (service / "cgroup.subtree_control").read_text() == "+memory"
@@ -174,14 +173,15 @@ def test_a_service_that_may_divide_its_group_gives_each_room_one(tmp_path: Path)
     assert groups.release("hall")
     # The next host stands in the group below.
     own.write_text("0::/system.slice/streamer.service/service\n")
-    assert RoomGroups.of_service(500, root=tmp_path, own=own, delegated=lambda group: group == service).there
+    below = RoomGroups.of_service(500, root=tmp_path, own=own, delegated=lambda group: group == service)
+    below.confine("yard", 4714)
+    assert (service / "room-yard/cgroup.procs").read_text() == "4714"
 
 
 @pytest.mark.parametrize("own", ["0::/user.slice/session-1.scope\n", "0::/\n", "4:memory:/x\n", ""])
 def test_a_group_that_is_not_left_to_us_is_left_alone(own: str, tmp_path: Path) -> None:
     (tmp_path / "own").write_text(own)
     groups = RoomGroups.of_service(500, root=tmp_path, own=tmp_path / "own")
-    assert not groups.there
     groups.confine("hall", 4711)
     assert not groups.release("hall")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own"]

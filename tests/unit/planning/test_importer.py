@@ -88,7 +88,7 @@ async def test_a_second_import_changes_nothing_not_even_the_revision_or_the_audi
     await imported(store, schedule())
     before, sessions = await revision_of(store), await all_of(store, "journees")
     planned, done = await imported(store, schedule())
-    assert planned.nothing
+    assert not planned.difference.items
     assert planned.difference.unchanged == 3
     assert done == Applied()
     assert (await revision_of(store), await all_of(store, "journees")) == (before, sessions)
@@ -148,7 +148,7 @@ async def test_known_rooms_are_used_and_sessions_without_a_room_take_the_one_tha
     _, done = await imported(store, one, room="cave")
     assert [(session.title, session.room) for session in done.changed] == [("Session 1", "cave")]
     again, _ = await imported(store, one)
-    assert again.nothing, "a schedule that names no room takes none away"
+    assert not again.difference.items, "a schedule that names no room takes none away"
     for options in ({"room": "none"}, {"venue": "none"}):
         with pytest.raises(NotFound):
             await imported(store, one, **options)
@@ -163,6 +163,6 @@ async def test_a_thousand_sessions_are_read_compared_and_written_in_under_two_se
     assert len(done.new) == 1000
     planned, _ = await imported(store, read_schedule(data, timezone="Europe/Paris", now_ms=NOW))
     assert planned.difference.unchanged == 1000
-    assert planned.nothing
+    assert not planned.difference.items
     print(f"1,000 sessions: {first_s:.2f} s, again {time.process_time() - begun - first_s:.2f} s")
     assert first_s < 2
