@@ -17,7 +17,7 @@ from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.payloads import payload_h264, payload_vp8
 from streamer.rtc.sender import EncodedSender
 from tests.fakes.peers import LOOPBACK, SPS_PPS, h264_frame
-from tests.fakes.whip import until
+from tests.fakes.waiting import until
 
 HUGE_SPS = bytes.fromhex("6742c01eda0100010000ffc0")
 """Of a shape that parsers read on in, whatever it means."""

@@ -13,7 +13,7 @@ from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.ice import IceBinding
 from streamer.rtc.receiver import Drop, EncodedReceiver
 from streamer.rtc.sender import EncodedSender
-from tests.fakes.whip import until
+from tests.fakes.waiting import until
 
 LOOPBACK = IceBinding(addresses=("127.0.0.1",))
 SPS_PPS = b"\0\0\0\1\x67\x42\xe0\x1f\xda\x02\x80\xf6\x80\0\0\0\1\x68\xce\x3c\x80"

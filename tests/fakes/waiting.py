@@ -1,7 +1,7 @@
 """Waits for a condition, with a limit: never a fixed sleep.
 
-Limits are generous. They end a test that hangs, and promise no speed. :class:`Pace` checks promises of speed, with an
-allowance for a busy machine.
+Limits are generous. They end a test that hangs, and promise no speed. :func:`in_time` checks a promise of speed that
+this process keeps alone, :class:`Pace` one that several keep, each with an allowance for a busy machine.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 POLL_S = 0.01
 ASK_AGAIN_S = 0.05
@@ -52,6 +54,25 @@ async def until_answered(
                 pause_s = min(seldom_s, pause_s * 1.2)
     except TimeoutError:
         raise AssertionError(f"not within {limit_s} s: {what() or ask}") from None
+
+
+@contextmanager
+def in_time(promised_s: float) -> Iterator[None]:
+    """Hold a promise of time that the threads of this process keep. While one of them waits for a core, time does not
+    count."""
+    began, waited_s = time.monotonic(), _waited_s()
+    yield
+    took_s, waited_s = time.monotonic() - began, _waited_s() - waited_s
+    assert took_s - waited_s < promised_s, f"took {took_s:.2f} s, {waited_s:.2f} s without a core, not {promised_s} s"
+
+
+def _waited_s() -> float:
+    """Seconds that the threads of this process were ready and had no core."""
+    found = 0
+    for file in Path("/proc/self/task").glob("*/schedstat"):
+        with suppress(OSError):  # The thread has ended.
+            found += int(file.read_text().split()[1])
+    return found / 1e9
 
 
 @dataclass

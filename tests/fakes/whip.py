@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -15,7 +13,6 @@ from streamer.formats.types import AccessUnit
 from streamer.room.publications import Publications
 from streamer.rtc.receiver import Drop
 from streamer.settings import IceSettings, Settings
-from tests.fakes.waiting import LIMIT_S
 
 
 class KeepingSink:
@@ -44,14 +41,6 @@ class KeepingSink:
 
 def loopback_settings(**ice: object) -> Settings:
     return Settings(ice=IceSettings.model_validate({"host_addresses": ("127.0.0.1",), **ice}))
-
-
-async def until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
-    """Wait for a condition, with a limit."""
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        await asyncio.sleep(0.01)
 
 
 class WhipShim:

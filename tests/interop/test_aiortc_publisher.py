@@ -14,7 +14,8 @@ import pytest
 from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
-from tests.fakes.whip import WhipShim, until, whip_shim
+from tests.fakes.waiting import until
+from tests.fakes.whip import WhipShim, whip_shim
 
 
 class Moving(VideoStreamTrack):

@@ -14,7 +14,8 @@ from streamer.formats import h264
 from streamer.formats.types import AccessUnit
 from streamer.media.timeline import RoomClock, SourceClock
 from streamer.rtc import consent
-from tests.fakes.whip import WhipShim, until, whip_shim
+from tests.fakes.waiting import until
+from tests.fakes.whip import WhipShim, whip_shim
 
 LONG_NS = 18_000_000_000
 

@@ -8,7 +8,8 @@ import shutil
 import pytest
 
 from streamer.formats import h264
-from tests.fakes.whip import WhipShim, until, whip_shim
+from tests.fakes.waiting import until
+from tests.fakes.whip import WhipShim, whip_shim
 
 pytestmark = [
     pytest.mark.gstreamer,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from streamer.formats import h264
 from tests.fakes.node_clients import needs_clients, node_publisher, write_clip
-from tests.fakes.whip import until, whip_shim
+from tests.fakes.waiting import until
+from tests.fakes.whip import whip_shim
 
 pytestmark = needs_clients
 
@@ -20,7 +21,7 @@ async def test_obs_with_a_key_frame_every_ten_seconds_that_lies_about_its_profil
     write_clip(clip, seconds=20, keyframe_s=10)
     async with whip_shim() as shim:
         async with node_publisher("obs", shim.url, "secret", clip):
-            await until(lambda: sum(h264.parse_access_unit(u.data).idr for u in shim.sink.of("video")) == 2, 30)
+            await until(lambda: sum(h264.parse_access_unit(u.data).idr for u in shim.sink.of("video")) == 2)
             pictures, sounds = list(shim.sink.of("video")), list(shim.sink.of("audio"))
             status = shim.publications.status()["main"]
         await until(lambda: ("down", "main", "hung_up") in shim.sink.events)

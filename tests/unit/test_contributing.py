@@ -64,11 +64,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _run(command: list[str], folder: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
     return done.stdout
 
 
+@pytest.mark.timeout(900)  # All that the steps compute may have to wait for other work.
 def test_the_recipes_work(copy: Path) -> None:
     """One after the other in one copy; their tests all at once."""
     titles, python_tests, page_tests, named = [], [], [], []

@@ -21,7 +21,7 @@ from streamer.conference import duty
 from streamer.settings import Settings, load_settings
 from streamer.store.hooks import HookMessage, HookMessages
 from tests.fakes.receivers import Browser, HttpReceiver, Received, http_receiver, vapid_claims
-from tests.fakes.waiting import until, until_answered
+from tests.fakes.waiting import in_time, until, until_answered
 from tests.unit.api.conftest import ADMIN, Api, Client
 
 Serve = Callable[[Settings], Awaitable[Client]]
@@ -213,10 +213,9 @@ async def test_an_alarm_is_told_signed_with_links_once_and_its_end_once(
     async with notifying(services):
         await hall("POST", "/hooks", {"kind": "push", "subscription": browser.subscription(receiver.url("/push"))})
         await hall("POST", "/hooks", {"kind": "ntfy", "url": receiver.url("/topic-of-ann")})
-        began = time.monotonic()
-        session = await late(hall)
-        await until(lambda: len(receiver.got) == 3)
-        assert time.monotonic() - began < 8
+        with in_time(8):
+            session = await late(hall)
+            await until(lambda: len(receiver.got) == 3)
         by_path = {one.path: one for one in receiver.got}
         got = by_path["/hook"]
         signed = f"{got.headers['webhook-id']}.{got.headers['webhook-timestamp']}.".encode() + got.body
@@ -335,10 +334,9 @@ async def test_bad_receivers_delay_no_alarm_and_lose_none(
         await hall("POST", "/hooks", {"kind": "push", "subscription": Browser().subscription(dead.url("/push"))})
         await webhook(hall, receiver)
         async with notifying(services):
-            began = time.monotonic()
-            await late(hall)
-            await until(lambda: receiver.got)
-            assert time.monotonic() - began < 5
+            with in_time(5):
+                await late(hall)
+                await until(lambda: receiver.got)
             # A message that failed is tried again under the same id, and arrives.
             await until(lambda: len(broken.got) == 3)
             assert len({one.headers["webhook-id"] for one in broken.got}) == 1

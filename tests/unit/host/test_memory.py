@@ -91,7 +91,7 @@ async def test_a_room_that_takes_more_memory_than_it_may_is_restarted_alone(tmp_
             await until(lambda: link.status is not None and "room_out_of_memory" in link.status.alarms)
             neighbour = plane.rooms["neighbour"].status
             assert neighbour is not None
-            assert neighbour.alarms == []
+            assert "room_out_of_memory" not in neighbour.alarms
             adjusted = Path(f"/proc/{plane.entries['eater'].pid}/oom_score_adj").read_text()
             assert int(adjusted) == memory_limit.OOM_SCORE_ADJ
     finally:

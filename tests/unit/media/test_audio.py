@@ -15,7 +15,7 @@ from streamer.formats.types import Sample
 from streamer.media.audio import AAC_TICKS, OPUS_SILENCE, SoundDecoder, SoundTrack
 from streamer.media.meters import LoudnessMeter
 from streamer.settings import MediaSettings
-from tests.fakes.waiting import until_ended
+from tests.fakes.waiting import LIMIT_S, until_ended
 
 RATE = 48_000
 TICKS = 90_000
@@ -62,7 +62,7 @@ class Listener:
         )
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_S):
             while not condition():
                 await asyncio.sleep(0.005)
 

@@ -14,6 +14,7 @@ from streamer.broadcast.orders import SourceOrder
 from streamer.formats.types import AccessUnit
 from streamer.media.audio import SoundDecoder, SoundTrack
 from streamer.media.relay_timeline import RelaySound, RelayTimeline
+from tests.fakes.waiting import LIMIT_S
 from tests.unit.media.test_audio import RATE, encode, level, opus, tone
 
 PACKET_TICKS = 1800
@@ -71,7 +72,7 @@ class Way:
         await self.until(lambda: self.relay._asked == 0)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_S):
             while not condition():
                 await asyncio.sleep(0.0005)
 

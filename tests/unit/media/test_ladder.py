@@ -22,7 +22,7 @@ from streamer.media.ordered_worker import OrderedWorker
 from streamer.media.overload import BEHIND_S, ShedPolicy
 from streamer.media.slate import encode_clip, render_slate
 from streamer.settings import MediaSettings
-from tests.fakes.waiting import until_ended
+from tests.fakes.waiting import LIMIT_S, until_ended
 
 FRAME = 3000
 TOP = RungSpec("v360", 640, 360, 800_000, 1_200_000, 30.0, "avc1.64001e")
@@ -147,7 +147,7 @@ class Bench:
             encoder_factory=factory,
         )
 
-    async def until(self, condition: Callable[[], bool], limit_s: float = 20) -> None:
+    async def until(self, condition: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
         async with asyncio.timeout(limit_s):
             while not condition():
                 await asyncio.sleep(0.002)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import errno
 import os
 import stat
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +20,7 @@ from streamer.media.recorder import FILE_TICKS, Recorder
 from streamer.media.ring import Ring
 from tests.fakes.packaging import broadcast
 from tests.fakes.recording import RecordedBroadcast, joined
+from tests.fakes.waiting import in_time, until
 
 FOLDER = "b-unguessable"
 
@@ -31,13 +29,6 @@ def recorder(folder: Path, **options: object) -> Recorder:
     made = Recorder(folder, broadcast(), lambda: Snapshot(broadcast=broadcast()), **options)  # type: ignore[arg-type]
     made.start()
     return made
-
-
-async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "not in time"
-        await asyncio.sleep(0.01)
 
 
 async def test_parts_lie_where_they_were_said_to(tmp_path: Path) -> None:
@@ -108,9 +99,8 @@ async def test_a_stalled_disk_costs_memory_up_to_a_bound_and_no_time(
 
     monkeypatch.setattr(disk.os, "pwrite", stalled)
     made = recorder(tmp_path, queue_bytes=10_000)
-    began = time.monotonic()
-    chunks = [made.write("v180", at * 30_000, bytes(1000), new_segment=False) for at in range(30)]
-    assert time.monotonic() - began < 1
+    with in_time(1):
+        chunks = [made.write("v180", at * 30_000, bytes(1000), new_segment=False) for at in range(30)]
     kept = [chunk for chunk in chunks if chunk.file]
     assert len(kept) == 10
     assert made.alarms == ["disk_behind"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 
 import av
@@ -17,7 +16,7 @@ from streamer.media.encoders import RungEncoder
 from streamer.media.slate import SlateClip, SlateText, countdown, encode_clips, render_slate, saying
 from streamer.media.slates import SlateShelf
 from streamer.settings import MediaSettings
-from tests.fakes.waiting import until_ended
+from tests.fakes.waiting import until, until_ended
 
 RUNGS = (
     RungSpec("v360", 640, 360, 700_000, 1_050_000, 30.0, "avc1.64001e"),
@@ -124,11 +123,6 @@ async def test_the_shelf_has_a_slate_at_once_and_a_better_one_soon() -> None:
 
 async def test_a_new_title_is_there_before_its_long_clip_is_and_a_new_minute_is_not() -> None:
     shelf = SlateShelf(RUNGS, MediaSettings(), TEXT, asyncio.get_running_loop(), segment_s=0.5)
-
-    async def until(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not condition():
-                await asyncio.sleep(0.005)
 
     try:
         await until(lambda: shelf.still("sound_only") is not None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import aiohttp
@@ -17,7 +16,7 @@ from streamer.realtime.packets import ACK, pack
 from streamer.realtime.service import origins_of
 from tests.fakes.attendees import RawClient
 from tests.fakes.talking import PUBLIC_URL, Visitor, served
-from tests.fakes.waiting import until
+from tests.fakes.waiting import in_time, until
 
 POLL = "/socket.io/?EIO=4&transport=polling"
 
@@ -128,7 +127,7 @@ async def test_a_wrong_packet_in_a_body_is_answered_at_once(body: str) -> None:
     async with served() as service, aiohttp.ClientSession() as http:
         async with http.get(service.url + POLL) as response:
             sid = json.loads((await response.text())[1:])["sid"]
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             async with http.post(f"{service.url}{POLL}&sid={sid}", data=body) as response:
                 assert response.status in (200, 400)
 
@@ -187,12 +186,11 @@ async def test_a_grant_that_is_taken_back_closes_its_connections_within_a_second
         ]
         bob = await service.connect("/studio", room="a", token="bob")
         del service.access.known["anna"]
-        began = time.monotonic()
-        await service.realtime.close_grant("anna")
-        for client in clients:
-            await until(client.disconnected.is_set)
-            assert client.closed[0]["error"]["code"] == "revoked"
-        assert time.monotonic() - began < 1
+        with in_time(1):
+            await service.realtime.close_grant("anna")
+            for client in clients:
+                await until(client.disconnected.is_set)
+                assert client.closed[0]["error"]["code"] == "revoked"
         assert (await bob.command("air.slate", {"on": True}))["ok"]
         await until(lambda: service.realtime.stats.sessions == 1)
         assert await service.refused("/studio", room="a", token="anna") == "invalid_token"
@@ -213,7 +211,7 @@ async def test_a_login_that_ends_closes_only_what_it_opened() -> None:
 async def test_grants_that_end_or_reach_no_more_are_noticed() -> None:
     async with served() as service:
         access = service.access
-        access.admit("short", "technician", room="a", expires_ms=service.director.now_ms() + 400)
+        access.admit("short", "technician", room="a", expires_ms=service.director.now_ms() + 2_000)
         ends = await service.connect("/studio", room="a", token="short")
         viewer = await service.connect("/audience", room="a", token="short")
         await until(lambda: ends.closed)
@@ -262,12 +260,11 @@ async def test_the_server_ends_without_waiting_for_its_clients() -> None:
         clients = [
             await service.connect(transports=transports, room="a") for transports in (["websocket"], ["polling"])
         ]
-        began = time.monotonic()
-        await service.realtime.close()
-        for client in clients:
-            await until(client.disconnected.is_set)
-            assert not client.closed, "they are to come back"
-        assert time.monotonic() - began < 2
+        with in_time(2):
+            await service.realtime.close()
+            for client in clients:
+                await until(client.disconnected.is_set)
+                assert not client.closed, "they are to come back"
 
 
 def test_a_household_has_so_many_places() -> None:

@@ -20,7 +20,8 @@ from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.sender import EncodedSender
 from streamer.settings import RoomSettings, Settings
 from tests.fakes.peers import LOOPBACK, h264_frame
-from tests.fakes.whip import KeepingSink, loopback_settings, until
+from tests.fakes.waiting import until
+from tests.fakes.whip import KeepingSink, loopback_settings
 
 
 class Camera:
@@ -280,7 +281,7 @@ async def test_a_source_silent_for_two_seconds_is_anybodys() -> None:
         first.send()
         await until(lambda: s.sink.units)
         assert (await refused(s.camera().publish(grant="g2"))).code == "source_occupied"
-        await until(lambda: s.publications._feeding["main"].silent_s() > 2, 4)
+        await until(lambda: s.publications._feeding["main"].silent_s() > 2)
         assert not s.publications.status()["main"].up
         second = s.camera()
         await second.connect(grant="g2")
@@ -326,7 +327,7 @@ async def test_a_publisher_that_closes_its_connection_is_gone_at_once() -> None:
         camera.send()
         await until(lambda: s.sink.units)
         await camera.pc.close()
-        await until(lambda: ("down", "main", "hung_up") in s.sink.events, 3)
+        await until(lambda: ("down", "main", "hung_up") in s.sink.events)
 
 
 async def test_a_delete_after_the_connection_closed_ends_nothing_and_is_no_error() -> None:
@@ -349,7 +350,7 @@ async def test_a_delete_after_the_connection_closed_ends_nothing_and_is_no_error
 async def test_a_publisher_that_never_connects_is_given_up() -> None:
     async with stage(loopback_settings(connect_timeout_s=0.5)) as s:
         await s.publications.offer(Offer("publish", await s.camera().sdp(), grant="g1"))
-        await until(lambda: s.publications.count == 0, 5)
+        await until(lambda: s.publications.count == 0)
         assert s.sink.events == []
         assert s.publications.counters["publications_failed_total"] == 1
         assert s.publications.status()["main"].connection == "failed"
@@ -360,7 +361,7 @@ async def test_a_publisher_that_falls_silent_is_closed_after_the_limit() -> None
         camera = s.camera()
         await camera.connect()
         camera.send()
-        await until(lambda: ("down", "main", "silent") in s.sink.events, 5)
+        await until(lambda: ("down", "main", "silent") in s.sink.events)
 
 
 async def test_a_revoked_grant_ends_what_came_by_it() -> None:
@@ -384,7 +385,7 @@ async def test_closing_leaves_no_socket_task_or_thread() -> None:
         assert all(not connection._protocols for connection in connections)
         error = await refused(s.publications.offer(Offer("publish", await s.camera().sdp())))
         assert error.code == "room_closing"
-    await until(lambda: len(asyncio.all_tasks()) == tasks, 5)
+    await until(lambda: len(asyncio.all_tasks()) == tasks)
     assert threading.active_count() == threads
 
 

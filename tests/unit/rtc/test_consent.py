@@ -18,7 +18,7 @@ from streamer.rtc.consent import Consent
 from tests.fakes import virtual_time
 from tests.fakes.peers import Pair, h264_frame, pair
 from tests.fakes.virtual_time import VirtualLoop
-from tests.fakes.whip import until
+from tests.fakes.waiting import until
 
 S = 1_000_000_000
 ADDRESS = ("127.0.0.1", 4000)
@@ -150,7 +150,7 @@ async def test_a_peer_that_answers_nothing_is_kept_by_its_media_or_by_its_checks
         dtls = hooks.dtls_transports(joined.receiver_pc)[0]
         assert sum(hooks.send(dtls, b"\x81\xc9\0\1\0\0\0\1") for _ in range(500)) <= consent.RTCP_BURST
         assert not receiver._closing
-        await until(lambda: receiver._closed, 3)
+        await until(lambda: receiver._closed)
 
 
 @pytest.mark.usefixtures("hurry")

@@ -27,7 +27,7 @@ from streamer.rtc.receiver import nack_packet
 from streamer.rtc.reception import SenderClock
 from streamer.rtc.sender import EncodedSender, ntp_time
 from tests.fakes.peers import LOOPBACK, h264_frame, pair
-from tests.fakes.whip import until
+from tests.fakes.waiting import until
 
 
 def now_us() -> int:
@@ -282,7 +282,7 @@ async def test_the_round_trip_is_measured_on_both_sides() -> None:
         assert seconds is not None
         assert 0 < seconds < 1
         joined.senders["video"].push(h264_frame(100, key=True), now_us())
-        await until(lambda: joined.senders["video"].last_report_at is not None, 5)
+        await until(lambda: joined.senders["video"].last_report_at is not None)
 
 
 async def test_an_estimated_bitrate_reaches_the_sender() -> None:

@@ -11,7 +11,7 @@ from aiortc.rtp import RtpPacket
 
 from streamer.rtc.sender import HISTORY
 from tests.fakes.peers import Pair, h264_frame, pair
-from tests.fakes.whip import until
+from tests.fakes.waiting import until
 
 
 def now_us() -> int:
@@ -28,7 +28,7 @@ async def test_a_key_frame_of_more_than_a_megabyte_comes_through_at_once() -> No
     async with pair() as joined:
         frame = h264_frame(1_300_000, key=True)
         joined.senders["video"].push(frame, now_us())
-        await until(lambda: joined.of("video"), 5)
+        await until(lambda: joined.of("video"))
         assert joined.of("video")[0].data == frame
         assert not joined.of("video")[0].damaged
 
@@ -44,7 +44,7 @@ async def test_lost_packets_are_sent_again_and_no_frame_is_missed(every: int) ->
 
     async with pair(drop=drop) as joined:
         await play(joined, 80)
-        await until(lambda: len(joined.of("video")) == 80, 5)
+        await until(lambda: len(joined.of("video")) == 80)
         assert not any(unit.damaged for unit in joined.of("video"))
         assert joined.receivers["video"].assembler is not None
         assert joined.receivers["video"].assembler.counters.recovered > 0
@@ -66,7 +66,7 @@ async def test_a_repair_that_is_lost_too_is_asked_for_again() -> None:
 
     async with pair(drop=drop) as joined:
         await play(joined, 40)
-        await until(lambda: len(joined.of("video")) == 40, 5)
+        await until(lambda: len(joined.of("video")) == 40)
         assert list(dropped.values()) == [3]
         assert not any(unit.damaged for unit in joined.of("video"))
 
