@@ -29,7 +29,7 @@ CONFUSABLES = {
 SHORTEST_PLURAL = 4
 """Letters of a word whose plural is looked for: shorter ones have too many other meanings."""
 SHORTEST_PAIR = 6
-"""Letters of a word that is found in two pieces."""
+"""Letters of a word that is found in two pieces. Its plural's ending is none: ``mer des`` is no plural."""
 LEET = dict(zip("013457@$!|€+", "oieastasiiet", strict=True))
 """Digits and signs that stand for letters. ``8``, ``9``, ``6`` and ``2`` are left alone: numbers are no words."""
 
@@ -63,15 +63,20 @@ class _Spelling:
 
     letters: str
     runs: tuple[int, ...]
+    phrase: bool = False
+    """Of a phrase, whose words are ordinary ones: with a letter doubled they are others (``sale``, ``salle``)."""
 
     def shows(self, word: _Spelling) -> bool:
         """Whether it is the word, perhaps drawn out. ``as`` is not ``ass``."""
-        return self.letters == word.letters and all(a >= b for a, b in zip(self.runs, word.runs, strict=True))
+        if self.letters != word.letters:
+            return False
+        pairs = zip(self.runs, word.runs, strict=True)
+        return all(a == b or (a > b and not (word.phrase and a == 2)) for a, b in pairs)
 
 
-def _spelling(word: str) -> _Spelling:
+def _spelling(word: str, *, phrase: bool = False) -> _Spelling:
     runs = [(letter, len(tuple(same))) for letter, same in groupby(word)]
-    return _Spelling("".join(letter for letter, _ in runs), tuple(count for _, count in runs))
+    return _Spelling("".join(letter for letter, _ in runs), tuple(count for _, count in runs), phrase)
 
 
 @dataclass(slots=True)
@@ -87,11 +92,12 @@ class _Needles:
         tokens = [_letters(token) for token in folded(word).split()]
         if not tokens:
             return
+        phrase = len(tokens) > 1
         for number in _numbers("".join(tokens)):
-            spelled = _spelling(number)
+            spelled = _spelling(number, phrase=phrase)
             self.words.setdefault(spelled.letters, []).append((spelled, index))
-        if len(tokens) > 1:
-            spelled_out = tuple(_spelling(token) for token in tokens)
+        if phrase:
+            spelled_out = tuple(_spelling(token, phrase=True) for token in tokens)
             self.phrases.setdefault(spelled_out[0].letters, []).append((spelled_out, index))
 
     def named(self, spelled: _Spelling) -> list[int]:
@@ -139,8 +145,11 @@ def blocked(text: str, words: tuple[str, ...]) -> str | None:
                 there = spelled[at : at + len(phrase)]
                 if len(there) == len(phrase) and all(map(_Spelling.shows, there, phrase)):
                     found.append(index)
-        for joined in _joined(tokens):
+        for joined in _runs(tokens):
             found += needles.named(_spelling(joined))
+        for joined in _pairs(tokens):
+            named = needles.named(_spelling(joined))
+            found += (index for index in named if len("".join(folded(words[index]).split())) >= SHORTEST_PAIR)
     return words[min(found)] if found else None
 
 
@@ -148,13 +157,17 @@ def _alone(token: str) -> str:
     return "".join(character for character in token if character.isalnum())
 
 
-def _joined(tokens: list[str]) -> Iterable[str]:
-    """Words that were taken apart: runs of pieces of one letter, of two at most, and pairs that are long together."""
+def _runs(tokens: list[str]) -> Iterable[str]:
+    """Words that were taken apart: runs of pieces of one letter, of two at most."""
     for most in (1, 2):
         for short, run in groupby(tokens, lambda token, most=most: len(token) <= most):  # type: ignore[misc]
             pieces = list(run)
             if short and len(pieces) > 1:
                 yield "".join(pieces)
+
+
+def _pairs(tokens: list[str]) -> Iterable[str]:
+    """Pairs of pieces that are long together."""
     for one, other in pairwise(tokens):
         if len(one) > 1 and len(other) > 1 and len(one) + len(other) >= SHORTEST_PAIR:
             yield one + other

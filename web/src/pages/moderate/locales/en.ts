@@ -378,7 +378,7 @@ export const en = {
   'card.since': 'Known since',
   'card.here': 'Connected now',
   'card.away': 'Not connected',
-  'card.counts': '{messages} messages, {questions} questions',
+  'card.counts': 'Messages: {messages}, questions: {questions}',
   'card.written': 'In this session',
   'card.written.none': 'Nothing in this session.',
   'card.earlier': 'Earlier',

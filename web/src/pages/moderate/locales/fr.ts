@@ -381,7 +381,7 @@ export const fr: Translation<typeof en> = {
   'card.since': 'Connu·e depuis',
   'card.here': 'Connecté·e en ce moment',
   'card.away': 'Pas connecté·e',
-  'card.counts': '{messages} messages, {questions} questions',
+  'card.counts': 'Messages : {messages}, questions : {questions}',
   'card.written': 'Dans cette session',
   'card.written.none': 'Rien dans cette session.',
   'card.earlier': 'Auparavant',
