@@ -36,7 +36,7 @@ from streamer.control.media_plane import MediaPlane
 from streamer.errors import StreamerError
 from streamer.notify.clip import clip_of
 from streamer.notify.messages import Links, facts_of, without_details
-from streamer.notify.outbox import STORE_S, Outbox
+from streamer.notify.outbox import MOST_WAITING, STORE_S, Outbox
 from streamer.notify.senders import Sender
 from streamer.notify.web_push import kept_key
 from streamer.outgoing import Resolve
@@ -132,6 +132,10 @@ class Notifier:
         self._rings: dict[str, Ringing] = {}
         self._said: dict[str, dict[str, Mapping[str, Any]]] = {}
         """Alarm -> hook -> the facts that it was told."""
+        self._writing = asyncio.Lock()
+        self._unstored_rings: set[str] = set()
+        """Alarms whose rings could not be stored, and messages by id."""
+        self._unstored: dict[str, HookMessage] = {}
         self._stills: OrderedDict[str, KeptStill] = OrderedDict()
         self._book = KnownCrew()
         self._fresh = False
@@ -198,7 +202,7 @@ class Notifier:
         age_ms = now_ms - self._started_ms
         present = {alarm.id: (room, alarm) for room, alarms in self._present.items() for alarm in alarms.values()}
         open_rings = {ring.alarm: ring for ring in self._rings.values() if ring.ended_ms is None}
-        if not present and not open_rings:
+        if not (present or open_rings or self._unstored_rings or self._unstored):
             return
         book = await self._people(now_ms)
         await self._lapse(book, now_ms)
@@ -224,7 +228,7 @@ class Notifier:
         forgotten = [r.alarm for r in self._rings.values() if r.ended_ms and now_ms - r.ended_ms >= REOPENED_MS]
         for alarm_id in forgotten:
             del self._rings[alarm_id]
-        if changed or messages or forgotten:
+        if changed or messages or forgotten or self._unstored_rings or self._unstored:
             await self._write(changed, messages, forgotten, book)
 
     def _step(
@@ -316,18 +320,25 @@ class Notifier:
         self, changed: Sequence[Ringing], messages: Sequence[HookMessage], forgotten: Sequence[str], book: KnownCrew
     ) -> None:
         kinds = {hook.id: hook.kind for hook in (*book.hooks, *self._extra)}
-        stored = self.outbox.add(messages, kinds)
-        new = {message.id for message in messages}
-        try:
-            async with asyncio.timeout(STORE_S), self._database.write() as connection:
-                await Rings(connection).put(changed)
-                await Rings(connection).remove(forgotten)
-                await HookMessages(connection).add([one for one in stored if one.id in new])
-                await HookMessages(connection).settle([one for one in stored if one.id not in new])
-        except (StreamerError, TimeoutError) as error:
-            # They are sent all the same; a restart now would tell them again.
-            self.faults += 1
-            _log.warning("alarm_messages_not_stored", error=str(error) or type(error).__name__)
+        async with self._writing:
+            planned = self.outbox.planned(messages, kinds)
+            self._unstored_rings |= {ring.alarm for ring in changed}
+            rings = [self._rings[name] for name in self._unstored_rings if name in self._rings]
+            unstored = {name: self.outbox.now(message) for name, message in self._unstored.items()}
+            unstored |= {message.id: message for message in planned}
+            self._unstored = dict([*unstored.items()][-MOST_WAITING:])
+            try:
+                async with asyncio.timeout(STORE_S), self._database.write() as connection:
+                    await Rings(connection).put([ring for ring in rings if self._day.room(ring.room) is not None])
+                    await Rings(connection).remove(forgotten)
+                    await HookMessages(connection).put(self._unstored.values())
+                self._unstored_rings, self._unstored = set(), {}
+            except (StreamerError, TimeoutError) as error:
+                # They are sent all the same, and stored at the next look: a restart until then would tell them again.
+                self.faults += 1
+                _log.warning("alarm_messages_not_stored", error=str(error) or type(error).__name__)
+            # Not before: a process that died in between would have told what the next one does not know of.
+            self.outbox.send(planned)
 
     async def offer(self, shift: Shift, by: str, persons: Sequence[str]) -> None:
         """Tell that somebody hands over their duty."""
@@ -343,7 +354,7 @@ class Notifier:
         """Send a test message now, and note it in the log. Returns the code of its failure; empty: it arrived."""
         message = replace(new_message(hook, "test", self._clock(), {}), due_ms=None)
         async with self._database.write() as connection:
-            await HookMessages(connection).add([message])
+            await HookMessages(connection).put([message])
         return await self.outbox.send_now(hook, message)
 
     # --- people -------------------------------------------------------------------------------------

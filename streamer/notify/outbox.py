@@ -94,9 +94,9 @@ class Outbox:
                 task.cancel()
             await asyncio.gather(*flying, return_exceptions=True)
 
-    def add(self, messages: Sequence[HookMessage], kinds: dict[str, HookKind]) -> list[HookMessage]:
-        """Send these. ``kinds``: of their hooks. Returns the messages as they are to be stored, with waiting ones that
-        they replace: somebody who was not told of a trouble is not told that it is over either."""
+    def planned(self, messages: Sequence[HookMessage], kinds: dict[str, HookKind]) -> list[HookMessage]:
+        """These as they are to be stored and then sent. ``kinds``: of their hooks. With waiting ones that they replace
+        (``due_ms`` None): somebody who was not told of a trouble is not told that it is over either."""
         changed: list[HookMessage] = []
         for message in messages:
             if message.kind == "ended" and kinds.get(message.hook) is not HookKind.WEBHOOK:
@@ -106,14 +106,21 @@ class Outbox:
                     changed.append(replace(one, due_ms=None, error="over"))
                 if any(one.kind == "began" and one.id not in self._flying for one in late):
                     continue
-            self._waiting[message.id] = message
             changed.append(message)
-        while len(self._waiting) > MOST_WAITING:
+        while self._waiting and len(self._waiting) + len(changed) > MOST_WAITING:
             oldest = self._waiting.pop(next(iter(self._waiting)))
             self.stats.given_up_total += 1
             changed.append(replace(oldest, due_ms=None, error="too_many"))
-        self._woken.set()
         return changed
+
+    def send(self, messages: Iterable[HookMessage]) -> None:
+        """Those that are due."""
+        self._waiting |= {message.id: message for message in messages if message.due_ms is not None}
+        self._woken.set()
+
+    def now(self, message: HookMessage) -> HookMessage:
+        """A message of which :meth:`send` was told as it is now: it waits for its next attempt, or for none."""
+        return self._waiting.get(message.id, replace(message, due_ms=None))
 
     async def send_now(self, hook: Hook, message: HookMessage) -> str:
         """One attempt, for a test. Returns the code of its failure; empty: it arrived."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -150,15 +150,21 @@ class HookMessages(Repository):
             found.setdefault(message.alarm, {})[message.hook] = message.facts
         return found
 
-    async def add(self, messages: Sequence[HookMessage]) -> None:
-        """Of hooks that were removed meanwhile none is added."""
+    async def put(self, messages: Collection[HookMessage]) -> None:
+        """New ones, and the state of those that are there. Of hooks that were removed meanwhile none is added."""
+        if not messages:
+            return
         there = set((await self._connection.execute(select(hooks.c.id))).scalars())
-        rows = [_MESSAGES.values(message) for message in messages if message.hook in there]
-        if rows:
-            await self._connection.execute(insert(hook_messages), rows)
+        c = hook_messages.c
+        known = select(c.id).where(c.id.in_([message.id for message in messages]))
+        stored = set((await self._connection.execute(known)).scalars())
+        new = [_MESSAGES.values(one) for one in messages if one.hook in there and one.id not in stored]
+        if new:
+            await self._connection.execute(insert(hook_messages), new)
+        await self.settle([message for message in messages if message.id in stored])
 
     async def settle(self, messages: Sequence[HookMessage]) -> None:
-        """Store that these are not tried any more."""
+        """The state of those that are there."""
         for message in messages:
             values = _MESSAGES.values(message)
             await self._connection.execute(update(hook_messages).where(hook_messages.c.id == message.id).values(values))

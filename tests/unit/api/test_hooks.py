@@ -6,19 +6,22 @@ import asyncio
 import hashlib
 import hmac
 import json
+import sqlite3
 import time
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.context import SERVICES, Services
 from streamer.conference import duty
 from streamer.settings import Settings, load_settings
+from streamer.store.database import Database, StoreUnavailable
 from streamer.store.hooks import HookMessage, HookMessages
 from tests.fakes.receivers import Browser, HttpReceiver, Received, http_receiver, vapid_claims
 from tests.fakes.waiting import in_time, until, until_answered
@@ -350,6 +353,67 @@ async def test_bad_receivers_delay_no_alarm_and_lose_none(
     assert len(receiver.got) == 1
 
 
+class FirstWrite:
+    """A database whose first write transaction waits for ``before``, or fails with what that raises."""
+
+    def __init__(self, database: Database, before: Callable[[], Awaitable[None]]) -> None:
+        self.read, self._database, self._before, self._first = database.read, database, before, True
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        first, self._first = self._first, False
+        if first:
+            await self._before()
+        async with self._database.write() as connection:
+            yield connection
+
+
+async def test_no_message_goes_out_before_a_restart_would_know_of_it(
+    hall: Api, services: Services, receiver: HttpReceiver, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[int] = []
+
+    def note(request: web.Request) -> None:
+        with closing(sqlite3.connect(settings.data / "streamer.sqlite3")) as there:
+            known.append(there.execute("SELECT count(*) FROM rings").fetchone()[0])
+
+    async def much_time() -> None:
+        """A hundred times what a message needs here, if nothing keeps it back."""
+        for _ in range(100):
+            if known:
+                break
+            await asyncio.sleep(0.005)
+
+    receiver.answer = note
+    await webhook(hall, receiver)
+    monkeypatch.setattr(services.notifier, "_database", FirstWrite(services.database, much_time))
+    async with notifying(services):
+        await late(hall)
+        await until(lambda: receiver.got)
+    assert known == [1]
+
+
+async def test_what_could_not_be_stored_is_told_at_once_and_not_again_after_a_restart(
+    hall: Api, services: Services, receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> None:
+        raise StoreUnavailable("The database does not answer.")
+
+    made = await webhook(hall, receiver)
+    monkeypatch.setattr(services.notifier, "_database", FirstWrite(services.database, away))
+    async with notifying(services):
+        await late(hall)
+        await until(lambda: receiver.got)
+    assert services.notifier.faults == 1
+    await services.notifier.look()
+    # Another process has what is stored, and tells nothing.
+    await services.notifier.start()
+    services.notifier._started_ms -= 60_000
+    await services.notifier.look()
+    log = (await hall("GET", f"/hooks/{made['id']}/messages"))["items"]
+    assert [(one["id"], one["next"]) for one in log] == [(receiver.got[0].headers["webhook-id"], None)]
+
+
 async def test_a_message_of_long_ago_rings_nobody_and_reaches_programs_all_the_same(
     hall: Api, services: Services, receiver: HttpReceiver
 ) -> None:
@@ -362,7 +426,7 @@ async def test_a_message_of_long_ago_rings_nobody_and_reaches_programs_all_the_s
     facts = {"room": "salle", "room_name": "La Salle", "cause": "Black", "kind": "picture_black"}
     async with services.database.write() as connection:
         messages = [HookMessage(f"m{n}", one["id"], "began", "a", facts, old_ms, old_ms) for n, one in enumerate(made)]
-        await HookMessages(connection).add(messages)
+        await HookMessages(connection).put(messages)
     await services.notifier.outbox.start()
     async with notifying(services):
 
