@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import log10
 
-from streamer.broadcast.measures import BLOCK_MS, SILENT_DB, SoundMeasure
+from streamer.broadcast.measures import BLOCK_MS, SILENT_DB, PictureMeasure, SoundMeasure
 
 Details = Mapping[str, float | str | None]
 
@@ -146,25 +146,60 @@ class VoicedLevel:
 
 STILL_SHARE = 0.4
 """A still that is encoded again differs a little for a second after each key frame; a living camera nearly always."""
+NEAR_MS = 1000
+"""Noise is compared between pictures that are so near to each other: that of key frames alone is another."""
+ALIVE_MS = 5000
+"""Pictures so shortly before a movement were alive."""
+ALIVE_LEAST, ALIVE_MOST = 12, 240
+ALIVE_QUANTILE = 0.25
+STANDS_BELOW = 0.6
+"""A picture that stands has less than this share of the source's own noise,"""
+STANDS_LEVELS = 0.8
+"""and less than so many levels of 255: an encoder with fewer bits takes noise away as well."""
 
 
-@dataclass(slots=True)
 class StillWindow:
-    """Tells a picture that stands from an empty stage, whose camera makes noise."""
+    """Tells a picture that stands from an empty stage, whose camera makes noise. It learns that noise while somebody
+    moves; before, a picture stands that hardly differs from the one before."""
 
-    _seen: deque[tuple[int, bool | None]] = field(default_factory=deque)
+    def __init__(self) -> None:
+        self._seen: deque[tuple[int, bool]] = deque()
+        self._alive: deque[float] = deque(maxlen=ALIVE_MOST)
+        self._unproven: deque[float] = deque(maxlen=ALIVE_MOST)
+        self._moved_ms: int | None = None
+        self._floor: float | None = None
 
-    def note(self, at_ms: int, still: bool | None, window_ms: float) -> int | None:
-        """The time since which the picture stands, if that is as long as the window; None if it does not."""
+    def note(self, measure: PictureMeasure, window_ms: float, *, seen: bool = True) -> int | None:
+        """The time since which the picture stands, if that is as long as the window; None if it does not. ``seen``:
+        whether a movement could be seen."""
+        at_ms, still = measure.at_ms, measure.still if seen else None
+        near = bool(self._seen) and at_ms - self._seen[-1][0] <= NEAR_MS
+        noise = measure.noise if near else None
+        if seen and noise is not None:
+            self._unproven.append(noise)
         if still is False:
+            self._learn(at_ms)
             self._seen.clear()
-        self._seen.append((at_ms, still))
+        self._seen.append((at_ms, seen and self._stands(measure.still, noise)))
         while len(self._seen) > 2 and self._seen[1][0] <= at_ms - window_ms:
             self._seen.popleft()
         since_ms = self._seen[0][0]
         # The first one is where it came to stand.
-        share = sum(one is True for _, one in self._seen) / max(1, len(self._seen) - 1)
+        share = sum(stands for _, stands in self._seen) / max(1, len(self._seen) - 1)
         return since_ms if at_ms - since_ms >= window_ms and share >= STILL_SHARE else None
+
+    def _learn(self, at_ms: int) -> None:
+        if self._moved_ms is not None and at_ms - self._moved_ms <= ALIVE_MS:
+            self._alive.extend(self._unproven)
+        self._unproven.clear()
+        self._moved_ms = at_ms
+        if len(self._alive) >= ALIVE_LEAST:
+            self._floor = sorted(self._alive)[int(ALIVE_QUANTILE * len(self._alive))]
+
+    def _stands(self, still: bool | None, noise: float | None) -> bool:
+        if self._floor is None or noise is None:
+            return still is True
+        return still is not False and noise < min(STANDS_BELOW * self._floor, STANDS_LEVELS)
 
 
 LEARNING_BLOCKS = 200

@@ -58,6 +58,8 @@ class PictureMeasure:
     still: bool | None
     """True: it is as the picture before; False: something moved; None: noise alone tells them apart, a camera's or an
     encoder's, or there was none before."""
+    noise: float | None = None
+    """By how much the samples of most of the picture differ from the picture before, levels of 255."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,7 +241,7 @@ class SourceJudge:
             self._note(code, at_ms, bad, held_ms, brightness=measure.mean)
         frozen = self._conditions["picture_frozen"]
         # In the dark, and behind haze, nothing is seen to move.
-        since_ms = self._stills.note(at_ms, None if dark or (pale and not flat) else measure.still, frozen.on_ms)
+        since_ms = self._stills.note(measure, frozen.on_ms, seen=not (dark or (pale and not flat)))
         if not camera or since_ms is None:
             frozen.note(at_ms, False, step_ms)
         else:

@@ -42,26 +42,31 @@ class PictureMeasurer:
         darkest, brightest = np.percentile(light, [2, 98])
         deviation = max(float(luma.std()), float(blue.std()), float(red.std())) / 255
         last, self._last = self._last, luma
+        still, noise = (None, None) if last is None else _compared(last, luma)
         return PictureMeasure(
             at_ms=at_ms,
             mean=float(light.mean()),
             brightest=float(np.percentile(light, 99.8)),
             contrast=float(brightest - darkest),
             deviation=deviation,
-            still=None if last is None else _still(last, luma),
+            still=still,
+            noise=noise,
         )
 
 
-def _still(last: Samples, luma: Samples) -> bool | None:
+def _compared(last: Samples, luma: Samples) -> tuple[bool | None, float | None]:
+    """Whether the picture stands, and its noise."""
     if last.shape != luma.shape:
-        return False
+        return False, None
     change = luma - last
     distance = np.abs(change)
-    if float((distance >= MOVED_LEVELS).mean()) < MOVED_SHARE and float(distance.mean()) < SWAYED_LEVELS:
-        return True
     rows, columns = (size // CELL * CELL for size in change.shape)
-    cells = change[:rows, :columns].reshape(rows // CELL, CELL, columns // CELL, CELL).mean(axis=(1, 3))
-    return False if float(np.abs(cells).max(initial=0.0)) >= CELL_LEVELS else None
+    cells = change[:rows, :columns].reshape(rows // CELL, CELL, columns // CELL, CELL)
+    # Those who move are in few of the cells.
+    noise = float(np.median(np.abs(cells).mean(axis=(1, 3)))) if cells.size else None
+    if float((distance >= MOVED_LEVELS).mean()) < MOVED_SHARE and float(distance.mean()) < SWAYED_LEVELS:
+        return True, noise
+    return (False if float(np.abs(cells.mean(axis=(1, 3))).max(initial=0.0)) >= CELL_LEVELS else None), noise
 
 
 def _samples(plane: VideoPlane) -> Samples:

@@ -334,6 +334,34 @@ def test_a_frozen_camera_is_found_through_the_noise_of_key_frames_and_an_empty_s
     assert nodding.told == {}
 
 
+def test_a_noisy_camera_is_frozen_where_its_noise_is_gone_and_an_empty_stage_keeps_it() -> None:
+    speaker = [replace(HALL, noise=2.0), replace(HALL, still=None, noise=1.6)]
+    frozen = [replace(HALL, still=None, noise=noise) for noise in (1.9, 0.7, 0.9, 0.6, 0.3, 0.2)]
+    timeline = Timeline(SourceJudge(kind="camera")).pictures(10, *speaker).pictures(12, *frozen)
+    assert timeline.told == {"picture_frozen": pytest.approx(20.0, abs=0.3)}
+    empty = Timeline(SourceJudge(kind="camera")).pictures(10, *speaker)
+    assert empty.pictures(120, *[replace(HALL, still=None, noise=noise) for noise in (1.1, 1.6, 2.0)]).told == {}
+    # A small noise hardly differs from none, but it is there.
+    clean = Timeline(SourceJudge(kind="camera")).pictures(10, *[replace(one, noise=0.2) for one in speaker])
+    assert clean.pictures(120, replace(HALL, still=True, noise=0.2)).told == {}
+    assert clean.pictures(12, replace(HALL, still=True, noise=0.05)).codes == {"picture_frozen"}
+
+
+def test_an_encoder_that_gets_fewer_bits_takes_noise_away_and_the_next_movement_shows_how_much() -> None:
+    timeline = Timeline(SourceJudge(kind="camera")).pictures(30, replace(HALL, noise=3.0))
+    timeline.pictures(60, replace(HALL, still=None, noise=1.0)).pictures(60, replace(HALL, noise=0.6))
+    assert timeline.pictures(60, replace(HALL, still=None, noise=0.6)).told == {}
+
+
+def test_key_frames_alone_have_another_noise_which_is_not_learnt() -> None:
+    judge = SourceJudge(kind="camera")
+    for at_ms in range(0, 120_000, 2000):
+        judge.picture(replace(HALL, at_ms=START_MS + at_ms, noise=3.0))
+    for at_ms in range(120_000, 240_000, 250):
+        judge.picture(replace(HALL, at_ms=START_MS + at_ms, still=None, noise=0.7))
+    assert judge.troubles() == []
+
+
 def test_behind_haze_as_in_the_dark_a_picture_is_not_judged_for_stillness() -> None:
     for code, change in ("picture_washed_out", {"contrast": 0.1}), ("picture_dark", {"mean": 0.05, "brightest": 0.2}):
         timeline = (
