@@ -90,7 +90,7 @@ OWN_END = {
     "room/publications.py": "one publication's end",
     "room/relay.py": "one relay process's end",
     "room/relay_link.py": "one relay process's socket; its end is the relay's",
-    "room/relay_process.py": "the relay's way out, whose end is the process's; one request",
+    "room/relay_server.py": "the relay's way out, whose end is the process's; one request",
     "control/serving.py": "one connection",
     "serve.py": "the wait for the end, and the start",
     "director/directorship.py": "one look at the row, waited for",

@@ -12,7 +12,14 @@ import pytest
 def test_who_looks_after_others_loads_neither_database_nor_web_server_nor_codecs(module: str) -> None:
     script = f"import sys, {module}; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    assert not {"sqlalchemy", "aiohttp", "socketio", "av", "aiortc", "numpy"} & set(loaded.stdout.split())
+    assert not {"sqlalchemy", "aiohttp", "engineio", "av", "aiortc", "numpy"} & set(loaded.stdout.split())
+
+
+def test_a_relay_process_starts_without_what_its_first_viewer_would_wait_for() -> None:
+    script = "import sys, streamer.room.relay_process; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert "aiortc" in loaded.stdout.split()
+    assert not {"rich", "sqlalchemy", "aiohttp", "numpy"} & set(loaded.stdout.split())
 
 
 def test_a_web_process_starts_without_the_libraries_that_few_of_its_requests_need() -> None:
@@ -28,5 +35,8 @@ def test_a_web_process_starts_without_the_libraries_that_few_of_its_requests_nee
         "import rich"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
-    assert not set(rare) & set(ran.stdout.split())
+    loaded = set(ran.stdout.split())
+    assert "engineio" in loaded
+    assert not set(rare) & loaded
+    assert not {"av", "aiortc", "aioice", "numpy"} & loaded, "the web plane decodes nothing"
     assert ran.returncode == 0, "what was hidden from the imports is there again"
