@@ -62,7 +62,8 @@ class AlarmSettings(Section):
     picture_flat_s: float = Field(3, ge=1, le=300)
     """How long the picture must be one flat colour, seconds. Higher rings later."""
     picture_frozen_s: float = Field(10, ge=3, le=300)
-    """How long the picture of a camera must stand still, seconds. Slides and mixed pictures never ring for it."""
+    """How long the picture of a camera must stand still, seconds. Higher rings later.
+    Slides and mixed pictures never ring for it."""
     picture_dark_s: float = Field(20, ge=3, le=300)
     """How long the picture must be dark for a warning, seconds. Higher rings later."""
     picture_washed_out_s: float = Field(20, ge=3, le=300)
@@ -86,7 +87,8 @@ class AlarmSettings(Section):
     """This many viewers with the same trouble within 30 s ring, if they are viewers_percent of those who play. Higher
     rings later."""
     viewers_percent: float = Field(5, ge=0, le=100)
-    """The share of those who play that must have the trouble, percent. 0: viewers_least alone counts."""
+    """The share of those who play that must have the trouble, percent. Higher rings later. 0:
+    viewers_least alone counts."""
 
     def enough_viewers(self, people: int, viewers: int) -> bool:
         """Whether ``people`` with the same trouble, of ``viewers`` who play, are an alarm."""
@@ -159,8 +161,8 @@ class ArchiveSettings(Section):
     """The audit log, and links that have ended, are deleted after this time, days. Higher keeps personal data
     longer."""
     speakers_days: int = Field(0, ge=0, le=36_500)
-    """The names of speakers of past sessions without a recording are deleted after this time, days. 0: they are
-    kept."""
+    """The names of speakers of past sessions without a recording are deleted after this time, days. Higher keeps
+    personal data longer. 0: they are kept."""
 
     @field_validator("bucket")
     @classmethod

@@ -214,7 +214,8 @@ class HlsSettings(Section):
     """The waiting playlist requests of one household: an IPv4 address or an IPv6 /56; a hall is one. Higher lets larger
     halls in. It is also how often per minute a household may begin to watch over WHEP."""
     max_held_per_connection: int = Field(16, ge=1)
-    """The waiting playlist requests of one connection. A player needs one for each rendition that it reads."""
+    """The waiting playlist requests of one connection. A player needs one for each rendition that it reads. Higher lets
+    one connection of a proxy serve more players; further ones are answered with 429."""
     cache_bytes_per_room: int = Field(18 * 1024 * 1024, ge=1_000_000)
     """The memory in which a web process keeps the newest parts of a room, bytes. The default is the last fifteen
     seconds of six renditions; older parts come from files, which the system keeps in memory as well. Higher reads less
@@ -245,7 +246,8 @@ class RoomSettings(Section):
     max_sources: int = Field(8, ge=1, le=64)
     """The sources that a room holds at a time. Higher takes more memory and processor."""
     max_rooms: int = Field(32, ge=1, le=500)
-    """The room processes under one media host. Opening a further room is refused."""
+    """The room processes under one media host. Opening a further room is refused. Higher takes more memory and
+    processor."""
     memory_mb: int = Field(2048, ge=256, le=65_536)
     """A room process that takes more memory than this is restarted, MB. Other rooms go on. Lower protects the machine;
     too low interrupts large rooms."""
@@ -256,7 +258,8 @@ class RoomSettings(Section):
     """The first wait before a crashed room is restarted, seconds. It doubles with each crash. Higher spares the
     machine; lower is back sooner."""
     attempts_per_minute: int = Field(60, ge=1)
-    """The attempts to publish of one household per minute. Further ones are answered with 429."""
+    """The attempts to publish of one household per minute. Further ones are answered with 429. Lower protects the
+    machine; too low keeps out encoders that try again and again behind one address."""
     failed_attempts_per_minute: int = Field(20, ge=1)
     """The wrong tokens of one household per minute. Further ones are answered with 429. Lower makes guessing slower."""
 
@@ -289,7 +292,7 @@ class RealtimeSettings(Section):
     """The Socket.IO connections of one household: an IPv4 address or an IPv6 /56; a hall is one. Higher lets larger
     halls in."""
     max_connections_per_participant: int = Field(20, ge=2)
-    """The Socket.IO connections of one participant. Each tab and device has its own."""
+    """The Socket.IO connections of one participant. Each tab and device has its own. Higher takes more memory."""
     max_message_bytes: int = Field(131_072, ge=69_632, le=10_000_000)
     """The largest message of a client, bytes. A larger one ends the connection. Higher takes more memory."""
     max_behind_bytes: int = Field(2 * 1024 * 1024, ge=65_536)
@@ -304,7 +307,7 @@ class RealtimeSettings(Section):
     """The newest events of each room and namespace that are kept for clients that come back. Fewer send more clients a
     whole snapshot; more take more memory."""
     log_bytes: int = Field(4 * 1024 * 1024, ge=100_000)
-    """The same in bytes. The limit that is reached first counts."""
+    """The same in bytes. The limit that is reached first counts. Higher takes more memory."""
     log_s: float = Field(900.0, ge=10, le=86_400)
     """The time that these events are kept at most, seconds. Higher brings clients back without a snapshot after longer
     breaks."""
@@ -331,7 +334,7 @@ class RealtimeSettings(Section):
     names."""
     newcomers_per_s: float = Field(12.0, ge=0.1)
     """The messages and questions per second that they may go on sending after that. Their votes are let in twice as
-    often."""
+    often. Lower slows floods; higher lets a large hall write at once."""
     newcomers_votes_burst: int = Field(400, ge=1)
     """The votes that new participants of one household may cast at once; a hall is one. Higher lets a large hall vote
     together."""
@@ -355,14 +358,14 @@ class AudienceSettings(Section):
     timeline: higher places them earlier."""
     address_hold_minutes: int = Field(60, ge=0, le=1440)
     """After a ban the messages of new participants from the same household wait for a moderator this long, minutes. 0:
-    they do not wait."""
+    they do not wait. Higher keeps trolls away longer, and makes newcomers beside them wait."""
     exempt_networks: Networks = ()
     """Networks whose new participants never wait after a ban, such as a hall's own."""
     messages_in_memory: int = Field(300, ge=20, le=5000)
     """The newest messages of an audience that are kept in memory and sent to those who join. Higher shows more and
     takes more memory."""
     open_questions: int = Field(10, ge=1, le=100)
-    """The open questions that a participant may have. A further one is refused."""
+    """The open questions that a participant may have. A further one is refused. Lower leaves more room to others."""
     keep_days: int = Field(365, ge=1, le=36_500)
     """Messages, questions, votes and moderators' actions on them are deleted after this time, days. Higher keeps
     personal data longer."""
