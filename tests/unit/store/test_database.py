@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import uvloop
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -33,6 +34,11 @@ from streamer.store.venues import Venues
 
 def opened(url: str) -> Database:
     return Database(database_url(url, Path("/nowhere")), busy_limit_s=0.2)
+
+
+async def test_tests_of_web_processes_run_on_their_loop() -> None:
+    # The fixture of tests/fakes/loops.py has its name from pytest-asyncio, which may call its own otherwise one day.
+    assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
 
 
 async def test_processes_that_start_together_migrate_once(store_url: str) -> None:
