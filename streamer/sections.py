@@ -197,6 +197,10 @@ class EdgeSettings(Section):
     addresses: tuple[str, ...] = ()
     """The addresses of edges (configs/edge), such as https://edge1.example.org. Each is told what it must not serve any
     more."""
+    names: tuple[str, ...] = ()
+    """The names by which viewers reach each edge by itself, such as edge1.example.org, with the scheme and port of
+    server.public_url. Players whose edge fails go on at another one of them. Empty: they ask again under the public
+    name."""
     secret: str = ""
     """The secret by which edges know this server, 32 characters or more. Each has it in its own file."""
 
@@ -206,6 +210,15 @@ class EdgeSettings(Section):
         for text in value:
             if not is_http_url(text) or "?" in text or "#" in text:
                 raise ValueError("are addresses such as https://edge1.example.org")
+        return value
+
+    @field_validator("names")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", name) for name in value):
+            raise ValueError("are names such as edge1.example.org")
+        if len({name.lower() for name in value}) < len(value):
+            raise ValueError("has a name twice")
         return value
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from streamer.api.context import SERVICES
+from streamer.api.context import SERVICES, Services
 from streamer.api.signalling import add_cors, is_signalling
 from streamer.errors import BadRequest, Forbidden, StreamerError
 
@@ -26,8 +26,8 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # Pictures may come from elsewhere: partners' logos may lie on the partners' own sites.
 PAGE_CSP = (
-    "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; img-src 'self' data: blob: https:; "
-    "connect-src 'self'; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
+    "default-src 'self'; media-src 'self' blob:{edges}; worker-src 'self' blob:; img-src 'self' data: blob: https:; "
+    "connect-src 'self'{edges}; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors {frames}"
 )
 
@@ -161,7 +161,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, "max-age=31536000")
     if headers.get(hdrs.CONTENT_TYPE, "").startswith("text/html"):
         framed = request.path.startswith("/embed/")
-        headers.setdefault("Content-Security-Policy", PAGE_CSP.format(frames="*" if framed else "'none'"))
+        headers.setdefault("Content-Security-Policy", _page_policy(services, framed=framed))
         headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
         headers.setdefault(
             "Permissions-Policy", "camera=(self), microphone=(self), display-capture=(self), geolocation=()"
@@ -169,6 +169,16 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         if not framed:
             headers.setdefault("X-Frame-Options", "DENY")
             headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+
+
+def _page_policy(services: Services | None, *, framed: bool) -> str:
+    """Content-Security-Policy of a page. Players go to other edges by the edges' own names."""
+    edges = ""
+    if services is not None:
+        public = urlsplit(services.public_url)
+        port = f":{public.port}" if public.port else ""
+        edges = "".join(f" {public.scheme}://{name}{port}" for name in services.settings.edges.names)
+    return PAGE_CSP.format(frames="*" if framed else "'none'", edges=edges)
 
 
 def route_of(request: web.Request) -> str:

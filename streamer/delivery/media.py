@@ -19,7 +19,7 @@ from streamer.broadcast.media_events import PRIVATE_PREFIX, PUBLIC
 from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Interval, Segment
 from streamer.broadcast.view import BroadcastView, OutputView, RenditionView
 from streamer.control.media_plane import MediaPlane, RoomLink
-from streamer.delivery import captions
+from streamer.delivery import captions, steering
 from streamer.delivery.access import AccessKeys, MediaAccess
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import (
@@ -235,7 +235,7 @@ class LiveDelivery:
         if kept is None or kept[0] is not room.view:
             for gone in [r for r in self._renderers if r not in self._plane.rooms]:
                 del self._renderers[gone]
-            kept = (room.view, Renderers(self._settings.hls.live_window_s))
+            kept = (room.view, Renderers(self._settings.hls.live_window_s, extra=steering.lines(self._settings)))
             self._renderers[room_id] = kept
         kept[1].keep_only(room.view.outputs)
         return kept[1]

@@ -49,7 +49,7 @@ def date_time(epoch_ms: int, ticks: int) -> str:
 # --- multivariant ---------------------------------------------------------------------------------
 
 
-def multivariant(broadcast: Broadcast, *, dvr: bool = False) -> str:
+def multivariant(broadcast: Broadcast, *, dvr: bool = False, extra: Sequence[str] = ()) -> str:
     """The playlist that a viewer opens. URIs are relative to ``/live/{room}/``.
 
     The best sound is an audio group; each sound is a variant of its own. The first variant is the one that players
@@ -57,7 +57,7 @@ def multivariant(broadcast: Broadcast, *, dvr: bool = False) -> str:
     to least.
     """
     query = DVR_QUERY if dvr else ""
-    return variants(broadcast.renditions, broadcast.id, query, languages=broadcast.caption_languages)
+    return variants(broadcast.renditions, broadcast.id, query, extra=extra, languages=broadcast.caption_languages)
 
 
 def variants(

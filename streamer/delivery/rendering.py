@@ -249,8 +249,10 @@ class TrackRenderer:
 class Renderers:
     """The renderers of a room's outputs; they begin anew when a snapshot has reset the mirror."""
 
-    def __init__(self, live_window_s: int) -> None:
+    def __init__(self, live_window_s: int, *, extra: Sequence[str] = ()) -> None:
+        """``extra``: more lines of multivariant playlists."""
         self._live_window = live_window_s * TICKS_PER_S
+        self._extra = extra
         self._of: dict[tuple[str, str], tuple[OutputView, TrackRenderer]] = {}
         self._names: set[str] = set()
         """Outputs that have a renderer."""
@@ -286,6 +288,6 @@ class Renderers:
         if made is None:
             if len(self._multivariant) >= 2:
                 self._multivariant.clear()  # those of a broadcast that is over
-            text = playlists.multivariant(broadcast, dvr=dvr).encode()
+            text = playlists.multivariant(broadcast, dvr=dvr, extra=self._extra).encode()
             made = self._multivariant[(broadcast.id, dvr)] = Playlist(text, zlib.crc32(text), (), text)
         return made

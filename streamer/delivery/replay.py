@@ -20,7 +20,7 @@ from streamer.archive.editions import Edition, EditionSegment
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
 from streamer.control.media_plane import MediaPlane
-from streamer.delivery import captions
+from streamer.delivery import captions, steering
 from streamer.delivery.access import AccessKeys, MediaAccess
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import ACCESS, Holds
@@ -257,7 +257,7 @@ class ReplayDelivery:
         if not opened.edition.renditions:
             raise Unavailable("There is nothing to play yet.", code="not_in_time", headers={"Retry-After": "1"})
         self.stats.index_total += 1
-        made = multivariant(opened.edition, folder, event=ref.event)
+        made = multivariant(opened.edition, folder, event=ref.event, extra=steering.lines(self._settings))
         return playlist_response(request, made, cache_control(request, state, INDEX_MAX_AGE_S))
 
     async def _opened(self, state: ReplayState, ref: EditionRef) -> OpenEdition:

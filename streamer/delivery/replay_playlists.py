@@ -27,9 +27,9 @@ JOINED = REELS * REELS
 """Added to the number of the first of several init sections that are joined to one."""
 
 
-def multivariant(edition: Edition, folder: str, *, event: bool) -> Playlist:
-    """URIs are ``{folder}/{rendition}.m3u8``."""
-    extra = (FROM_THE_START,) if event else ()
+def multivariant(edition: Edition, folder: str, *, event: bool, extra: Sequence[str] = ()) -> Playlist:
+    """URIs are ``{folder}/{rendition}.m3u8``. ``extra``: more lines."""
+    extra = (*extra, FROM_THE_START) if event else extra
     text = playlists.variants(edition.renditions, folder, extra=extra, languages=edition.caption_languages).encode()
     return Playlist(text, zlib.crc32(text), (), text)
 

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from streamer.archive.catalogue import ReplayCatalogue
 from streamer.control.media_plane import MediaPlane
+from streamer.delivery import steering
 from streamer.delivery.access import AccessKeys, MediaAccess
 from streamer.delivery.captions import CaptionSource
 from streamer.delivery.downloads import Downloads, IsCrew
@@ -64,6 +65,8 @@ def setup(
         ("/live/{room}/{broadcast}/{key}/{rendition}/{name}", live.media),
         ("/live/{tail:.*}", _nothing),
     ]
+    if settings.edges.names:
+        paths.insert(0, (steering.PATH, partial(steering.answer, settings.edges.names)))
     downloads: Downloads | None = None
     if catalogue is not None:
         replay = ReplayDelivery(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import subprocess
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +29,20 @@ pytestmark = [
 ]
 
 NAME = OTHER_NAMES[0]
+SECOND = "127.0.0.2"
+"""The name of another proxy before the same server."""
 PROTOCOLS = """() => performance.getEntriesByType('resource')
   .filter(({ name }) => name.includes('/live/') || name.includes('/assets/')).map((entry) => entry.nextHopProtocol)"""
+STEERED = "performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/live/steering.json'))"
+LAST_HOST = """() => new URL(performance.getEntriesByType('resource').map(({ name }) => name)
+  .filter((name) => name.includes('/live/')).at(-1)).hostname"""
 
 
 @dataclass
 class Proxied:
     server: Running
     url: str
+    first: subprocess.Popen[bytes]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -50,22 +57,31 @@ async def proxied(certificate: Certificate, tmp_path_factory: pytest.TempPathFac
         "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
         "STREAMER_SERVER__TRUSTED_PROXIES": '["127.0.0.1"]',
         "STREAMER_ROOM__WARM_SPARE": "true",
+        "STREAMER_EDGES__NAMES": f'["{SECOND}"]',
     }
-    config = nginx_config(
-        folder, upstream=upstream, port=port, certificate=certificate.file, key=certificate.key, name=NAME
-    )
+    configs = []
+    for address in ("127.0.0.1", SECOND):
+        own = folder / address
+        own.mkdir()
+        options = {"certificate": certificate.file, "key": certificate.key, "name": NAME}
+        configs.append(nginx_config(own, upstream=upstream, port=port, address=address, **options))
     async with serving("--public-url", url, environment=settings, port=upstream) as server:
-        with nginx(config) as process:
+        with nginx(configs[0]) as first, nginx(configs[1]) as second:
 
             async def up() -> bool:
-                assert process.poll() is None, (folder / "error.log").read_text()
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with server.session.get(f"https://127.0.0.1:{port}/readyz", ssl=False) as response:
-                        return response.status == 200
-                return False
+                assert first.poll() is None, (folder / "127.0.0.1/error.log").read_text()
+                assert second.poll() is None, (folder / SECOND / "error.log").read_text()
+                for address in ("127.0.0.1", SECOND):
+                    try:
+                        async with server.session.get(f"https://{address}:{port}/readyz", ssl=False) as response:
+                            if response.status != 200:
+                                return False
+                    except aiohttp.ClientError:
+                        return False
+                return True
 
             await until_answered(up, limit_s=60)
-            yield Proxied(server, url)
+            yield Proxied(server, url, first)
 
 
 async def test_the_studio_publishes_and_a_link_from_the_api_leads_there(browser: Browser, proxied: Proxied) -> None:
@@ -84,10 +100,19 @@ async def test_the_studio_publishes_and_a_link_from_the_api_leads_there(browser:
     await close_rooms(proxied.server)
 
 
-async def test_viewers_play_over_http2_and_over_webrtc(browser: Browser, proxied: Proxied) -> None:
+async def test_viewers_play_over_http2_and_webrtc_and_go_on_at_another_proxy(
+    browser: Browser, proxied: Proxied
+) -> None:
     await proxied.server.room("hall", name="Grande salle", start="auto")
     async with camera(proxied.server, "hall", options=TINY):
         await proxied.server.wait_state("hall", "live")
+        async with opened(browser, f"{proxied.url}/watch/hall?latency=lowest") as lowest:
+            await lowest.holds(BY_WEBRTC, within_s=WEBRTC_AGAIN_S)
+            await lowest.wait_moving()
+        async with opened(browser, f"{proxied.url}/embed/hall") as embedded:
+            await embedded.wait_moving()
+            link = await embedded.page.get_by_role("link", name="Open the room’s page").get_attribute("href")
+            assert link == f"{proxied.url}/watch/hall"
         async with opened(browser, f"{proxied.url}/watch/hall") as seen:
             await seen.wait_moving()
 
@@ -99,10 +124,10 @@ async def test_viewers_play_over_http2_and_over_webrtc(browser: Browser, proxied
             protocols = await seen.page.evaluate(PROTOCOLS)
             assert len(protocols) > 5
             assert set(protocols) == {"h2"}
-        async with opened(browser, f"{proxied.url}/watch/hall?latency=lowest") as lowest:
-            await lowest.holds(BY_WEBRTC, within_s=WEBRTC_AGAIN_S)
-            await lowest.wait_moving()
-        async with opened(browser, f"{proxied.url}/embed/hall") as embedded:
-            await embedded.wait_moving()
-            link = await embedded.page.get_by_role("link", name="Open the room’s page").get_attribute("href")
-            assert link == f"{proxied.url}/watch/hall"
+            # One proxy dies: its viewers go on at the other one.
+            await seen.mark()
+            await seen.holds(STEERED)
+            proxied.first.kill()
+            await seen.wait_moving(beyond_ms=time.time_ns() // 1_000_000 + 2_000)
+            assert await seen.page.evaluate(LAST_HOST) == SECOND
+            await seen.check_mark()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,9 +55,10 @@ def client_address(request: web.BaseRequest) -> str:
 
 @asynccontextmanager
 async def serve(
-    data: Path, *, captions: CaptionSource | None = None, port: int = 0, **hls: Any
+    data: Path, *, captions: CaptionSource | None = None, port: int = 0, names: Sequence[str] = (), **hls: Any
 ) -> AsyncIterator[Served]:
-    settings = Settings.model_validate({"data": data, "hls": hls})
+    """``names``: of edges."""
+    settings = Settings.model_validate({"data": data, "hls": hls, "edges": {"names": names}})
     link = on_air()
     plane = FakePlane(link)
     asked: list[web.BaseRequest] = []

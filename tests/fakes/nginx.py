@@ -28,11 +28,12 @@ def nginx_config(
     name: str,
     cache: int | None = None,
     from_cache: int | None = None,
+    address: str = "127.0.0.1",
 ) -> Path:
     """Our configuration with its addresses and files replaced, whole enough for a process of its own.
 
-    The server that redirects to TLS is left out; the others listen on 127.0.0.1. With ``cache``, the port of Varnish,
-    it is the edge's, which takes Varnish's requests at ``from_cache``.
+    The server that redirects to TLS is left out; the one for viewers listens at ``address``. With ``cache``, the port
+    of Varnish, it is the edge's, which takes Varnish's requests at ``from_cache``.
     """
     text = (CONFIGS / ("nginx.conf" if cache is None else "edge/nginx.conf")).read_text("utf-8")
     text = text.replace("127.0.0.1:8080", f"127.0.0.1:{upstream}").replace("stream.example.org", name)
@@ -40,7 +41,7 @@ def nginx_config(
         "https://streamer_origin", "http://streamer_origin"
     )
     text = text.replace("127.0.0.1:6081", f"127.0.0.1:{cache}").replace("127.0.0.1:6083", f"127.0.0.1:{from_cache}")
-    text = re.sub(r"listen 443 (ssl|quic)", rf"listen 127.0.0.1:{port} \1", text)
+    text = re.sub(r"listen 443 (ssl|quic)", rf"listen {address}:{port} \1", text)
     text = re.sub(r"listen \[::\]:443 .*;", "", text)
     text = re.sub(r"server \{\s+listen 80;.*?\n\}\n", "", text, flags=re.DOTALL)
     text = re.sub(r"ssl_certificate .*;", f"ssl_certificate {certificate};", text)

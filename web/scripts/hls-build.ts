@@ -9,6 +9,7 @@ const UNUSED = {
   emeController: 'EMEController',
   cmcdController: 'CMCDController',
   contentSteeringController: 'ContentSteeringController',
+  fpsController: 'FPSController',
   iframeController: 'IFrameController',
   interstitialsController: 'InterstitialsController',
   id3TrackController: 'ID3TrackController',

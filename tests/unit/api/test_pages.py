@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from streamer.sections import EdgeSettings
 from streamer.settings import Settings
 from tests.unit.api.conftest import ADMIN, Api, Client, bearer
 
@@ -92,6 +93,17 @@ async def test_only_the_embed_page_may_be_framed(client: Client, api: Api) -> No
             assert response.headers["X-Content-Type-Options"] == "nosniff"
             assert "X-Request-Id" in response.headers
             assert "Strict-Transport-Security" not in response.headers
+
+
+async def test_players_may_go_to_the_edges_by_their_names(
+    serve: Callable[[Settings], Awaitable[Client]], settings: Settings
+) -> None:
+    client = await serve(settings.model_copy(update={"edges": EdgeSettings(names=("edge1.example", "edge2.example"))}))
+    async with client.get("/") as response:
+        policy = response.headers["Content-Security-Policy"]
+    edges = "http://edge1.example http://edge2.example;"
+    assert f"connect-src 'self' {edges}" in policy
+    assert f"media-src 'self' blob: {edges}" in policy
 
 
 async def test_assets_are_compressed_and_kept_for_ever(client: Client) -> None:

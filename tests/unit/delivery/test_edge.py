@@ -80,7 +80,7 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
 
 @pytest.fixture
 async def served(edge: Edge, tmp_path: Path) -> AsyncIterator[Served]:
-    async with serve(tmp_path, port=edge.origin) as server:
+    async with serve(tmp_path, port=edge.origin, names=("edge1.example",)) as server:
         yield server
 
 
@@ -203,6 +203,10 @@ async def test_what_is_private_and_what_failed_is_not_kept(edge: Edge, served: S
             async with viewers.get(URL(edge.cache + path, encoded=True), headers={"Cookie": "login=1"}) as response:
                 await response.read()
     assert [request.headers["Cookie"] for request in served.asked] == ["login=1"] * (2 * len(paths))
+    for _ in range(2):
+        async with viewers.get("/live/steering.json?_HLS_pathway=.&_HLS_throughput=1000") as response:
+            assert (await response.json())["PATHWAY-PRIORITY"] == [".", "edge1.example"]
+    assert asked(served, "/live/steering") == ["/live/steering.json"], "one for all viewers"
     # All the way: TLS, the cache, and back through nginx; the origin learns the client's address.
     served.asked.clear()
     async with ClientSession(edge.url, connector=TCPConnector(ssl=edge.tls)) as session:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
 
+from streamer.delivery import steering
 from streamer.delivery.state import public_state
-from tests.fakes.delivery_server import Served
+from tests.fakes.delivery_server import Served, serve
 
 HEADERS_OF_404 = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}
 
@@ -278,3 +280,29 @@ async def test_the_state_is_live_only_when_every_rendition_plays_the_source(serv
     assert public_state(view, status) == "live"
     fake.close()
     assert public_state(view, status) == "off"
+
+
+async def test_players_learn_of_the_edges_by_name(tmp_path: Path, http: ClientSession) -> None:
+    async with http.get("/live/steering.json") as r:
+        assert r.status == 404
+    names = ["edge1.example", "edge2.example"]
+    async with serve(tmp_path / "steered", names=names) as served, ClientSession(served.url) as viewer:
+        served.broadcast(id="b").open()
+        async with viewer.get("/live/salle/index.m3u8") as r:
+            assert '#EXT-X-CONTENT-STEERING:SERVER-URI="/live/steering.json"' in (await r.text()).splitlines()
+        async with viewer.get("/live/steering.json", headers={"Origin": "https://other.example"}) as r:
+            assert (r.headers["Access-Control-Allow-Origin"], r.headers["Cache-Control"]) == (
+                "*",
+                "public, max-age=1, s-maxage=1",
+            )
+            told = await r.json()
+    assert (told["VERSION"], told["PATHWAY-PRIORITY"][0]) == (1, ".")
+    assert sorted(told["PATHWAY-PRIORITY"][1:]) == names
+    assert {(clone["BASE-ID"], clone["ID"], clone["URI-REPLACEMENT"]["HOST"]) for clone in told["PATHWAY-CLONES"]} == {
+        (".", name, name) for name in names
+    }
+
+
+def test_those_whose_edge_fails_spread_over_the_others() -> None:
+    orders = [tuple(steering.manifest(["a", "b", "c"], turn)["PATHWAY-PRIORITY"]) for turn in range(3)]
+    assert orders == [(".", "a", "b", "c"), (".", "b", "c", "a"), (".", "c", "a", "b")]

@@ -78,6 +78,8 @@ def test_the_command_line_outranks_the_environment_and_that_the_file(
         ("[server]\nprot = 1\n", "server.prot"),
         ("[media]\nrungs = [{ height = 5, bitrate_kbps = 100 }]\n", "media.rungs.0.height"),
         ('[log]\nlevel = "loud"\n', "log.level"),
+        ('[edges]\nnames = ["https://edge1.example.org"]\n', "edges.names"),
+        ('[edges]\nnames = ["edge1.example.org", "Edge1.example.org"]\n', "edges.names"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_path(tmp_path: Path, text: str, words: str) -> None:

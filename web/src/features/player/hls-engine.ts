@@ -143,6 +143,9 @@ export class HlsEngine implements Engine {
     // Captions are drawn by the page (captions.svelte.ts).
     hls.subtitleDisplay = false
     hls.on(Hls.Events.ERROR, (_event, data) => this.error(data))
+    hls.on(Hls.Events.MANIFEST_LOADED, (_event, { contentSteering }) => {
+      if (contentSteering) void import('./steering').then(({ steer }) => steer(hls, contentSteering.uri))
+    })
     hls.on(Hls.Events.MANIFEST_PARSED, () => {
       this.qualities = hls.levels
         .map((level, index) => ({ index, height: level.height, bitrate: level.maxBitrate }))
