@@ -1,4 +1,4 @@
-"""Ways to be reached, duty, and what is sent when an alarm rings: over REST, to real receivers."""
+"""Ways to be reached, and what is sent when an alarm rings: over REST, to real receivers."""
 
 from __future__ import annotations
 
@@ -11,88 +11,27 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.api.context import SERVICES, Services
+from streamer.api.context import Services
 from streamer.conference import duty
-from streamer.settings import Settings, load_settings
+from streamer.settings import Settings
 from streamer.store.database import Database, StoreUnavailable
 from streamer.store.hooks import HookMessage, HookMessages
-from tests.fakes.receivers import Browser, HttpReceiver, Received, http_receiver, vapid_claims
+from tests.fakes.hooked_hall import hall as hall
+from tests.fakes.hooked_hall import late, notifying, of_type, webhook
+from tests.fakes.hooked_hall import receiver as receiver
+from tests.fakes.hooked_hall import services as services
+from tests.fakes.hooked_hall import settings as settings
+from tests.fakes.receivers import Browser, HttpReceiver, http_receiver, vapid_claims
 from tests.fakes.waiting import in_time, until, until_answered
-from tests.unit.api.conftest import ADMIN, Api, Client
+from tests.unit.api.conftest import Api, Client
 
 Serve = Callable[[Settings], Awaitable[Client]]
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Receivers on this machine may be reached."""
-    return load_settings(
-        None,
-        data=settings.data,
-        admin_token=ADMIN,
-        web_dist=settings.web_dist,
-        schedules={"allow_networks": ["127.0.0.0/8"]},
-        notify={"send_timeout_s": 1},
-    )
-
-
-@pytest.fixture
-def services(client: Client) -> Services:
-    assert client.server is not None
-    return client.server.app[SERVICES]  # type: ignore[attr-defined, no-any-return]
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[HttpReceiver]:
-    async with http_receiver() as made:
-        yield made
-
-
-@asynccontextmanager
-async def notifying(services: Services) -> AsyncIterator[None]:
-    running = asyncio.create_task(services.notifier.run())
-    try:
-        yield
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
-def at(minutes: float) -> str:
-    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
-
-
-async def late(api: Api, room: str = "salle", **fields: Any) -> str:
-    """A session that should have begun: its alarm rings at once."""
-    body = {"room": room, "title": "Sailing", "start": at(-0.5), "end": at(30), **fields}
-    made: str = (await api("POST", "/sessions", body))["id"]
-    return made
-
-
-@pytest.fixture
-async def hall(api: Api) -> Api:
-    await api("POST", "/venues", {"id": "lyon", "name": "Lyon"})
-    await api("POST", "/rooms", {"id": "salle", "name": "La Salle", "venue": "lyon"})
-    return api
-
-
-async def webhook(api: Api, receiver: HttpReceiver, path: str = "/hook", **fields: Any) -> dict[str, Any]:
-    made: dict[str, Any] = await api("POST", "/hooks", {"kind": "webhook", "url": receiver.url(path), **fields})
-    return made
-
-
-def of_type(received: list[Received], kind: str) -> list[dict[str, Any]]:
-    return [one.json for one in received if one.json["type"] == kind]
-
-
-# --- hooks ------------------------------------------------------------------------------------------
 
 
 async def test_a_hook_is_made_shown_without_its_secret_changed_and_removed(hall: Api, receiver: HttpReceiver) -> None:
@@ -439,81 +378,3 @@ async def test_a_message_of_long_ago_rings_nobody_and_reaches_programs_all_the_s
     log = (await hall("GET", f"/hooks/{made[1]['id']}/messages"))["items"]
     assert [(one["sent"], one["next"], one["problem"]["code"]) for one in log] == [(None, None, "over")]
     assert (await hall("GET", f"/hooks/{made[1]['id']}"))["problem"] is None
-
-
-# --- duty -------------------------------------------------------------------------------------------
-
-
-async def technician(hall: Api, label: str, **scope: str) -> tuple[Api, str]:
-    made = await hall("POST", "/grants", {"role": "technician", "label": label, **(scope or {"venue": "lyon"})})
-    return hall.as_(made["token"]), made["id"]
-
-
-async def test_those_on_duty_are_rung_one_after_the_other_and_others_are_not(
-    hall: Api, services: Services, receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(duty, "NEXT_AFTER_MS", 400)
-    for name in ("ann", "bob", "eve"):
-        one, _ = await technician(hall, name)
-        await webhook(one, receiver, f"/{name}")
-        if name != "eve":
-            await one("POST", "/duty", {"venue": "lyon", "until": at(60)})
-    await webhook(hall, receiver, "/team", always=True)
-    async with notifying(services):
-        await late(hall)
-        await until(lambda: len(receiver.got) == 3)
-        assert [one.path for one in receiver.got][-1] == "/bob"
-        assert {one.path for one in receiver.got} == {"/ann", "/bob", "/team"}
-        for _ in range(4):
-            await services.notifier.look()
-    assert len(receiver.got) == 3
-
-
-async def test_duty_is_handed_over_with_what_is_open_and_taken(
-    hall: Api, services: Services, receiver: HttpReceiver
-) -> None:
-    ann, ann_id = await technician(hall, "Ann")
-    bob, bob_id = await technician(hall, "Bob")
-    eve, _ = await technician(hall, "Eve", room="salle")
-    await webhook(bob, receiver)
-    mine = await ann("POST", "/duty", {"venue": "lyon", "until": at(60)})
-    assert (mine["state"], mine["person"], mine["label"], mine["own"]) == ("on", ann_id, "Ann", True)
-    assert [one["id"] for one in (await eve("GET", "/duty?venue=lyon"))["items"]] == [mine["id"]]
-    await late(hall)
-    (alarm,) = (await ann("GET", "/alarms"))["items"]
-    await ann("POST", f"/alarms/{alarm['id']}/acknowledge", expect=200)
-    async with notifying(services):
-        offer = await ann("POST", f"/duty/{mine['id']}/handover", {"until": at(120), "person": bob_id})
-        assert (offer["state"], offer["person"], offer["follows"]) == ("offered", bob_id, mine["id"])
-        assert [one["id"] for one in offer["alarms"]["taken"]] == [alarm["id"]]
-        await until(lambda: of_type(receiver.got, "duty.offered"))
-    await eve("POST", f"/duty/{offer['id']}/accept", expect=403)
-    taken = await bob("POST", f"/duty/{offer['id']}/accept", expect=200)
-    assert (taken["state"], taken["own"]) == ("on", True)
-    assert (await bob("POST", f"/duty/{offer['id']}/accept", expect=200))["id"] == offer["id"]
-    assert (await ann("GET", f"/duty/{mine['id']}"))["state"] == "over"
-    assert (await ann("GET", "/alarms"))["items"][0]["acknowledged"] == "Bob"
-    # An offer to anybody goes to whoever is first.
-    again = await bob("POST", f"/duty/{offer['id']}/handover", {"until": at(120)})
-    assert (again["person"], again["label"], again["own"]) == ("", "", False)
-    await eve("POST", f"/duty/{again['id']}/accept", expect=200)
-    await ann("POST", f"/duty/{again['id']}/accept", expect=409)
-
-
-async def test_duty_has_an_end_and_only_organisers_put_others_on_it(hall: Api) -> None:
-    ann, ann_id = await technician(hall, "Ann")
-    bob, bob_id = await technician(hall, "Bob")
-    await ann("POST", "/duty", {"venue": "lyon", "until": at(60), "person": bob_id}, expect=403)
-    for until_ in (at(-1), at(60 * 24 * 20)):
-        refused = await ann("POST", "/duty", {"venue": "lyon", "until": until_}, expect=422)
-        assert refused["error"]["details"][0]["field"] == "until"
-    for body in ({"venue": "nowhere", "until": at(1)}, {"venue": "lyon", "until": at(1), "person": "nobody"}):
-        await hall("POST", "/duty", body, expect=422)
-    later = await hall("POST", "/duty", {"venue": "lyon", "since": at(60), "until": at(90), "person": ann_id})
-    assert (later["state"], later["reachable"]) == ("later", False)
-    await bob("DELETE", f"/duty/{later['id']}", expect=403)
-    assert (await ann("PATCH", f"/duty/{later['id']}", {"since": at(-1)}))["state"] == "on"
-    await ann("DELETE", f"/duty/{later['id']}")
-    assert [one["state"] for one in (await ann("GET", "/duty"))["items"]] == ["over"]
-    await hall("POST", "/rooms", {"id": "other", "name": "Elsewhere"})
-    await ann("POST", "/duty", {"until": at(60)}, expect=403)
