@@ -140,7 +140,7 @@ class ReportChanged(msgspec.Struct, frozen=True):
     resolved: bool
 
 
-class CrewLine(msgspec.Struct, frozen=True):
+class CrewMessageSent(msgspec.Struct, frozen=True):
     id: str
     to: str
     label: str
@@ -208,8 +208,8 @@ EVENTS: Mapping[str, Any] = {
     "room.mode": ModeChanged,
     "notice": NoticeChanged,
     "you": YouChanged,
-    "cue": CrewLine,
-    "crew.line": CrewLine,
+    "cue": CrewMessageSent,
+    "crew.line": CrewMessageSent,
     "sanction": SanctionChanged,
     "report": ReportChanged,
     "trouble": TroubleCount,

@@ -288,8 +288,8 @@ export interface components {
                 "crew.say": components["schemas"]["StudioSay"];
             };
         };
-        /** CrewLine */
-        CrewLine: {
+        /** CrewMessageSent */
+        CrewMessageSent: {
             id: string;
             to: string;
             label: string;
@@ -346,8 +346,8 @@ export interface components {
             "room.mode": components["schemas"]["ModeChanged"];
             notice: components["schemas"]["NoticeChanged"];
             you: components["schemas"]["YouChanged"];
-            cue: components["schemas"]["CrewLine"];
-            "crew.line": components["schemas"]["CrewLine"];
+            cue: components["schemas"]["CrewMessageSent"];
+            "crew.line": components["schemas"]["CrewMessageSent"];
             sanction: components["schemas"]["SanctionChanged"];
             report: components["schemas"]["ReportChanged"];
             trouble: components["schemas"]["TroubleCount"];

@@ -4,7 +4,7 @@ import { type Session } from '$lib/protocol/day'
 
 /** A moderator's message to the speaker. Plain text. */
 export type Cue = Read<typeof readCue>
-export const readCue = shape<SocketSchema['CrewLine']>()(({ field, needed }) => ({
+export const readCue = shape<SocketSchema['CrewMessageSent']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
   text: needed('text', readTextOrNull),
   /** The moderator's. */

@@ -102,7 +102,7 @@ describe('a cue', () => {
   })
 
   it('is read of older and newer servers', () => {
-    const line: SocketSchema['CrewLine'] = {
+    const line: SocketSchema['CrewMessageSent'] = {
       id: 'c',
       to: 'stage',
       label: 'Mo',

@@ -12,7 +12,7 @@ import {
 } from '$lib/api/read'
 import type { SocketSchema } from '$lib/api/types'
 
-const readTold = shape<SocketSchema['CrewLine']>()(({ field, needed }) => ({
+const readTold = shape<SocketSchema['CrewMessageSent']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
   to: field('to', oneOf(['crew', 'stage'], 'crew')),
   label: field('label', readText),
@@ -26,7 +26,7 @@ export const readCrewMessage = (data: unknown): CrewMessage | null =>
 
 const readKind = shape<SocketSchema['Events']['trouble']>()(({ field, needed }) => ({
   kind: needed('kind', readTextOrNull),
-  /** How many had it in the last minute. */
+  /** The number of people who had it in the last minute. */
   people: field('people', readNumber),
   alarm: field('alarm', readYes),
 }))

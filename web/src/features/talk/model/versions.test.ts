@@ -110,7 +110,14 @@ describe('a server one version older or newer', () => {
   })
 
   it('tells the crew', () => {
-    const line: SocketSchema['CrewLine'] = { id: 'l', to: 'stage', label: 'Mo', text: 'Louder', at: AT, room: 'turing' }
+    const line: SocketSchema['CrewMessageSent'] = {
+      id: 'l',
+      to: 'stage',
+      label: 'Mo',
+      text: 'Louder',
+      at: AT,
+      room: 'turing',
+    }
     survivesVersions(readCrewMessage, line, ['id', 'at'], ['to'])
     const trouble: SocketSchema['TroubleCount'] = { kind: 'sound', people: 3, alarm: true, viewers: 9, room: 'turing' }
     survivesVersions((data) => readTrouble(data, 0), trouble, ['kind'], ['kind'])
