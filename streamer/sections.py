@@ -37,50 +37,50 @@ class Section(BaseModel):
 
 class AlarmSettings(Section):
     sound_dead_s: float = Field(3, ge=1, le=300)
-    """How long sound must be dead before it rings, seconds. Of this one and of the next: lower rings sooner and more
-    often wrongly. A trouble ends when its cause was gone for three times as long, ten seconds at least."""
+    """The time for which sound must be dead before it rings, seconds. Of this one and of the next: lower rings sooner
+    and more often wrongly. A trouble ends when its cause was gone for three times as long, ten seconds at least."""
     sound_silent_s: float = Field(15, ge=2, le=300)
-    """How long there must be no sound, seconds. Higher rings later."""
+    """The time for which there must be no sound, seconds. Higher rings later."""
     sound_quiet_s: float = Field(10, ge=3, le=300)
-    """How much voice, seconds, must be quieter than -30 LUFS. Higher rings later."""
+    """The voice, seconds, that must be quieter than -30 LUFS. Higher rings later."""
     sound_loud_s: float = Field(10, ge=3, le=300)
-    """How much voice, seconds, must be louder than -14 LUFS. Higher rings later."""
+    """The voice, seconds, that must be louder than -14 LUFS. Higher rings later."""
     sound_clipping_s: float = Field(10, ge=2, le=300)
     """The time, seconds, in which sound must clip three times. Higher rings later."""
     sound_one_channel_s: float = Field(20, ge=3, le=300)
-    """How long sound must be on one channel only, seconds. Higher rings later."""
+    """The time for which sound must be on one channel only, seconds. Higher rings later."""
     sound_polarity_s: float = Field(20, ge=3, le=300)
-    """How long the channels must cancel each other, seconds. Higher rings later."""
+    """The time for which the channels must cancel each other, seconds. Higher rings later."""
     sound_hum_s: float = Field(20, ge=3, le=300)
-    """How long sound must hum, seconds. Higher rings later."""
+    """The time for which sound must hum, seconds. Higher rings later."""
     sound_howl_s: float = Field(20, ge=3, le=300)
-    """How long sound must howl, seconds. Higher rings later."""
+    """The time for which sound must howl, seconds. Higher rings later."""
     sound_dropouts_s: float = Field(30, ge=5, le=300)
     """The time, seconds, in which sound must drop out three times. Higher rings later."""
     picture_black_s: float = Field(3, ge=1, le=300)
-    """How long the picture must be black, seconds. Higher rings later."""
+    """The time for which the picture must be black, seconds. Higher rings later."""
     picture_flat_s: float = Field(3, ge=1, le=300)
-    """How long the picture must be one flat colour, seconds. Higher rings later."""
+    """The time for which the picture must be one flat colour, seconds. Higher rings later."""
     picture_frozen_s: float = Field(10, ge=3, le=300)
-    """How long the picture of a camera must stand still, seconds. Higher rings later.
+    """The time for which the picture of a camera must stand still, seconds. Higher rings later.
     Slides and mixed pictures never ring for it."""
     picture_dark_s: float = Field(20, ge=3, le=300)
-    """How long the picture must be dark for a warning, seconds. Higher rings later."""
+    """The time for which the picture must be dark for a warning, seconds. Higher rings later."""
     picture_washed_out_s: float = Field(20, ge=3, le=300)
-    """How long the picture must be washed out for a warning, seconds. Higher rings later."""
+    """The time for which the picture must be washed out for a warning, seconds. Higher rings later."""
     frames_few_s: float = Field(10, ge=2, le=300)
-    """How long few frames must come, seconds. Higher rings later."""
+    """The time for which few frames must come, seconds. Higher rings later."""
     keyframes_rare_s: float = Field(30, ge=5, le=300)
-    """How long key frames must be rare for a warning, seconds. Higher rings later."""
+    """The time for which key frames must be rare for a warning, seconds. Higher rings later."""
     upload_weak_s: float = Field(3, ge=1, le=300)
-    """How long the upload must be too weak, seconds. Higher rings later."""
+    """The time for which the upload must be too weak, seconds. Higher rings later."""
     encoder_slow_s: float = Field(5, ge=1, le=300)
-    """How long the server's encoder must not keep up, seconds. Higher rings later."""
+    """The time for which the server's encoder must not keep up, seconds. Higher rings later."""
     lapel_muted_s: float = Field(8, ge=3, le=300)
-    """How much voice, seconds, the room's microphone must hear while the lapel microphone is silent. Higher rings
+    """The voice, seconds, that the room's microphone must hear while the lapel microphone is silent. Higher rings
     later."""
     forgotten_end_minutes: float = Field(5, ge=1, le=120)
-    """How long nobody must speak or move after a session's planned end, minutes. Higher rings later."""
+    """The time for which nobody must speak or move after a session's planned end, minutes. Higher rings later."""
     disk_hours: float = Field(1, ge=0.5, le=72)
     """A disk that is full in less than this rings, hours. Higher rings earlier."""
     viewers_least: int = Field(3, ge=1, le=1000)

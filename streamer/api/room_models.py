@@ -201,7 +201,7 @@ class AlarmView(AlarmWords):
     taken_by: str | None
     """The same as ``acknowledged``."""
     times: int
-    """How often it came within ten minutes of its last end; from the third time on it is intermittent."""
+    """The times that it came within ten minutes of its last end; from the third time on it is intermittent."""
     snoozed_until: Moment | None
     """It is silenced until then."""
     words: dict[str, AlarmWords]

@@ -55,7 +55,7 @@ from streamer.supervision import TASKS, start_kept
 log = structlog.get_logger(__name__)
 
 CHECKPOINT_S = 60.0
-"""How often the material of a running session is linked and recorded. A lost database or room costs this much at
+"""Time between two links and records of a running session's material. A lost database or room costs this much at
 most."""
 TAIL_S = 10.0
 """The wait after the end of the handle behind the session, while the last media reach the disk."""

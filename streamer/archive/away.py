@@ -38,7 +38,7 @@ class Away(msgspec.Struct, frozen=True):
     digest: str
     changed_ns: int
     recordings: int
-    """How many had it. With fewer, it may hold bytes that none names any more."""
+    """The number of those that had it. With fewer, it may hold bytes that none names any more."""
 
 
 class Heads(msgspec.Struct, frozen=True):

@@ -52,7 +52,7 @@ class Alarm:
     session: str | None = None
     details: Mapping[str, Detail] = field(default_factory=dict)
     times: int = 1
-    """How often it has come within ten minutes of its last end. From the third time on it is said to be
+    """The times that it has come within ten minutes of its last end. From the third time on it is said to be
     intermittent."""
     snoozed_until_ms: int | None = None
     """Somebody has silenced it until then."""

@@ -21,7 +21,7 @@ CONTROL_CONTRAST = 3.0
 """WCAG 2.2, 1.4.11 (AA), for lines of fields and buttons."""
 COLOUR_PATTERN = r"^(#[0-9a-f]{6})?$"
 _SHADES = 0.04
-"""How far a colour may be from grey for its surfaces to be tinted; below it they stay grey."""
+"""The least distance of a colour from grey at which its surfaces are tinted; below it they stay grey."""
 
 Rgb = tuple[float, float, float]
 Scheme = Literal["dark", "light"]
@@ -80,7 +80,7 @@ class Palette:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """How the given colour reads in one scheme."""
+    """The given colour's contrast in one scheme."""
 
     given: float
     """As text on the least favourable surface."""

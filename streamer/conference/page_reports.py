@@ -85,7 +85,7 @@ class PageState:
     since_ms: tuple[tuple[str, int], ...] = ()
     """Condition -> the time since which it lasts."""
     lapel_quiet_ms: int = 0
-    """How much voice the room's microphone has heard since the lapel microphone heard any."""
+    """Voice, ms, that the room's microphone has heard since the lapel microphone heard any."""
     rehearsed: str = ""
     """The microphone that was heard in the rehearsal."""
 

@@ -1,4 +1,4 @@
-"""How far the grant of a session or of an event reaches into rooms, and until when. Pure. Times are UTC milliseconds.
+"""The reach of a session's or an event's grant into rooms, and its end. Pure. Times are UTC milliseconds.
 
 A session's grant acts in the room that the session is in, from an hour before its start until half an hour after it
 ended; it follows the session to another room or another time. An event's grant acts in the rooms that the event has

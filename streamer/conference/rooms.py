@@ -23,7 +23,7 @@ _SOURCE = re.compile(SOURCE_PATTERN)
 
 
 class StartRule(StrEnum):
-    """How the room goes on air: only by a person, planned or not; or by clock and media."""
+    """The way in which the room goes on air: only by a person, planned or not; or by clock and media."""
 
     TAP = "tap"
     AUTO = "auto"

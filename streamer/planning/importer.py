@@ -49,7 +49,7 @@ class ImportPlan:
     rooms: tuple[Room, ...] = ()
     """All rooms, with the new ones."""
     listed: int = 0
-    """How many rooms the schedule names."""
+    """The number of rooms that the schedule names."""
 
 
 async def plan(

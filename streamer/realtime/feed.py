@@ -39,7 +39,7 @@ from streamer.realtime.stats import Stats
 from streamer.supervision import TASKS
 
 LOOK_S = 0.25
-"""How often the content of the outputs is checked."""
+"""Time between two looks at the content of the outputs."""
 METERS_S = 0.2
 """The least time between two readings of a room's meters."""
 CREW = (MODERATION, STUDIO)

@@ -108,7 +108,7 @@ class AlarmData(msgspec.Struct, frozen=True):
     taken_by: str | None = None
     """The same as ``acknowledged``."""
     times: int = 1
-    """How often it came within ten minutes of its last end."""
+    """The times that it came within ten minutes of its last end."""
     snoozed_until: str | None = None
     words: dict[str, AlarmWording] = {}
     """Language -> cause and remedy."""
@@ -129,7 +129,7 @@ class Pulse(msgspec.Struct, frozen=True):
 
     room: str
     age_ms: int | None
-    """How long ago the room's process last said something; None: the room is off."""
+    """Age of the last word of the room's process; None: the room is off."""
     viewers: int
     """People who watch the public output, about."""
     readiness: str | None = None

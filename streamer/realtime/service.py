@@ -36,9 +36,9 @@ from streamer.settings import RealtimeSettings
 from streamer.supervision import start_kept
 
 CHECK_S = 0.5
-"""How often clients that need a check are looked for."""
+"""Time between two searches for clients that need a check."""
 RENEW_S = 15.0
-"""How often each client's grant is read: a change by another process is noticed within this time."""
+"""Time between two reads of each client's grant: a change by another process is noticed within this time."""
 BODY_S = 15.0
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TABLES = {

@@ -94,7 +94,7 @@ class Viewer:
             self._audio = EncodedSender.on(transceiver, on_ready=self._ready)
 
     def _fitness(self, codec: Any) -> int:
-        """How well an offered profile fits the pictures: the same bits, the same profile, or any."""
+        """The fit of an offered profile to the pictures: the same bits, the same profile, or any."""
         offered = str(codec.parameters.get("profile-level-id", "42e01f")).lower()
         profile = self.feed.profile
         return 2 * (offered[:4] == profile) + (offered[:2] == profile[:2])

@@ -34,7 +34,7 @@ class Archive:
     plane: FakePlane
     studio: Studio
     later_ms: int = 0
-    """How far the clock is past the programme's edge."""
+    """The time that the clock is past the programme's edge."""
     archivist: Archivist = field(init=False)
     known: dict[str, Session] = field(default_factory=dict)
 

@@ -42,7 +42,7 @@ class Evidence:
 
     strips: dict[str, list[int]] = field(default_factory=dict)
     slates: dict[str, int] = field(default_factory=dict)
-    """How many pictures without the camera."""
+    """The number of pictures without the camera."""
     loud: dict[str, list[int]] = field(default_factory=dict)
     stray: list[str] = field(default_factory=list)
     """Parts that were answered to a hint and are not in their segment."""

@@ -45,7 +45,7 @@ class Track:
     """Fetched parts by address (prefetch)."""
     hints_404: int = 0
     waits_s: list[float] = field(default_factory=list)
-    """How long each blocking reload was held."""
+    """The time for which each blocking reload was held."""
     loaded_at: float = 0.0
     """When the newest playlist was asked for, by the monotonic clock."""
 

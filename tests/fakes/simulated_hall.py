@@ -64,7 +64,7 @@ class Hall:
     auto: bool
     slots: list[Slot]
     today: int
-    """How many of the slots are today's."""
+    """The number of slots that are today's."""
     on_air: Slot | None = None
     hold: int | None = None
     camera: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -13,15 +14,18 @@ TESTS = {path: path.read_text("utf-8") for path in sorted((ROOT / "tests").rglob
 RIDDLE = re.compile(
     # A comment on a line of its own, one behind code, or a docstring.
     r'^(?:\s*#|[^#"\']*\S {2}#|\s*r?""") ?'
-    r"(?:what|who|whose|whom|whoever|whatever|nobody|nothing|no one|none of|not one|where|from where)\b.*",
+    r"(?:what|who|whose|whom|whoever|whatever|nobody|nothing|no one|none of|not one|where|from where|how)\b.*",
     re.I,
 )
 """A sentence that begins so names its subject by a question, and a reader cannot look it up."""
-MOST_RIDDLES = 9
+MOST_RIDDLES = 19
+PAGES_RIDDLE = re.compile(
+    r"^\s*(?://|/\*\*?) ?(?:what|who|whose|whom|whoever|whatever|not one|from where|how)\b.*", re.I
+)
 
 DEFINED = re.compile(r"^[ ]*(?:class|(?:async )?def) ([A-Za-z]\w*)", re.M)
 PICTURES = re.compile(
-    r"bells?|books?|crewline|deeds?|desks?|doors?|faces?|floors?|gatherings?|guests?|houses?|lanes?|ledgers?|letters?"
+    r"bells?|books?|crewlines?|deeds?|desks?|doors?|faces?|floors?|gatherings?|guests?|houses?|lanes?|ledgers?|letters?"
     r"|outlets?|porters?|slivers?|acting|deciding|endurance|keeping|punching"
 )
 """Pictures and coined words that names had once. The field has a term for each thing."""
@@ -32,6 +36,13 @@ def test_docstrings_and_comments_begin_with_their_subject() -> None:
         f"{path.relative_to(ROOT)}: {text.strip()}"
         for path, source in (PROGRAM | TESTS).items()
         for text in _riddles(source)
+    ]
+    found += [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in sorted((ROOT / "web/src").rglob("*.*"))
+        if path.suffix in (".ts", ".svelte") and not path.name.endswith(".d.ts")
+        for line in path.read_text("utf-8").splitlines()
+        if PAGES_RIDDLE.match(line)
     ]
     assert len(found) <= MOST_RIDDLES, "\n".join(found)
 
@@ -49,7 +60,8 @@ def test_the_searches_find_what_they_look_for() -> None:
     assert [len(list(_riddles(source))) for source in riddles] == [1, 1, 1, 1]
     assert [len(list(_riddles(source))) for source in plain] == [0, 0, 0, 0, 0]
     assert DEFINED.findall("class A:\n    async def b(self): ...\n    def _c(self): ...\n") == ["A", "b"]
-    assert [PICTURES.fullmatch(word) is not None for word in _words("RoomBells2_ofHTTPDesk")] == [0, 1, 0, 0, 1]
+    assert [PICTURES.fullmatch(word) is not None for word in _words("RoomBells2_ofHTTPDesk")][:5] == [0, 1, 0, 0, 1]
+    assert any(map(PICTURES.fullmatch, _words("CrewLine")))
 
 
 def _riddles(source: str) -> Iterator[str]:
@@ -62,4 +74,6 @@ def _riddles(source: str) -> Iterator[str]:
 
 
 def _words(name: str) -> list[str]:
-    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+    """The words of a name, and each two that follow one another as one."""
+    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+    return words + [first + second for first, second in pairwise(words)]

@@ -1,4 +1,4 @@
-"""How many watch, from how often playlists are asked for."""
+"""The number of viewers, from the rate at which playlists are asked for."""
 
 from __future__ import annotations
 

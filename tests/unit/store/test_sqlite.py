@@ -1,4 +1,4 @@
-"""How often a statement visits the thread of its connection; and what a visit leaves when nobody waits for it any more.
+"""The visits of a statement to the thread of its connection; and what a visit leaves when nobody waits for it any more.
 
 The counts hold the private names of SQLAlchemy and aiosqlite that ``streamer/store/sqlite.py`` relies on: a version
 without one of them visits more often, or fails.

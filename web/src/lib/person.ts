@@ -1,4 +1,4 @@
 import { t } from './locales/common'
 
-/** How somebody is called everywhere: by their name, and by one word where they have none. */
+/** The name of somebody everywhere: by their name, and by one word where they have none. */
 export const nameOf = (name: string | null): string => name || t('unnamed')

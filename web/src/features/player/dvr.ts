@@ -3,7 +3,7 @@ import { fetchText } from './media'
 
 const FRESH_MS = 60_000
 
-/** How far back a broadcast goes: asked for when a viewer reaches for the bar, and known for a while. */
+/** The stretch that a broadcast goes back: asked for when a viewer reaches for the bar, and known for a while. */
 export class Dvr {
   private known: { window: PlaylistWindow; asked_ms: number } | null = null
 

@@ -9,7 +9,7 @@ import { NativeEngine } from './native-engine'
 import { SpokenCaptions } from './spoken.svelte'
 import type { WhepPlayback } from './whep-playback'
 
-/** How the viewer wants to watch. */
+/** The way in which the viewer wants to watch. */
 export type Mode =
   /** LL-HLS, two seconds behind. */
   | 'standard'

@@ -2707,7 +2707,7 @@ export interface components {
         };
         /**
          * StartRule
-         * @description How the room goes on air: only by a person, planned or not; or by clock and media.
+         * @description The way in which the room goes on air: only by a person, planned or not; or by clock and media.
          * @enum {string}
          */
         StartRule: "tap" | "auto";

@@ -101,7 +101,7 @@ const readTold = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
   shownStart: field('shown_start', readTime),
   shownEnd: field('shown_end', readTime),
   expectedEnd: field('expected_end', readTime),
-  /** How far it was delayed by people, in minutes. */
+  /** The delay that people gave it, in minutes. */
   delayMinutes: field('delay_minutes', readNumber),
   startedAt: field('started_at_ms', readTime),
   started: field('started', readTime),
@@ -249,7 +249,7 @@ export const isAhead = ({ state }: Pick<Session, 'state'>): boolean => state ===
 /** Only those who were told may know of it. */
 export const isClosed = ({ visibility }: Pick<Session, 'visibility'>): boolean => visibility !== 'public'
 
-/** How much later than first planned the audience is told that it begins, in whole minutes; 0 below one. */
+/** The delay against the first plan that the audience is told, in whole minutes; 0 below one. */
 export function lateMinutes({
   start_ms,
   shownStart_ms,

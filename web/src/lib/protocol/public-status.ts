@@ -38,7 +38,7 @@ export function publicStatusOf({ state, word, session }: Pick<RoomStatus, 'state
   }
 }
 
-/** How a status's badge looks. */
+/** The look of a status's badge. */
 export const TONES = {
   live: 'live',
   soon: 'pause',

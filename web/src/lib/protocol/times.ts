@@ -43,7 +43,7 @@ export function dayOf(at_ms: number, zone?: string): string {
   return `${part('year')}-${part('month')}-${part('day')}`
 }
 
-/** How far a zone is ahead of UTC at a moment, in ms. */
+/** The distance of a zone from UTC at a moment, ahead of it positive, in ms. */
 export function offsetOf(at_ms: number, zone?: string): number {
   const parts = formatOf('en', zone, {
     year: 'numeric',

@@ -13,7 +13,7 @@ export interface HallLink {
   picture: string
 }
 
-/** How often it is asked what the link allows and which codes there are. */
+/** Time between two questions what the link allows and which codes there are. */
 const LOOK_MS = 60_000
 const CHECK_TIMEOUT_MS = 8_000
 /** A closed poll's result is on the screen for so long. */

@@ -7,12 +7,12 @@ export interface Timer {
   tone: 'calm' | 'soon' | 'over'
   /** To the end as planned now, extensions included; negative once it is over. */
   left_ms: number
-  /** How much of the session's time is gone, 0 to 1. */
+  /** The share of the session's time that is gone, 0 to 1. */
   gone: number
   end_ms: number
 }
 
-/** How long a session has yet; null where it is not on air. */
+/** The time that a session has yet; null where it is not on air. */
 export function timerOf(session: Session | null, now_ms: number): Timer | null {
   if (!session || !isRunning(session)) return null
   const end_ms = session.expectedEnd_ms

@@ -5,7 +5,7 @@ import type { RoomStatus } from '$lib/protocol/room'
 
 /** A replay is there a second after the end; where it is not, it is asked for ever more rarely. */
 const WAITS_MS = [1_500, 3_000, 5_000, 10_000, 20_000, 60_000, 120_000, 300_000]
-/** How long ago a session may have ended that is still offered to somebody who comes now. */
+/** The longest time since a session's end at which it is still offered to somebody who comes. */
 const RECENT_MS = 3 * 3_600_000
 /** An event that begins within this time has the room's page already (`streamer/api/branding.py`). */
 const SOON_MS = 24 * 3_600_000

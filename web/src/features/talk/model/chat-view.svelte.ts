@@ -36,7 +36,7 @@ export class ChatView {
     const all = [...this.earlier.filter(({ id }) => !known.has(id)), ...messages]
     return all.filter((message) => this.isDue(message)).sort(inMediaTime)
   })
-  /** How many are there that the picture has not come to. */
+  /** The number of those that the picture has not come to. */
   readonly ahead: number = $derived.by(() => {
     const { messages } = this.conversation
     return this.picture_ms === null ? 0 : messages.filter((message) => !this.isDue(message)).length

@@ -4,7 +4,7 @@ import type { Refusal } from './outbox.svelte'
 type Key = keyof typeof en
 type NoKey = Extract<Key, `no.${string}`>
 
-/** How long until a moment, for people; '' where it has come. */
+/** The time until a moment, for people; '' where it has come. */
 export function waitText(until_ms: number | null, now_ms: number): string {
   if (until_ms === null || until_ms <= now_ms) return ''
   const seconds = Math.ceil((until_ms - now_ms) / 1000)

@@ -17,7 +17,7 @@ export const readWatched = shape<Schema['Watched']>()(({ needed }) => ({
   average: needed('average', readFigure),
 }))
 
-/** How many there are; `more`: there are others that were not counted. */
+/** The number of them; `more`: there are others that were not counted. */
 export interface Counted {
   count: number
   more: boolean

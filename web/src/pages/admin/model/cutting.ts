@@ -113,7 +113,7 @@ export function previewedAt(cut: Cut, at_ms: number): number | null {
 /** Nearer to a key frame than a frame of sound: it begins there. */
 const NEAR_MS = 21
 
-/** How long the picture stands still at a cut's beginnings, ms: pictures from before them are in no file, so that the
+/** The time for which the picture stands still at a cut's beginnings, ms: pictures from before them are in no file, so that the
  * next key frame is shown until its time. */
 export function stillOf(cut: Cut, keys_ms: readonly number[]): number {
   return beginningsOf(cut).reduce((sum, at_ms) => {

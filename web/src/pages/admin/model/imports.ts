@@ -134,7 +134,7 @@ export function chosenAtFirst(items: readonly ImportItem[]): Set<string> {
   return new Set(items.filter((item) => !item.needsYes && !item.blocked).map(({ key }) => key))
 }
 
-/** How many of a group there are, are chosen, and want a yes. */
+/** The numbers of those of a group that there are, are chosen, and want a yes. */
 export function tally(items: readonly ImportItem[], chosen: ReadonlySet<string>) {
   return GROUPS.map((group) => {
     const mine = items.filter((item) => item.group === group)

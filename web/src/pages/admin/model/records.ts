@@ -15,7 +15,7 @@ export const readYear = shape<Schema['YearView']>()(({ field }) => ({
   hours: field('hours', readNumber),
 }))
 
-/** How many a venue would have at the end of the year if it went on as so far; null too early in the year to say. */
+/** The number that a venue would have at the end of the year if it went on as so far; null too early in the year to say. */
 export function outlook(row: Pick<YearRow, 'count'>, year: number, now_ms: number): number | null {
   const begin = Date.UTC(year, 0, 1)
   const share = (now_ms - begin) / (Date.UTC(year + 1, 0, 1) - begin)

@@ -41,7 +41,7 @@ export function templateBody({ minutes, ...values }: Partial<TemplateForm>): Rec
   return body
 }
 
-/** How long a new session of a kind is at a venue; null: nobody has said. */
+/** The length of a new session of a kind at a venue; null: nobody has said. */
 export function minutesOf(templates: readonly Template[], kind: string, venue: string | null): number | null {
   const said = (where: string | null) =>
     templates.find((one) => one.kind === kind && one.venue === where)?.minutes ?? null

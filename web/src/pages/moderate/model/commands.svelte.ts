@@ -49,7 +49,7 @@ export type CommandKind = (typeof COMMANDS)[number]
 export interface ModeratorCommand {
   kind: CommandKind
   steps: readonly Step[]
-  /** How many items or people it is about. */
+  /** The number of items or people that it is about. */
   count?: number
   /** The participant or the item, where it is one. */
   subject?: string
@@ -83,7 +83,7 @@ export interface CommandPorts {
   wait: (ms: number) => Promise<void>
 }
 
-/** How long what was done is offered to be undone. */
+/** The time for which an undo is offered. */
 export const UNDO_MS = 10_000
 /** Items of one command. */
 export const MOST_IDS = 200
@@ -96,7 +96,7 @@ export class ModeratorCommands {
   refusal = $state.raw<Refusal | null>(null)
   /** Items that a command is under way for. */
   busy = $state.raw<ReadonlySet<string>>(new Set())
-  /** How many commands are under way. */
+  /** The number of commands under way. */
   pending = $state(0)
   private count = 0
 

@@ -14,7 +14,7 @@ export class Stretches {
     readonly end_ms: number | null,
   ) {}
 
-  /** How many there are; at least so many while the replay grows. */
+  /** The number of them; at least so many while the replay grows. */
   get count(): number {
     return this.end_ms === null ? Infinity : Math.max(1, Math.ceil((this.end_ms - this.start_ms) / STRETCH_MS))
   }

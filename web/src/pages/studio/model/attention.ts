@@ -1,4 +1,4 @@
-/** How alarms reach somebody who looks elsewhere: the tab's icon and title, and two soft tones where they are wanted. */
+/** Ways in which alarms reach somebody who looks elsewhere: the tab's icon and title, and two soft tones where they are wanted. */
 
 const KEY = 'streamer.studio.sound'
 

@@ -27,7 +27,7 @@ const POLL_CONNECTED_MS = 60_000
 /** A hint is followed by others; one question answers them all. */
 const SOON_MS = 150
 const COMMAND_LIMIT_MS = 4_000
-/** How long what was done stays in sight with its undo. */
+/** The time for which an action stays in sight with its undo. */
 export const UNDO_MS = 60_000
 const KEPT = 8
 

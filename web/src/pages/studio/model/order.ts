@@ -34,7 +34,7 @@ export function upsert(sessions: readonly Session[], changed: Session): Session[
 export interface SessionClock {
   elapsed_ms: number
   left_ms: number
-  /** How far past its planned end; 0 before. */
+  /** The time past its planned end; 0 before. */
   over_ms: number
   /** 0 to 1 of its time. */
   share: number

@@ -131,7 +131,7 @@ export class Overview {
     this.hint()
   }
 
-  /** How old what is shown of a room may be, ms. */
+  /** The greatest age of what is shown of a room, ms. */
   ageOf(room: string): number {
     void this.now_ms
     return ageOf(this.pulses.get(room), this.asked_ms, performance.now())

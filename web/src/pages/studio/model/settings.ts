@@ -64,9 +64,9 @@ export function saveSettings(store: KeyStore, room: string, settings: StudioSett
   writeObject(store, key(room), settings)
 }
 
-/** How long after its last sign of life a page may send by itself: a reload, not the next talk. */
+/** The time after its last sign of life in which a page may send by itself: a reload, not the next talk. */
 export const RESUME_WITHIN_MS = 60_000
-/** How long it offers to go on by one press. */
+/** The time for which it offers to go on by one press. */
 const OFFER_WITHIN_MS = 12 * 3_600_000
 
 /** Left by a page that was sending when it was last seen. */

@@ -25,7 +25,7 @@ export interface TallyInputs {
   nowMs: number
 }
 
-/** How long after the connection the room may take until its first segment is out. */
+/** The time that the room may take from the connection until its first segment is out. */
 const STARTING_MS = 6000
 
 export function tally({ whip, room, source, previewing, nowMs }: TallyInputs): Tally {
