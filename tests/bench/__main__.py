@@ -32,7 +32,7 @@ def made(name: str, options: argparse.Namespace) -> str:
         return delays.table(figures)
     if name == "edge":
         return edge.table(
-            asyncio.run(edge.measure((200,) if quick else (200, 1000, 2000), 10.0 if quick else 30.0, say))
+            *asyncio.run(edge.measure((200,) if quick else (200, 1000, 2000), 10.0 if quick else 30.0, say))
         )
     return audience.table(audience.measure(quick=quick, say=say))
 

@@ -1,6 +1,7 @@
 """Followers of a held playlist at an edge beside the same followers at the server itself: what they cost the server,
-and how soon all are answered. The client is ``followers.c``, on the same cores; the edge is Debian's Varnish with our
-configuration, without TLS.
+and how soon all are answered. Then a segment read from the edge beside the same bytes as a file from the same cache
+with its own rules. The clients are ``followers.c`` and ``reads.c``, on the same cores; the edge is Debian's Varnish with
+our configuration, without TLS.
 
     python -m tests.bench edge [--quick]
 """
@@ -10,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +29,9 @@ from tests.fakes.shared import SMALL
 from tests.fakes.varnish import varnish
 from tests.fakes.waiting import until_answered
 
-CLIENT = Path(__file__).with_name("followers.c")
+HERE = Path(__file__).parent
+READERS = 16
+ROUNDS = 3
 FULL = 100
 SETTINGS = SMALL | {
     "STREAMER_HLS__SEGMENT_S": "2",
@@ -52,11 +57,24 @@ class Run:
     load: float
 
 
-async def measure(counts: tuple[int, ...], seconds: float, say: Callable[[str], None]) -> list[Run]:
+@dataclass(frozen=True)
+class Reads:
+    """Medians of some rounds, one after the other in turn."""
+
+    kilobytes: float
+    edge_per_s: float
+    static_per_s: float
+    edge_cpu_us: float
+    """Of the cache, for each answer."""
+    static_cpu_us: float
+
+
+async def measure(counts: tuple[int, ...], seconds: float, say: Callable[[str], None]) -> tuple[list[Run], Reads]:
     runs: list[Run] = []
     with tempfile.TemporaryDirectory() as folder:
-        client = Path(folder) / "followers"
-        subprocess.run(["cc", "-O2", "-o", str(client), str(CLIENT)], check=True)
+        client, reader = Path(folder) / "followers", Path(folder) / "reads"
+        for program in (client, reader):
+            subprocess.run(["cc", "-O2", "-o", str(program), str(HERE / f"{program.name}.c")], check=True)
         port = free_port()
         async with serving(environment=SETTINGS) as server:
             await server.room("hall", start="auto")
@@ -65,20 +83,59 @@ async def measure(counts: tuple[int, ...], seconds: float, say: Callable[[str], 
                 await server.wait_state("hall", "live")
                 playlist = await _playlist(server)
                 with varnish(Path(folder) / "varnish", port=port, origin=origin) as cache:
-
-                    async def up() -> bool:
-                        with contextlib.suppress(aiohttp.ClientError):
-                            async with server.session.get(f"http://127.0.0.1:{port}{playlist}") as response:
-                                return response.status == 200
-                        return False
-
-                    await until_answered(up)
+                    await until_answered(lambda: _answers(server, f"http://127.0.0.1:{port}{playlist}"))
                     for followers in counts:
                         for where, at in (("server", origin), ("edge", port)):
                             run = await _run(server, cache.pid, client, where, at, playlist, followers, seconds)
                             say(str(run))
                             runs.append(run)
-    return runs
+                    reads = await _reads(server, cache.pid, reader, port, playlist, seconds / 5, say)
+    return runs, reads
+
+
+async def _reads(
+    server: Running, cache: int, reader: Path, port: int, playlist: str, seconds: float, say: Callable[[str], None]
+) -> Reads:
+    """Of the newest whole segment."""
+    folder, beside, origin = reader.with_name("static"), free_port(), free_port()
+    folder.mkdir()
+    async with server.session.get(server.url + playlist) as response:
+        listed = re.findall(r"^[^#\n]+\.m4s$", await response.text(), re.M)
+    segment = playlist.rpartition("/")[0] + "/" + listed[-1]
+    async with server.session.get(server.url + segment) as response:
+        assert response.status == 200
+        (folder / "segment.m4s").write_bytes(data := await response.read())
+    files = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(folder), str(origin)]
+    rounds: dict[int, list[tuple[float, float]]] = {port: [], beside: []}
+    with (
+        subprocess.Popen(files, stderr=subprocess.DEVNULL) as static,
+        varnish(reader.with_name("plain"), port=beside, origin=origin, plain=True) as plain,
+    ):
+        places = ((port, segment, cache), (beside, "/segment.m4s", plain.pid))
+        try:
+            await until_answered(lambda: _answers(server, f"http://127.0.0.1:{beside}/segment.m4s"))
+            for _ in range(ROUNDS):
+                for at, path, pid in places:
+                    before = machine.cpu_seconds(machine.family(pid))
+                    process = await asyncio.create_subprocess_exec(
+                        *(str(reader), str(at), path, str(READERS), str(seconds)), stdout=asyncio.subprocess.PIPE
+                    )
+                    told = json.loads((await process.communicate())[0])
+                    say(f"{path} {told}")
+                    assert told["errors"] == 0
+                    spent = sum(machine.spent(before, machine.cpu_seconds(machine.family(pid))).values())
+                    rounds[at].append((told["reads"] / told["seconds"], spent / told["reads"] * 1e6))
+        finally:
+            static.terminate()
+    edge, file = ([machine.median(values) for values in zip(*rounds[at], strict=True)] for at in (port, beside))
+    return Reads(len(data) / 1000, edge[0], file[0], edge[1], file[1])
+
+
+async def _answers(server: Running, address: str) -> bool:
+    with contextlib.suppress(aiohttp.ClientError):
+        async with server.session.get(address) as response:
+            return response.status == 200
+    return False
 
 
 async def _run(
@@ -116,10 +173,11 @@ async def _answered(server: Running) -> tuple[float, float]:
     return playlists, parts
 
 
-def table(runs: list[Run]) -> str:
+def table(runs: list[Run], reads: Reads) -> str:
     lines = [
-        "| Held playlists | Playlists, parts a state | Woken p50 / p95 / max | Stale | Errors | Web process | Edge |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| Held playlists | Playlists, parts a state | Woken p50 / p95 / max | Stale | Late | Errors | Web process "
+        "| Edge |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for run in runs:
         told = run.told
@@ -128,6 +186,16 @@ def table(runs: list[Run]) -> str:
         answered = f"{run.playlists:.2f}, {run.parts:.2f}"
         lines.append(
             f"| {run.followers} followers and {FULL} of parts, at the {run.where} | {answered} | {delays} |"
-            f" {told['breaches']} | {told['errors']} | {run.web_cpu:.2f} cores | {edge} |"
+            f" {told['breaches']} | {told['late']} | {told['errors']} | {run.web_cpu:.2f} cores | {edge} |"
         )
+    lines += [
+        "",
+        f"| A segment of {reads.kilobytes:.0f} kB, {READERS} readers | Answers | CPU of the cache for each |",
+        "| --- | --- | --- |",
+        f"| The edge | {reads.edge_per_s:.0f} /s | {reads.edge_cpu_us:.0f} µs |",
+        f"| A file of the same bytes, by Varnish's own rules | {reads.static_per_s:.0f} /s "
+        f"| {reads.static_cpu_us:.0f} µs |",
+        f"| The edge beside it (at least 0.95) | {reads.edge_per_s / reads.static_per_s:.2f} |"
+        f" {reads.static_cpu_us / reads.edge_cpu_us:.2f} |",
+    ]
     return "\n".join(lines)

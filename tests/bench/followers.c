@@ -4,7 +4,8 @@
 //
 // A sentinel asks the origin itself, reads which part comes next, and knows the origin's ETag of each state. An answer
 // with an older ETag than that of the state it was asked for is a breach. FULL of the followers also fetch each hinted
-// part. Delays count from the first arrival of a state, at the sentinel or a follower. One line of JSON at the end.
+// part. A question for a state that is a second old is late: a cache has given that answer up, and asks again. Delays
+// count from the first arrival of a state, at the sentinel or a follower. One line of JSON at the end.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,7 +39,7 @@ static struct state states[MOST_STATES];
 static int known = 0;  // states[0 .. known - 1] may be asked for
 static char path[300], folder[300];
 static double *delays;
-static size_t n_delays, answers, breaches, errors, parts, parts_gone, bytes;
+static size_t n_delays, answers, breaches, errors, late, parts, parts_gone, bytes;
 static int poller;
 
 static double now(void) {
@@ -60,6 +61,7 @@ static void ask(struct conn *c, int state) {
         n = snprintf(text, sizeof text, "GET %s%s HTTP/1.1\r\nHost: a\r\n\r\n", folder, states[state].hint);
     else
         n = snprintf(text, sizeof text, "GET %s%s HTTP/1.1\r\nHost: a\r\n%s\r\n", path, states[state].query, gzip);
+    late += c->kind == PLAYLIST && states[state].first && now() - states[state].first > 1;
     if (write(c->fd, text, n) != n) fail("write");
     c->state = state;
     c->waiting = 1;
@@ -202,7 +204,7 @@ int main(int argc, char **argv) {
     qsort(delays, n_delays, sizeof *delays, by_size);
 #define AT(p) (n_delays ? delays[(size_t)((n_delays - 1) * p)] * 1000 : 0)
     printf("{\"states\": %d, \"answers\": %zu, \"p50_ms\": %.1f, \"p95_ms\": %.1f, \"max_ms\": %.1f, \"breaches\": %zu,"
-           " \"errors\": %zu, \"parts\": %zu, \"parts_gone\": %zu, \"bytes\": %zu}\n",
-           known, answers, AT(0.5), AT(0.95), AT(1.0), breaches, errors, parts, parts_gone, bytes);
+           " \"errors\": %zu, \"late\": %zu, \"parts\": %zu, \"parts_gone\": %zu, \"bytes\": %zu}\n",
+           known, answers, AT(0.5), AT(0.95), AT(1.0), breaches, errors, late, parts, parts_gone, bytes);
     return 0;
 }

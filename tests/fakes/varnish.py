@@ -20,17 +20,20 @@ def varnish_program() -> str | None:
 
 
 @contextlib.contextmanager
-def varnish(folder: Path, *, port: int, origin: int, address: str = "127.0.0.1") -> Iterator[subprocess.Popen[bytes]]:
-    """Run it until the end of the block; ``origin``: the port that it asks. The caller waits for its port."""
+def varnish(folder: Path, *, port: int, origin: int, plain: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    """Run it until the end of the block; ``origin``: the port that it asks; ``plain``: with Varnish's own rules instead
+    of ours. The caller waits for its port."""
     program = varnish_program()
     assert program is not None
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "streamer.vcl"
     text = (EDGE / "streamer.vcl").read_text("utf-8").replace('"6083"', f'"{origin}"')
+    if plain:
+        text = f'vcl 4.1;\nbackend origin {{ .host = "127.0.0.1"; .port = "{origin}"; }}\n'
     config.write_text(text.replace("/etc/varnish/streamer.secret", str(folder / "secret")))
     (folder / "secret").write_text(f"{SECRET}\n")
     options = re.findall(r"-p \S+", (EDGE / "varnish.conf").read_text("utf-8"))
-    command = [program, "-F", "-j", "none", "-n", str(folder / "work"), "-a", f"{address}:{port}", "-f", str(config)]
+    command = [program, "-F", "-j", "none", "-n", str(folder / "work"), "-a", f"127.0.0.1:{port}", "-f", str(config)]
     command += ["-s", "malloc,64m", *" ".join(options).split()]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
