@@ -62,7 +62,7 @@ HIDDEN_MS = 2000
 """Words may hide a hum for so long."""
 TONE_WITHIN_HZ = 6.0
 VOICE_FRESH_MS = 10_000
-"""Breaks hide the voice in which they are."""
+"""Breaks and a hum hide the voice in which they are."""
 DARK, DARK_CLEAR = 0.10, 0.13
 DARK_BRIGHTEST = 0.45
 PALE_CONTRAST, PALE_CLEAR = 0.22, 0.27
@@ -206,7 +206,7 @@ class SourceJudge:
             elif code == "sound_hum" and bad and not condition.on:
                 # It was there all the time: words hid it, which was taken for good time. Music's lines come and go.
                 hidden_ms, voice_ms = measure.at_ms - self._hum_ms - BLOCK_MS, self.voice_ms or 0
-                hidden = hidden_ms <= HIDDEN_MS and measure.at_ms - voice_ms <= HIDDEN_MS
+                hidden = hidden_ms <= HIDDEN_MS and measure.at_ms - voice_ms <= VOICE_FRESH_MS
                 step_ms += hidden_ms * (1 + LEAKS[code]) if hidden else 0
             self._note(code, measure.at_ms, bad, step_ms, hertz=hertz, level=level)
         if hum:
