@@ -1,6 +1,6 @@
 """``make bench``: tables, each figure beside its peer's from the same run.
 
-    python -m tests.bench [audience] [cost] [delays] [edge] [--quick] [--rounds N] [--out FILE]
+    python -m tests.bench [audience] [cost] [crew] [delays] [edge] [--quick] [--rounds N] [--out FILE]
 
 The tables go to the standard output as Markdown, the single measurements to the standard error.
 """
@@ -12,9 +12,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import audience, cost, delays, edge, machine
+from tests.bench import audience, cost, crew, delays, edge, machine
 
-TABLES = ("cost", "delays", "edge", "audience")
+TABLES = ("cost", "crew", "delays", "edge", "audience")
 
 
 def say(text: str) -> None:
@@ -27,6 +27,8 @@ def made(name: str, options: argparse.Namespace) -> str:
     if name == "cost":
         window_s = 15.0 if quick else 30.0
         return cost.table(*asyncio.run(cost.compare(1 if quick else options.rounds, window_s, say)))
+    if name == "crew":
+        return crew.table(crew.measure())
     if name == "delays":
         figures = asyncio.run(delays.measure(10.0 if quick else 30.0, 3 if quick else 7, 1 if quick else 4, say))
         return delays.table(figures)

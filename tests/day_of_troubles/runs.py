@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 
 import numpy as np
 
@@ -25,7 +27,7 @@ VOICED = ("sound_quiet", "sound_loud")
 """Their on-time is one of voiced sound."""
 CLEAN = ("plain", "gated", "babble", "paused", "stereo", "music", "applause", "questions")
 
-Measures = Sequence[SoundMeasure] | Sequence[PictureMeasure]
+Measures = Sequence[SoundMeasure | PictureMeasure]
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class Run:
     """Why it did not pass; empty: it did."""
 
 
-def play(measures: Measures, judge: SourceJudge) -> Iterator[tuple[int, set[str]]]:
+def play(measures: Iterable[SoundMeasure | PictureMeasure], judge: SourceJudge) -> Iterator[tuple[int, set[str]]]:
     """Times and what is told at them."""
     for measure in measures:
         if isinstance(measure, SoundMeasure):
@@ -68,7 +70,7 @@ def run(kind: str, severity: str, seed: int) -> Run:
         found = list(pictures.measures(scene, seconds, seed, code=kind, severity=severity, begin_s=begin_s))
         clean = list(pictures.measures(scene, 5, seed + 1))
         judge = SourceJudge(kind="camera")
-    made = Run(kind, severity, seed, within_s=_within_s(kind, found, begin_s))
+    made = Run(kind, severity, seed, within_s=within_s(kind, found, begin_s))
     begin_ms = round(begin_s * 1000)
     for at_ms, codes in play(found, judge):
         for code in codes:
@@ -79,7 +81,7 @@ def run(kind: str, severity: str, seed: int) -> Run:
     return made
 
 
-def _within_s(kind: str, measures: Measures, begin_s: float) -> float:
+def within_s(kind: str, measures: Measures, begin_s: float) -> float:
     """The time within which it has to be named."""
     on_s = ON_TIMES_S[kind]
     if kind in VOICED:
@@ -151,16 +153,47 @@ def clean_minutes(seeds: Sequence[int], seconds: float = 60.0) -> dict[tuple[str
     }
 
 
-def clean_hours(minutes: dict[tuple[str, int], list[SoundMeasure]], hours: float, seed: int) -> dict[str, int]:
-    """Code -> rings in so many hours of one room that has these minutes in random order, each a few times in a row."""
-    rng, judge, told = np.random.default_rng(seed), SourceJudge(), dict[str, int]()
+def clean_pictures(seeds: Sequence[int], seconds: float = 30.0) -> list[list[PictureMeasure]]:
+    """Measures of a camera without faults: somebody who sways, or hardly moves, or nobody; noise and bitrate by
+    chance."""
+    found = []
+    for seed in seeds:
+        for number, motion in enumerate((12.0, 0.7, 0.0)):
+            chance = np.random.default_rng([seed, 31, number])
+            scene = Scene(float(chance.uniform(0.5, 5)), motion, bitrate=int(chance.uniform(2e5, 2e6)))
+            found.append(list(pictures.measures(scene, seconds, seed * 10 + number)))
+    return found
+
+
+def clean_hours(
+    minutes: dict[tuple[str, int], list[SoundMeasure]],
+    looks: Sequence[Sequence[PictureMeasure]],
+    hours: float,
+    seed: int,
+) -> dict[str, int]:
+    """Code -> how often it is told in so many hours of one room that has these minutes in random order, each a few
+    times in a row, and a camera's pictures with them."""
+    rng, judge, told = np.random.default_rng(seed), SourceJudge(kind="camera"), dict[str, int]()
     keys, at_ms, before = sorted(minutes), 0, set[str]()
     while at_ms < hours * 3_600_000:
         chosen = minutes[keys[int(rng.integers(len(keys)))]]
+        seen = looks[int(rng.integers(len(looks)))]
         for _ in range(int(rng.integers(1, 5))):
-            for _, codes in play([replace(m, at_ms=m.at_ms + at_ms) for m in chosen], judge):
+            for _, codes in play(_together(chosen, seen, at_ms), judge):
                 for code in codes - before:
                     told[code] = told.get(code, 0) + 1
                 before = codes
             at_ms += chosen[-1].at_ms
     return told
+
+
+def _together(
+    sound: Sequence[SoundMeasure], seen: Sequence[PictureMeasure], from_ms: int
+) -> Iterator[SoundMeasure | PictureMeasure]:
+    """The sound from then on, with the pictures as often as they fit."""
+    step_ms = 1000 // pictures.MEASURED_RATE
+    looks = (
+        replace(one, at_ms=from_ms + number * step_ms)
+        for number, one in zip(range(sound[-1].at_ms // step_ms), cycle(seen), strict=False)
+    )
+    return heapq.merge((replace(m, at_ms=m.at_ms + from_ms) for m in sound), looks, key=lambda one: one.at_ms)

@@ -129,6 +129,20 @@ async def test_a_test_says_what_is_wrong_with_a_receiver(hall: Api, receiver: Ht
     assert [one["sent"] is not None for one in log] == [True, False, False, False, False, False, True]
 
 
+async def test_a_test_of_a_subscription_that_has_ended_says_so_and_removes_it(
+    hall: Api, receiver: HttpReceiver
+) -> None:
+    subscription = Browser().subscription(receiver.url("/push"))
+    hook = await hall("POST", "/hooks", {"kind": "push", "subscription": subscription})
+    path = f"/hooks/{hook['id']}/test"
+    assert await hall("POST", path, expect=200) == {"ok": True, "problem": None}
+    assert vapid_claims(receiver.got[0].headers["Authorization"])["aud"] == receiver.url("/").rstrip("/")
+    receiver.statuses = [410]
+    tried = await hall("POST", path, expect=200)
+    assert (tried["ok"], tried["problem"]["code"]) == (False, "gone")
+    assert (await hall("GET", "/hooks"))["items"] == []
+
+
 async def test_a_name_that_leads_into_the_network_later_is_not_followed(
     hall: Api, services: Services, receiver: HttpReceiver
 ) -> None:

@@ -1,0 +1,128 @@
+"""The cost of what the crew is told and shown, beside the rooms' own work: meters with the voice, troubles, pictures of
+the wall. CPU time of this process for a 1080p camera with Opus, so that a busy machine changes little.
+
+The web process's share, which passes pictures and meters on, is not in it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import TypeVar
+
+import av
+from av.audio.stream import AudioStream
+from av.bitstream import BitStreamFilterContext
+from av.video.reformatter import VideoReformatter
+
+from streamer.broadcast.troubles import SourceJudge
+from streamer.media.audio import SoundDecoder
+from streamer.media.decode import PictureDecoder
+from streamer.media.picture_measures import PictureMeasurer
+from streamer.media.sound_analysis import SoundAnalysis
+from streamer.media.stills import crew_jpeg
+from tests.bench.source import HEIGHT, WIDTH, source_file
+
+SOURCE_S = 4
+TURNS = 10
+"""The file's sound is heard so many times."""
+MEASURES_S = 4
+"""Pictures that a room measures a second."""
+EVERY_S = 2.0
+"""A page of the wall asks for each picture as often."""
+ROOMS = 10
+ROOM_LIMIT, WALL_LIMIT = 0.03, 0.05
+"""Of a core, beside decoding and rooms."""
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Costs:
+    """CPU seconds a second, of one room but for ``wall``."""
+
+    decoding: float
+    sound: float
+    picture: float
+    judging: float
+    outgoing: float
+    incoming: float
+
+    @property
+    def wall(self) -> float:
+        return ROOMS * (self.outgoing + self.incoming)
+
+
+def measure() -> Costs:
+    path = source_file(SOURCE_S)
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        assert isinstance(stream, AudioStream)
+        packets = [bytes(packet) for packet in container.demux(stream) if packet.size]
+    with av.open(str(path)) as container:
+        annexb = BitStreamFilterContext("h264_mp4toannexb", container.streams.video[0])
+        units = [one for packet in container.demux(video=0) if packet.size for one in annexb.filter(packet)]
+        keys = [bytes(one) for one in units if one.is_keyframe]
+    with av.open(str(path)) as container:
+        frames = [frame for _, frame in zip(range(8), container.decode(video=0), strict=False)]
+    seconds = SOURCE_S * TURNS
+    decoder, analysis, judge = SoundDecoder("opus"), SoundAnalysis(), SourceJudge(kind="camera")
+    samples, decoding = _timed(lambda: [decoder.decode(data) for _ in range(TURNS) for data in packets])
+    measures, sound = _timed(
+        lambda: [one for index, part in enumerate(samples) for one in analysis.push(part, index * 20)]
+    )
+    measurer = PictureMeasurer()
+    looks, picture = _timed(
+        lambda: [
+            measurer.measure(frame, n * 250) for n, frame in enumerate(islice(cycle(frames), seconds * MEASURES_S))
+        ]
+    )
+
+    def judged() -> None:
+        for one in measures:
+            judge.sound(one)
+        for look in looks:
+            if look is not None:
+                judge.picture(look)
+
+    _, judging = _timed(judged)
+    small, reformatter = VideoReformatter().reformat(frames[0], 854, 480), VideoReformatter()
+    shown = round(seconds / EVERY_S)
+    _, outgoing = _timed(lambda: [crew_jpeg(small, reformatter) for _ in range(shown)])
+    _, incoming = _timed(lambda: [_from_key_frame(data) for data in islice(cycle(keys), shown)])
+    return Costs(*(one / seconds for one in (decoding, sound, picture, judging, outgoing, incoming)))
+
+
+def table(costs: Costs) -> str:
+    """Markdown."""
+    own = costs.sound + costs.picture + costs.judging
+    return "\n".join(
+        (
+            f"| Of a core, for a {WIDTH}x{HEIGHT} camera | measured | limit |",
+            "| --- | ---: | ---: |",
+            f"| Sound of a room is decoded | {costs.decoding:.4f} | |",
+            f"| It is measured, with the voice | {costs.sound:.4f} | |",
+            f"| Pictures are measured, {MEASURES_S} a second | {costs.picture:.4f} | |",
+            f"| Rules judge both | {costs.judging:.4f} | |",
+            f"| **Voice, meters and rules of a room** | **{own:.4f}** | {ROOM_LIMIT} |",
+            f"| What goes out, as a JPEG every {EVERY_S:g} s | {costs.outgoing:.4f} | |",
+            f"| What comes in, from a key frame every {EVERY_S:g} s | {costs.incoming:.4f} | |",
+            f"| **Pictures of {ROOMS} rooms, both of each** | **{costs.wall:.4f}** | {WALL_LIMIT} |",
+            f"| Where what comes in is what goes out | {ROOMS * costs.outgoing:.4f} | {WALL_LIMIT} |",
+        )
+    )
+
+
+def _from_key_frame(data: bytes) -> bytes:
+    """As ``room/crew_pictures.py`` makes it."""
+    decoder = PictureDecoder("h264")
+    found = [*decoder.decode(data, 0).pictures, *decoder.flush().pictures]
+    return crew_jpeg(found[0][1], VideoReformatter())
+
+
+def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
+    """With the CPU seconds that it took."""
+    began = time.process_time()
+    return work(), time.process_time() - began
