@@ -62,10 +62,12 @@ class DayCache:
             gone = self.states.pop(room_id)
             self._effects.tell_sessions(room_id, gone.day.sessions, ())
         for room_id, found in loaded.rooms.items():
-            state = self.states.get(room_id)
-            if state is None:
+            # At once, whatever others write: who made the room asks for it.
+            if room_id not in self.states:
                 state = self.states[room_id] = RoomState(found.room, found.venue, replace(found.day, sessions=()))
                 state.acknowledged, state.memory = dict(found.acknowledged), found.memory
+        for room_id, found in loaded.rooms.items():
+            state = self.states[room_id]
             async with state.lock:
                 if self._revision > loaded.revision:
                     return False

@@ -57,6 +57,24 @@ async def test_a_room_stays_that_was_made_while_the_database_was_read(
     assert lost == set()
 
 
+async def test_a_room_is_known_once_it_is_made_although_others_act_without_pause(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = stage.director._cache
+    load = cache._day_repository.load
+
+    async def overtaken(now_ms: int) -> Loaded:
+        loaded = await load(now_ms)
+        cache._revision = loaded.revision + 1
+        return loaded
+
+    monkeypatch.setattr(cache._day_repository, "load", overtaken)
+    async with stage.database.write() as connection:
+        await Rooms(connection).add(Room("b", "Salle B", "paris"))
+    await stage.director.refresh()
+    assert stage.director.room("b") is not None
+
+
 async def test_a_camera_before_the_session_is_a_preview_and_the_tap_puts_it_on_air(stage: Stage) -> None:
     talk = await stage.plan(30, title="Opening")
     await stage.camera()
