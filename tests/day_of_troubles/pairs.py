@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -66,7 +65,8 @@ class PairRun:
 
 
 def run_pair(pair: Pair, seed: int) -> PairRun:
-    found = list(heapq.merge(_sound(pair, seed), _picture(pair, seed), key=lambda measure: measure.at_ms))
+    found: list[SoundMeasure | PictureMeasure] = [*_sound(pair, seed), *_picture(pair, seed)]
+    found.sort(key=lambda measure: measure.at_ms)
     begins = {pair.first: scenes.BEFORE_S, pair.second: scenes.BEFORE_S + pair.later_s}
     made, judge, memory = PairRun(pair.name, seed), SourceJudge(kind="camera"), AlarmMemory()
     known: set[str] = set()
