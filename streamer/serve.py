@@ -1,8 +1,9 @@
 """The supervisor behind ``streamer serve``: a media host and a web process side by side.
 
 It binds the listening sockets itself and gives them to the web process, so that clients find a listener during its
-restart. Each child is restarted without the other. A media host that outlived a former ``serve`` is adopted with its
-rooms; one that another ``serve`` runs (``--role media``) is used and left alone.
+restart. With ``server.web_processes`` it gives them to front processes instead, each its own. Each child is restarted
+without the others. A media host that outlived a former ``serve`` is adopted with its rooms; one that another ``serve``
+runs (``--role media``) is used and left alone.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
@@ -107,17 +109,10 @@ async def bind(settings: Settings) -> list[socket.socket]:
         try:
             loop = asyncio.get_running_loop()
             found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            for family, kind, protocol, _, address in dict.fromkeys(found):
-                sock = socket.socket(family, kind, protocol)
-                opened.append(sock)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                if port == 0 and len(opened) > 1:
+            for family, _, _, _, address in dict.fromkeys(found):
+                if port == 0 and opened:
                     address = (address[0], opened[0].getsockname()[1], *address[2:])
-                sock.bind(address)
-                sock.listen(_BACKLOG)
-                sock.setblocking(False)
+                opened.append(_listening(family, address))
             return opened
         except OSError as error:
             for sock in opened:
@@ -125,6 +120,44 @@ async def bind(settings: Settings) -> list[socket.socket]:
             if isinstance(error, socket.gaierror) or time.monotonic() > deadline:
                 raise ServeError(f"Cannot listen on {host or '*'}:{port}: {error.strerror or error}.") from error
             await asyncio.sleep(0.2)
+
+
+def _listening(family: int, address: Any, *, shared: bool = False) -> socket.socket:
+    """Raises OSError. ``shared``: others listen at the same address, and the system deals out connections."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _dealt(listening: list[socket.socket], processes: int) -> list[list[socket.socket]]:
+    """Sockets at the same addresses for each of several processes, instead of ``listening``. Where all share one, the
+    process that wakes first takes nearly all connections. Raises ServeError."""
+    addresses = [(sock.family, sock.getsockname()) for sock in listening]
+    for sock in listening:
+        # Bound without SO_REUSEPORT, it has shown that nobody else listens there.
+        sock.close()
+    dealt: list[list[socket.socket]] = []
+    try:
+        for _ in range(processes):
+            dealt.append([])
+            for family, address in addresses:
+                dealt[-1].append(_listening(family, address, shared=True))
+    except OSError as error:
+        for sock in (sock for group in dealt for sock in group):
+            sock.close()
+        raise ServeError(f"Several processes cannot listen on one port: {error.strerror or error}.") from error
+    return dealt
 
 
 class WatchedProcess:
@@ -221,17 +254,21 @@ children are kept running beside the others and drained first."""
 
 
 class Supervisor:
-    """``serve`` in the roles ``all`` and ``web``."""
+    """``serve`` in the roles ``all`` and ``web``. ``listening``: the sockets of each process that takes connections."""
 
-    def __init__(self, settings: Settings, role: Role, listening: list[socket.socket]) -> None:
-        port = listening[0].getsockname()[1]
+    def __init__(self, settings: Settings, role: Role, listening: list[list[socket.socket]]) -> None:
+        port = listening[0][0].getsockname()[1]
         self._settings = settings.model_copy(update={"server": settings.server.model_copy(update={"port": port})})
-        self._listening = listening
         self._companions: list[Child] = []
         self._owns_host = False
         self._settings_file = settings.run_dir / WEB_SETTINGS
         limit_s = settings.server.shutdown_s + _KILL_MARGIN_S
-        self.web = Child("web", self._start_web, drain_s=limit_s)
+        fronts = listening if settings.server.web_processes else []
+        self.web = Child("web", partial(self._start_web, [] if fronts else listening[0]), drain_s=limit_s)
+        self.fronts = [
+            Child(f"front-{number}", partial(self._start_front, number, sockets), drain_s=limit_s)
+            for number, sockets in enumerate(fronts, 1)
+        ]
         self.host = Child("media", self._start_host, drain_s=limit_s + _KILL_MARGIN_S) if role == "all" else None
         self._leaving = asyncio.Event()
 
@@ -244,8 +281,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._leave)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self.web.signal(signal.SIGHUP))
-        children = [child for child in (self.host, self.web) if child is not None]
+        loop.add_signal_handler(signal.SIGHUP, self._renew)
+        children = [child for child in (self.host, self.web, *self.fronts) if child is not None]
         keepers = [start_kept(f"keep-{child.name}", child.keep) for child in children]
         waiter = asyncio.create_task(self._leaving.wait(), name="leaving")
         announcer = asyncio.create_task(self._announce(ready, keepers), name="announce")
@@ -267,44 +304,56 @@ class Supervisor:
                 await self._end_rooms()
         return 0
 
+    def _renew(self) -> None:
+        for child in (self.web, *self.fronts):
+            child.signal(signal.SIGHUP)
+
     def _leave(self) -> None:
         if self._leaving.is_set():
             # The second Ctrl-C: the operator does not want to wait.
-            for child in (*self._companions, self.host, self.web):
+            for child in (*self._companions, self.host, self.web, *self.fronts):
                 if child is not None:
                     child.signal(signal.SIGKILL)
         self._leaving.set()
 
     async def _announce(self, ready: Ready, keepers: list[asyncio.Task[None]]) -> None:
-        while not self._web_serves():
+        serving = {self.web: process_files.WEB_PID}
+        for number, child in enumerate(self.fronts, 1):
+            serving[child] = process_files.FRONT_PID.format(number=number)
+        while not all(self._serves(child, pid_file) for child, pid_file in serving.items()):
             # This exit code means that another attempt would not help; after all others it is started again.
-            if self.web.last_exit_code == EXIT_FAILED or self.web.restarts >= _FIRST_ATTEMPTS:
+            if any(child.last_exit_code == EXIT_FAILED or child.restarts >= _FIRST_ATTEMPTS for child in serving):
                 raise ServeError("The web process cannot start; its messages stand above.")
             await asyncio.sleep(_POLL_S)
         self._companions += await ready(public_url(self._settings), self._settings)
         keepers += [start_kept(f"keep-{child.name}", child.keep) for child in self._companions]
 
-    def _web_serves(self) -> bool:
-        return (
-            self.web.pid is not None
-            and process_files.read_pid(self._settings.run_dir / process_files.WEB_PID) == self.web.pid
-        )
+    def _serves(self, child: Child, pid_file: str) -> bool:
+        return child.pid is not None and process_files.read_pid(self._settings.run_dir / pid_file) == child.pid
 
     def _write_settings(self) -> None:
         process_files.write_atomically(
             self._settings_file, self._settings.model_dump_json(exclude={"admin_token"}).encode("utf-8")
         )
 
-    async def _start_web(self) -> WatchedProcess:
+    async def _start_web(self, sockets: list[socket.socket]) -> WatchedProcess:
         environment = process_files.child_environment()
         if self._settings.admin_token:
             environment["STREAMER_ADMIN_TOKEN"] = self._settings.admin_token
-        descriptors = [sock.fileno() for sock in self._listening]
-        command = [sys.executable, "-m", "streamer.web", "--settings", str(self._settings_file)]
+        return self._start_child(["streamer.web"], sockets, environment)
+
+    async def _start_front(self, number: int, sockets: list[socket.socket]) -> WatchedProcess:
+        return self._start_child(["streamer.web", "--number", str(number)], sockets, process_files.child_environment())
+
+    def _start_child(
+        self, module: list[str], sockets: list[socket.socket], environment: dict[str, str]
+    ) -> WatchedProcess:
+        descriptors = [sock.fileno() for sock in sockets]
+        command = [sys.executable, "-m", *module, "--settings", str(self._settings_file)]
         command += ["--parent", str(os.getpid())]
         for descriptor in descriptors:
             command += ["--listen-fd", str(descriptor)]
-        child = subprocess.Popen(  # noqa: S603, ASYNC220 - our own interpreter; a fork takes a millisecond
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter; a fork takes a millisecond
             command,
             stdin=subprocess.DEVNULL,
             env=environment,
@@ -367,12 +416,14 @@ async def serve(settings: Settings, role: Role, ready: Ready) -> int:
             raise ServeError(f"Another media host runs in the data folder {settings.data} already.")
         return code
     lock = lock_data(settings, SERVE_LOCK)
-    listening: list[socket.socket] = []
+    listening: list[list[socket.socket]] = []
     try:
-        listening = await bind(settings)
+        listening = [await bind(settings)]
+        if settings.server.web_processes:
+            listening = _dealt(listening[0], settings.server.web_processes)
         return await Supervisor(settings, role, listening).run(ready)
     finally:
-        for sock in listening:
+        for sock in (sock for group in listening for sock in group):
             sock.close()
         os.close(lock)
 

@@ -72,6 +72,9 @@ class ServerSettings(Section):
     max_connections_per_household: int = Field(0, ge=0)
     """The connections of one household: an IPv4 address or an IPv6 /56; a hall is one. Higher lets larger halls in. 0:
     a fair share, half of all at most."""
+    web_processes: int = Field(0, ge=0, le=32)
+    """The processes that take connections and serve live media; one more, behind them, does all else. Higher serves
+    more viewers on more cores, and each takes memory of its own. 0: one process does all."""
     security_contact: str = ""
     """The contact in /.well-known/security.txt for reports of weaknesses: mailto:, https:// or tel:. Empty: there is no
     such file."""

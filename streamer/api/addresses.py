@@ -9,18 +9,32 @@ from aiohttp import web
 
 from streamer.household import household
 
+CLIENT, SCHEME = "Streamer-Client", "Streamer-Scheme"
+"""With these a front process tells the core who asked it, and how. No front lets them in from outside."""
+
+HOLDER = web.RequestKey("holder", bool)
+"""Set on a request that shows a grant of the crew."""
+HOLDER_MARK = "Streamer-Holder"
+"""The header by which the core tells a front process the same. It goes no further."""
+HSTS = "max-age=31536000"
+
+_LOCAL = "local"
+"""The peer of a Unix socket."""
+
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Proxies:
-    """Believes ``X-Forwarded-For`` and ``X-Forwarded-Proto`` from trusted addresses only."""
+    """Believes ``X-Forwarded-For`` and ``X-Forwarded-Proto`` from trusted addresses only. ``fronts``: this is the core,
+    and what comes over its Unix socket comes from a front process, whose word on its client is taken."""
 
-    def __init__(self, trusted: Iterable[str]) -> None:
+    def __init__(self, trusted: Iterable[str], *, fronts: bool = False) -> None:
+        self.fronts = fronts
         self._trusted: tuple[_Network, ...] = tuple(ipaddress.ip_network(item, strict=False) for item in trusted)
 
     def client_address(self, request: web.BaseRequest) -> str:
         """The nearest address that does not belong to a trusted proxy; never empty."""
-        address = _peer(request)
+        address = self.peer(request)
         if not self._is_trusted(address):
             return address
         # A client may put anything at the front. So the header is read from the right, where our own proxies write.
@@ -38,21 +52,37 @@ class Proxies:
         return household(self.client_address(request))
 
     def trusts(self, peer: str) -> bool:
-        """Whether ``peer`` is the address of a trusted proxy."""
-        return self._is_trusted(_normal(peer) or peer)
+        """Whether ``peer`` is the address of a trusted proxy, or a front process."""
+        return (self.fronts and peer == _LOCAL) or self._is_trusted(_normal(peer) or peer)
 
     def is_https(self, request: web.BaseRequest) -> bool:
         """Whether the client speaks TLS to us or to a trusted proxy."""
-        if self._is_trusted(_peer(request)):
+        if self._is_trusted(self.peer(request)):
             forwarded = request.headers.get("X-Forwarded-Proto", "")
             if forwarded:
                 return forwarded.rsplit(",", 1)[-1].strip().lower() == "https"
-        return request.transport is not None and request.transport.get_extra_info("sslcontext") is not None
+        if self._from_front(request):
+            return request.headers.get(SCHEME) == "https"
+        return speaks_tls(request)
+
+    def peer(self, request: web.BaseRequest) -> str:
+        """The address at the other end of the client's connection, or of its proxy's."""
+        if request.transport is None:
+            # The client has gone in the meantime.
+            return "unknown"
+        peer = request.transport.get_extra_info("peername")
+        if isinstance(peer, tuple) and peer:
+            return _normal(str(peer[0])) or "unknown"
+        return request.headers.get(CLIENT, _LOCAL) if self.fronts else _LOCAL
+
+    def _from_front(self, request: web.BaseRequest) -> bool:
+        peer = None if request.transport is None else request.transport.get_extra_info("peername")
+        return self.fronts and not (isinstance(peer, tuple) and peer)
 
     def _is_trusted(self, address: str) -> bool:
         if not self._trusted:
             return False
-        if address == "local":
+        if address == _LOCAL:
             # A Unix socket: only programs on this machine reach it, as a proxy does.
             return True
         try:
@@ -62,14 +92,9 @@ class Proxies:
         return any(ip in network for network in self._trusted)
 
 
-def _peer(request: web.BaseRequest) -> str:
-    if request.transport is None:
-        # The client has gone in the meantime.
-        return "unknown"
-    peer = request.transport.get_extra_info("peername")
-    if isinstance(peer, tuple) and peer:
-        return _normal(str(peer[0])) or "unknown"
-    return "local"
+def speaks_tls(request: web.BaseRequest) -> bool:
+    """Whether the connection to this process is TLS."""
+    return request.transport is not None and request.transport.get_extra_info("sslcontext") is not None
 
 
 def _normal(text: str) -> str | None:

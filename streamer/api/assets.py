@@ -11,8 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aiohttp import hdrs, web
+
+from streamer.errors import NotFound
+from streamer.settings import Settings
+
 _COMPRESSIBLE = ("text/", "application/javascript", "application/json", "application/manifest+json", "image/svg+xml")
 _MAX_CACHED_BYTES = 64 * 1024 * 1024
+_WORKER = "service-worker.js"
+_HASHED = "public, max-age=31536000, immutable"
 _NO_SCRIPT = re.compile(rb"<noscript>.*?</noscript>", re.S)
 """The shell's own sentence: the text has one of its own."""
 _STYLES = re.compile(rb'<link rel="stylesheet"[^>]*>')
@@ -113,6 +120,9 @@ class PageFiles:
         return file
 
 
+FILES = web.AppKey("page_files", PageFiles)
+
+
 def default_folder() -> Path | None:
     """``web/dist`` beside the program: in a checkout, or installed with it."""
     here = Path(__file__).resolve()
@@ -120,3 +130,35 @@ def default_folder() -> Path | None:
         if (folder / "index.html").is_file():
             return folder
     return None
+
+
+async def asset(request: web.Request) -> web.Response:
+    """Hashed names never change their content; browsers ask again for the others (favicon)."""
+    hashed = request.path.startswith("/assets/")
+    name = request.path.removeprefix("/")
+    file = request.app[FILES].asset(name)
+    if file is None:
+        raise NotFound("There is no such file.")
+    headers = {
+        hdrs.ETAG: file.etag,
+        hdrs.CACHE_CONTROL: _HASHED if hashed else "no-cache" if name == _WORKER else "public, max-age=3600",
+        hdrs.VARY: "Accept-Encoding",
+        hdrs.CONTENT_TYPE: file.content_type + ("; charset=utf-8" if file.gzipped is not None else ""),
+    }
+    if request.headers.get(hdrs.IF_NONE_MATCH) == file.etag:
+        return web.Response(status=304, headers=headers)
+    if file.gzipped is not None and takes_gzip(request):
+        return web.Response(body=file.gzipped, headers={**headers, hdrs.CONTENT_ENCODING: "gzip"})
+    return web.Response(body=file.body, headers=headers)
+
+
+def takes_gzip(request: web.Request) -> bool:
+    return "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower()
+
+
+def add_files(app: web.Application, settings: Settings) -> None:
+    """The built files that are the same for everybody."""
+    app[FILES] = PageFiles(settings.web_dist or default_folder() or settings.data / "no-pages")
+    app.router.add_get("/assets/{path:.+}", asset)
+    root = "favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest|service-worker[.]js|icons/[a-z0-9-]+[.]png"
+    app.router.add_get(f"/{{path:{root}}}", asset)

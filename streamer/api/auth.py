@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from streamer.api.addresses import HOLDER
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cookies import SEEN_EVERY_MS, digest, idle_ms, secret_of
 from streamer.conference.grants import ADMIN, IN_THE_ROOM, Action, Grant, Role, Target
@@ -20,9 +21,6 @@ from streamer.store.reach import grant_as_it_is, reaching
 """The holder of the token from the environment."""
 BY_PASSWORD = Grant(id="admin", role=Role.ADMIN, label="admin")
 """The grant of a login with the admin password."""
-
-HOLDER = web.RequestKey("holder", bool)
-"""Set on a request that shows a grant of the crew."""
 
 LOGIN = web.RequestKey("login", bytes)
 """The digest of the login by which the request was authenticated."""

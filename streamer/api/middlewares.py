@@ -12,6 +12,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from streamer.api.addresses import HOLDER, HOLDER_MARK, HSTS
 from streamer.api.context import SERVICES, Services
 from streamer.api.signalling import add_cors, is_signalling
 from streamer.errors import BadRequest, Forbidden, StreamerError
@@ -98,7 +99,7 @@ def make_access_middleware(observe: Observe) -> Middleware:
             route = route_of(request)
             observe(route, request.method, status, seconds)
             # Players ask several times a second; their lines would hide the others. How each does is told to nobody.
-            often = route.startswith(("/live/", "/assets/", "/socket.io/")) or route == "/livez"
+            often = route.startswith(("/live/", "/assets/", "/socket.io/", "/~")) or route == "/livez"
             often = often or route.endswith("/playback")
             log = _log.debug if often else _log.info
             log(
@@ -144,7 +145,8 @@ def _same_origin(request: web.Request) -> bool:
         # trick.
         return True
     own = urlsplit(services.public_url)
-    return origin in (f"{own.scheme}://{own.netloc}", f"{request.scheme}://{request.host}")
+    scheme = "https" if services.proxies.is_https(request) else "http"
+    return origin in (f"{own.scheme}://{own.netloc}", f"{scheme}://{request.host}")
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -158,7 +160,9 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         add_cors(headers)
     services = request.app.get(SERVICES)
     if services is not None and services.proxies.is_https(request):
-        headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, "max-age=31536000")
+        headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, HSTS)
+    if services is not None and services.proxies.fronts and request.get(HOLDER, False):
+        headers[HOLDER_MARK] = "1"
     if headers.get(hdrs.CONTENT_TYPE, "").startswith("text/html"):
         framed = request.path.startswith("/embed/")
         headers.setdefault("Content-Security-Policy", _page_policy(services, framed=framed))

@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 
 from streamer import __version__
 from streamer.api import summaries, summary_markup
-from streamer.api.assets import FirstText, PageFiles, default_folder
+from streamer.api.assets import FILES, FirstText, add_files, takes_gzip
 from streamer.api.auth import authenticate, caller_of
 from streamer.api.branding import Branding, branding_of, branding_of_event, branding_of_home, branding_of_room
 from streamer.api.context import SERVICES
@@ -28,7 +28,6 @@ from streamer.conference.rooms import Room, Venue
 from streamer.errors import NotFound, StreamerError, Unavailable
 from streamer.links import page_of
 
-FILES = web.AppKey("page_files", PageFiles)
 FOR_THE_AUDIENCE = frozenset({"watch", "session", "join", "hall", "stage"})
 """Pages that give a participant their cookie. In another site's frame the cookie would not come back, so ``embed`` gets
 a key."""
@@ -36,8 +35,6 @@ a key."""
 BRANDED = frozenset({"embed", "stage"})
 """Pages of a room that look as its venue or event does. The crew's tools look the same everywhere."""
 
-_WORKER = "service-worker.js"
-_HASHED = "public, max-age=31536000, immutable"
 SECURITY_TXT_LASTS = timedelta(days=180)
 
 _TEXTS = {
@@ -208,26 +205,6 @@ def _first_text(request: web.Request, summary: summaries.PageSummary, branding: 
     return FirstText(head, summary_markup.text(summary, reader))
 
 
-async def asset(request: web.Request) -> web.Response:
-    """Hashed names never change their content; browsers ask again for the others (favicon)."""
-    hashed = request.path.startswith("/assets/")
-    name = request.path.removeprefix("/")
-    file = request.app[FILES].asset(name)
-    if file is None:
-        raise NotFound("There is no such file.")
-    headers = {
-        hdrs.ETAG: file.etag,
-        hdrs.CACHE_CONTROL: _HASHED if hashed else "no-cache" if name == _WORKER else "public, max-age=3600",
-        hdrs.VARY: "Accept-Encoding",
-        hdrs.CONTENT_TYPE: file.content_type + ("; charset=utf-8" if file.gzipped is not None else ""),
-    }
-    if request.headers.get(hdrs.IF_NONE_MATCH) == file.etag:
-        return web.Response(status=304, headers=headers)
-    if file.gzipped is not None and _takes_gzip(request):
-        return web.Response(body=file.gzipped, headers={**headers, hdrs.CONTENT_ENCODING: "gzip"})
-    return web.Response(body=file.body, headers=headers)
-
-
 async def security_txt(request: web.Request) -> web.Response:
     """RFC 9116: the contact for reports of weaknesses. 404 if the settings name none."""
     services = request.app[SERVICES]
@@ -292,7 +269,7 @@ def shell_page(
         # The cookie is for this browser only, so no cache may keep the answer.
         headers[hdrs.SET_COOKIE] = participant_cookie(request, services, services.audience.new_identity()[1])
         headers[hdrs.CACHE_CONTROL] = "private, no-cache"
-    if _takes_gzip(request):
+    if takes_gzip(request):
         # A few kilobytes take a fraction of a millisecond.
         body = gzip.compress(body, 5, mtime=0)
         headers[hdrs.CONTENT_ENCODING] = "gzip"
@@ -338,13 +315,8 @@ def _plain(request: web.Request, status: int, title: str, text: str, link: str |
     return web.Response(status=status, text=body, content_type="text/html", headers=headers)
 
 
-def _takes_gzip(request: web.Request) -> bool:
-    return "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower()
-
-
 def add_routes(app: web.Application) -> None:
-    folder = app[SERVICES].settings.web_dist or default_folder()
-    app[FILES] = PageFiles(folder if folder is not None else app[SERVICES].settings.data / "no-pages")
+    add_files(app, app[SERVICES].settings)
     app.router.add_get("/", home)
     app.router.add_get("/watch/{room}", watch)
     app.router.add_get("/embed/{room}", embed)
@@ -363,6 +335,3 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/join", join)
     app.router.add_get(f"{PREFIX}/docs", docs)
     app.router.add_get("/.well-known/security.txt", security_txt)
-    app.router.add_get("/assets/{path:.+}", asset)
-    root = "favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest|service-worker[.]js|icons/[a-z0-9-]+[.]png"
-    app.router.add_get(f"/{{path:{root}}}", asset)

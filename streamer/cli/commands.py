@@ -83,8 +83,16 @@ def _server_settings(
     public_url: str | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    web: int | None = None,
 ) -> Settings:
-    server = {"host": host, "port": port, "public_url": public_url, "tls_cert": tls_cert, "tls_key": tls_key}
+    server = {
+        "host": host,
+        "port": port,
+        "public_url": public_url,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "web_processes": web,
+    }
     return read_settings(config, data=data, server=server)
 
 
@@ -120,9 +128,12 @@ def serve(
     public_url: PublicUrl = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    web: Annotated[
+        int | None, typer.Option(min=0, max=32, help="Processes that serve viewers; 0: one process does all.")
+    ] = None,
 ) -> None:
     """Serve: all in one, or one plane by --role."""
-    settings = _server_settings(host, port, data, config, public_url, tls_cert, tls_key)
+    settings = _server_settings(host, port, data, config, public_url, tls_cert, tls_key, web)
     # rich is for structlog's console, which is not ours.
     with quick_imports("rich"):
         from streamer.observe.logs import configure_logging

@@ -29,6 +29,7 @@ HOST_LOCK = "media.lock"
 HOST_PID = "media.pid"
 WEB_PID = "web.pid"
 WEB_LOCK = "web.lock"
+FRONT_PID = "front-{number}.pid"
 EPOCH_FILE = "epoch"
 TOLD_FOR_S = 600.0
 """The crew is told for this long that a room was ended because of its memory."""

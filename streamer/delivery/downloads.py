@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
-import struct
 import unicodedata
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,7 +27,7 @@ from streamer.delivery.captions import CaptionSource, NoCaptions, cut
 from streamer.delivery.hold import ACCESS
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.replay import ReplayDelivery, cache_control, may_watch
-from streamer.delivery.responses import byte_range, head_response, media_headers, not_modified
+from streamer.delivery.responses import byte_range, cut_off, head_response, media_headers, not_modified
 from streamer.errors import Conflict, NotFound, StreamerError, TooMany, Unavailable
 from streamer.shares import Shares
 
@@ -130,7 +128,7 @@ class Downloads:
         A client that may not have the file any more is cut off, even if a part of it waits to be sent.
         """
         reading: asyncio.Task[bytes] | None = None
-        unwatch = request[ACCESS].on_end(partial(_cut, request))
+        unwatch = request[ACCESS].on_end(partial(cut_off, request))
         try:
             reading = self._read(movie, start, end)
             while start < end:
@@ -139,7 +137,7 @@ class Downloads:
                 reading = self._read(movie, start, end)
                 state = await self._catalogue.find(request.match_info["session"])
                 if state is None or not may_watch(request, state):
-                    _cut(request)
+                    cut_off(request)
                 await response.write(data)
                 self._replay.stats.download_bytes_total += len(data)
             await response.write_eof()
@@ -235,15 +233,6 @@ class Downloads:
         finally:
             self._replay.stats.downloads_now -= 1
             places.give_back(household)
-
-
-def _cut(request: web.Request) -> None:
-    """Send nothing more of it, not even the bytes that the system has already."""
-    if request.transport is not None:
-        connection = request.transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        request.transport.abort()
 
 
 def _planned(

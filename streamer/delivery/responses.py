@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import struct
 
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
@@ -136,3 +138,12 @@ def accepts_gzip(accept: str) -> bool:
 def _range_applies(request: web.Request, etag: str) -> bool:
     condition = request.headers.get(hdrs.IF_RANGE)
     return condition is None or condition.strip() == etag
+
+
+def cut_off(request: web.Request) -> None:
+    """Send nothing more of it, not even the bytes that the system has already."""
+    if request.transport is not None:
+        connection = request.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from functools import partial
 
 from aiohttp import web
@@ -65,8 +65,7 @@ def setup(
         ("/live/{room}/{broadcast}/{key}/{rendition}/{name}", live.media),
         ("/live/{tail:.*}", _nothing),
     ]
-    if settings.edges.names:
-        paths.insert(0, (steering.PATH, partial(steering.answer, settings.edges.names)))
+    paths[:0] = _steering(settings)
     downloads: Downloads | None = None
     if catalogue is not None:
         replay = ReplayDelivery(
@@ -92,13 +91,11 @@ def setup(
             )
         ]
         paths.append(("/replay/{tail:.*}", _nothing))
-    for path, handler in paths:
-        resource = app.router.add_resource(path)
-        at_edge = _edge(handler)
-        resource.add_route("GET", at_edge)
-        resource.add_route("HEAD", at_edge)
-        resource.add_route("OPTIONS", preflight)
+    _add(app, paths)
+    _end_with(app, live, downloads)
 
+
+def _end_with(app: web.Application, live: LiveDelivery, downloads: Downloads | None = None) -> None:
     async def release(_app: web.Application) -> None:
         live.holds.close()
 
@@ -110,6 +107,52 @@ def setup(
 
     app.on_shutdown.append(release)
     app.cleanup_ctx.append(reading)
+
+
+def setup_public(
+    app: web.Application, plane: MediaPlane, settings: Settings, client_address: ClientAddress
+) -> LiveDelivery:
+    """Add only the routes of the public outputs, without captions' texts. Keys open nothing here: what else stands
+    below ``/live`` is left to the caller's own routes."""
+    live = LiveDelivery(plane, settings, client_address, DeliveryStats(), _NoKeys())
+    broadcast = "{broadcast:[^/~][^/]*}"
+    _add(
+        app,
+        [
+            *_steering(settings),
+            ("/live/{room}/index.m3u8", live.multivariant),
+            ("/live/{room}/still.jpg", live.still),
+            (f"/live/{{room}}/{broadcast}/{{rendition}}.m3u8", live.playlist),
+            (f"/live/{{room}}/{broadcast}/{{key}}/{{rendition}}/{{name:[^/]+[.](?:m4s|mp4)}}", live.media),
+        ],
+    )
+
+    _end_with(app, live)
+    return live
+
+
+def _steering(settings: Settings) -> list[tuple[str, _Handler]]:
+    names = settings.edges.names
+    return [(steering.PATH, partial(steering.answer, names))] if names else []
+
+
+def _add(app: web.Application, paths: Iterable[tuple[str, _Handler]]) -> None:
+    for path, handler in paths:
+        resource = app.router.add_resource(path)
+        at_edge = _edge(handler)
+        resource.add_route("GET", at_edge)
+        resource.add_route("HEAD", at_edge)
+        resource.add_route("OPTIONS", preflight)
+
+
+class _NoKeys:
+    """Keys of closed sessions where none opens anything."""
+
+    async def open_live(self, _room: str, _outputs: Collection[str], _key: str, /) -> MediaAccess | None:
+        return None
+
+    async def open_replay(self, _session: str, _key: str | None, /) -> MediaAccess | None:
+        return None
 
 
 def _opened(open_: Callable[[web.Request], Awaitable[MediaAccess]], handler: _Handler) -> _Handler:

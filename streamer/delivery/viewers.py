@@ -23,6 +23,8 @@ class Viewers:
         self._clock = clock
         self._asked: dict[tuple[str, str, str], deque[tuple[int, int]]] = {}
         """(room, output, kind of track) -> (second, requests)."""
+        self.elsewhere: Callable[[str, str], int] = lambda room, output: 0
+        """(room, output) -> viewers that other processes serve."""
 
     def asked(self, room: str, output: str, kind: str, part: int | None) -> None:
         """Count a request for a playlist; ``part``: the part that the request waited for."""
@@ -48,7 +50,7 @@ class Viewers:
             for (name, shown, _), seconds in self._asked.items()
             if (name, shown) == (room, output)
         ]
-        return round(max(counts, default=0) * SEGMENT_S / WINDOW_S)
+        return round(max(counts, default=0) * SEGMENT_S / WINDOW_S) + self.elsewhere(room, output)
 
     def _forget(self, now: int) -> None:
         self._asked = {

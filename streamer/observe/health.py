@@ -38,12 +38,13 @@ def waiting_application(who: Callable[[], str]) -> web.Application:
     return app
 
 
+async def livez(_request: web.Request) -> web.Response:
+    """Answers if the loop runs. Nothing else is checked, or a slow disk would cause a restart."""
+    return web.json_response({"status": "ok"}, headers=_NO_STORE)
+
+
 def add_routes(app: web.Application, metrics: WebMetrics, checks: Mapping[str, Check], *, guard: Guard) -> None:
     """``checks`` by name: all must pass for ``/readyz``. ``guard`` stands before ``/metrics``."""
-
-    async def livez(_request: web.Request) -> web.Response:
-        """Answers if the loop runs. Nothing else is checked, or a slow disk would cause a restart."""
-        return web.json_response({"status": "ok"}, headers=_NO_STORE)
 
     async def readyz(_request: web.Request) -> web.Response:
         found: dict[str, str] = {}

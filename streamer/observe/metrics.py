@@ -60,9 +60,10 @@ class WebMetrics:
     def watch_rooms(self, rooms: Rooms) -> None:
         self.registry.register(_RoomCollector(rooms))
 
-    def watch_values(self, prefix: str, values: Any) -> None:
-        """Export a dataclass of plain numbers. A field called ``*_total`` is a counter, another a gauge."""
-        self.registry.register(_ValuesCollector(prefix, values))
+    def watch_values(self, prefix: str, *values: Any) -> None:
+        """Export a dataclass of plain numbers, or the sums over several of one kind. A field called ``*_total`` is a
+        counter, another a gauge."""
+        self.registry.register(_ValuesCollector(prefix, *values))
 
     def watch_tasks(self, tasks: Tasks) -> None:
         self.registry.register(_TaskCollector(tasks))
@@ -178,7 +179,7 @@ class _RoomCollector(Collector):
 
 
 class _ValuesCollector(Collector):
-    def __init__(self, prefix: str, values: Any) -> None:
+    def __init__(self, prefix: str, *values: Any) -> None:
         self._prefix = prefix
         self._values = values
 
@@ -186,10 +187,10 @@ class _ValuesCollector(Collector):
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        for field in dataclasses.fields(self._values):
-            value = getattr(self._values, field.name)
-            if not isinstance(value, int | float):
+        for field in dataclasses.fields(self._values[0]):
+            if not isinstance(getattr(self._values[0], field.name), int | float):
                 continue
+            value = sum(getattr(one, field.name) for one in self._values)
             name = f"{self._prefix}_{_metric_name(field.name)}"
             meaning = help_of(name)
             if not field.name.endswith("_total"):

@@ -1,4 +1,4 @@
-"""``python -m streamer.web``."""
+"""``python -m streamer.web``: the web process, or with ``--number`` a front process."""
 
 import sys
 
@@ -6,6 +6,9 @@ from streamer.starting import quick_imports
 
 # engineio's client takes requests, structlog's console rich: this process has use for neither.
 with quick_imports("requests", "rich"):
-    from streamer.web.process import main
+    if "--number" in sys.argv:
+        from streamer.web.front import main
+    else:
+        from streamer.web.process import main
 
 sys.exit(main())

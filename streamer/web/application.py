@@ -77,10 +77,12 @@ from streamer.store.sessions import Sessions
 from streamer.supervision import TASKS, Work, start_kept
 from streamer.web.access import RestAccess, RestViews
 from streamer.web.connections import ConnectionStats
+from streamer.web.fronts import Fronts
 from streamer.web.heartbeat import Heartbeat
 from streamer.web.viewers import count_viewers, viewers_now
 
 CONNECTIONS = web.AppKey("connections", ConnectionStats)
+FRONTS = web.AppKey("fronts", Fronts)
 HEARTBEAT = web.AppKey("heartbeat", Heartbeat)
 LAPSES = web.AppKey("lapses", LapseWatch)
 REALTIME = web.AppKey("realtime", Realtime)
@@ -179,6 +181,10 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     )
     app[REALTIME] = make_realtime(services, partial(viewers_now, services, app[delivery.LIVE].viewers))
     app[REALTIME].add_routes(app)
+    if services.proxies.fronts:
+        app[FRONTS] = Fronts()
+        app[FRONTS].add_routes(app)
+        app[delivery.LIVE].viewers.elsewhere = app[FRONTS].viewers
     app.router.add_get(f"{PREFIX}/asyncapi.json", answered_with(asyncapi_document))
     _measure(app, metrics)
 
@@ -291,7 +297,7 @@ def make_services(
         waiters=StateWaiters(state_of, limit=hls.max_held_total, per_household=hls.max_held_per_address),
         cursors=Cursors(database),
         tables=Documents(),
-        proxies=Proxies(settings.server.trusted_proxies),
+        proxies=Proxies(settings.server.trusted_proxies, fronts=settings.server.web_processes > 0),
         # Ten times as many as are answered: wrong tokens must not keep out a right one that comes for the first time.
         admin_token=AdminToken(settings.admin_token, RateLimit(10 * room.failed_attempts_per_minute)),
         first_admin=FirstAdminLink(database, settings.data, public_url, allowed=not settings.admin_token, clock=now_ms),
@@ -398,8 +404,13 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
     metrics.watch_gauge("streamer_backup_age_seconds", partial(backup_age_s, services.settings.data))
     if (served := services.settings.server.tls_cert) is not None:
         metrics.watch_gauge("streamer_certificate_left_seconds", partial(left_s, served))
-    metrics.watch_values("streamer_delivery", app[delivery.STATS])
-    metrics.watch_values("streamer_connections", app[CONNECTIONS])
+    if FRONTS in app:
+        # Connections from outside are theirs; here are only their own.
+        metrics.watch_values("streamer_delivery", app[delivery.STATS], app[FRONTS].delivery)
+        metrics.watch_values("streamer_connections", app[FRONTS].connections)
+    else:
+        metrics.watch_values("streamer_delivery", app[delivery.STATS])
+        metrics.watch_values("streamer_connections", app[CONNECTIONS])
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
     metrics.watch_values("streamer_uploads", services.uploads.stats)
     metrics.watch_values("streamer_realtime", app[REALTIME].stats)

@@ -21,7 +21,7 @@ import structlog
 from aiohttp import StreamReader, hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
-from streamer.api.auth import HOLDER
+from streamer.api.addresses import HOLDER
 from streamer.errors import StreamerError, Unavailable
 from streamer.household import household
 from streamer.settings import ServerSettings
@@ -123,7 +123,8 @@ class Connection(RequestHandler):
             self._wrote_since, self._acked = now, self._taken()
         elif now - self._wrote_since >= settings.slow_reader_s:
             taken = self._taken()
-            if taken - self._acked < settings.slow_reader_bytes_per_s * (now - self._wrote_since):
+            # Of a Unix socket the system does not tell it: the front process judges its own clients.
+            if taken >= 0 and taken - self._acked < settings.slow_reader_bytes_per_s * (now - self._wrote_since):
                 return "cut_slow_total"
             self._wrote_since, self._acked = now, taken
         if self.seat.kind is ConnectionKind.PROXY or now < self._deadline:
@@ -135,10 +136,12 @@ class Connection(RequestHandler):
         return None
 
     def _taken(self) -> int:
-        """The bytes that the client's system has acknowledged."""
+        """The bytes that the client's system has acknowledged; -1 for a socket that is not TCP's."""
         sock = None if self.transport is None else self.transport.get_extra_info("socket")
         if sock is None:
             return 0
+        if sock.family == socket.AF_UNIX:
+            return -1
         try:
             info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED + 8)
         except OSError:

@@ -1,19 +1,20 @@
 """The web process: ``python -m streamer.web --settings FILE --listen-fd N``, started by ``streamer serve``.
 
-The supervisor owns the listening sockets, so that clients queue in them while this process is replaced.
+The supervisor owns the listening sockets, so that clients queue in them while this process is replaced. With
+``server.web_processes`` this is the core: front processes (:mod:`.front`) have those sockets, and reach it over a Unix
+socket of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 import signal
 import socket
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -28,7 +29,7 @@ from streamer.api.auth import shows_crew
 from streamer.api.context import SERVICES
 from streamer.api.middlewares import error_response
 from streamer.certificate import Certificate
-from streamer.control import process_files
+from streamer.control import process_files, run_folder
 from streamer.control.server import wait_cancelled
 from streamer.descriptors import budget, raise_limit
 from streamer.director.directorship import Directorship, this_process
@@ -43,11 +44,7 @@ from streamer.supervision import start_kept
 from streamer.web.application import CONNECTIONS, make_app
 from streamer.web.connections import Connections, ConnectionStats
 from streamer.web.http_server import HttpServer
-
-_CERTIFICATE_CHECK_S = 60.0
-_BACKLOG = 4096
-"""Connections that wait to be accepted. All phones of a hall come back while this process is restarted. A client
-without a place gets no answer, and its system tries again after 1, 3, 7 and 15 s."""
+from streamer.web.serving import BACKLOG, serve_until
 
 FOLDER_LOCK_TRIES, FOLDER_LOCK_POLL_S = 200, 0.05
 HALT_LIMIT_S = 10.0
@@ -144,7 +141,7 @@ async def _take(
             )
             await runner.setup()
             listener = _waiting_server(runner, settings)
-            listener.start(sockets, _tls(settings), backlog=_BACKLOG)
+            listener.start(sockets, _tls(settings), backlog=BACKLOG)
             await asyncio.wait({taking, left}, return_when=asyncio.FIRST_COMPLETED)
         if taking.done():
             taking.result()
@@ -160,9 +157,14 @@ async def _take(
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
     server = settings.server
-    if server.tls_cert is None or server.tls_key is None:
+    if not _speaks_tls(settings) or server.tls_cert is None or server.tls_key is None:
         return None
     return Certificate(server.tls_cert, server.tls_key).context
+
+
+def _speaks_tls(settings: Settings) -> bool:
+    """Front processes take TLS off."""
+    return not settings.server.web_processes
 
 
 async def _serve(
@@ -172,45 +174,19 @@ async def _serve(
     directorship: Directorship,
     leaving: asyncio.Event,
 ) -> int:
-    loop = asyncio.get_running_loop()
-    server = settings.server
-    try:
-        certificate = None
-        if server.tls_cert is not None and server.tls_key is not None:
-            certificate = Certificate(server.tls_cert, server.tls_key)
-            loop.add_signal_handler(signal.SIGHUP, certificate.reload_if_changed)
-        else:
-            loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    def make() -> tuple[web.AppRunner, Callable[[], HttpServer]]:
         app = make_app(settings, database, directorship, public_url=public_url(settings))
         runner = web.AppRunner(
             app,
             access_log=None,
             handle_signals=False,
-            shutdown_timeout=server.shutdown_s,
+            shutdown_timeout=settings.server.shutdown_s,
         )
-        await runner.setup()
-        listener = make_server(runner, settings)
-    except (StreamerError, OSError, ssl.SSLError) as error:
-        _log.error("web_cannot_start", error=str(error))
-        return EXIT_FAILED
-    pid_file = settings.run_dir / process_files.WEB_PID
-    try:
-        listener.start(sockets, certificate.context if certificate else None, backlog=_BACKLOG)
-        process_files.write_atomically(pid_file, f"{os.getpid()}\n".encode())
-        _log.info("web_started", pid=os.getpid(), url=public_url(settings))
-        while not leaving.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CERTIFICATE_CHECK_S):
-                    await leaving.wait()
-            if certificate is not None:
-                certificate.reload_if_changed()
-        _log.info("web_draining")
-    finally:
-        await listener.close()
-        await runner.cleanup()
-        with contextlib.suppress(FileNotFoundError):
-            pid_file.unlink()
-    return EXIT_DONE
+        return runner, partial(make_server, runner, settings)
+
+    return await serve_until(
+        leaving, settings, sockets, make, tls=_speaks_tls(settings), pid_file=process_files.WEB_PID
+    )
 
 
 def _waiting_server(runner: web.AppRunner, settings: Settings) -> HttpServer:
@@ -222,7 +198,7 @@ def _waiting_server(runner: web.AppRunner, settings: Settings) -> HttpServer:
     server = settings.server
     places = budget(raise_limit(), server.max_connections)
     connections = Connections(places, ConnectionStats(), per_household=server.max_connections_per_household)
-    is_proxy = Proxies(server.trusted_proxies).trusts
+    is_proxy = Proxies(server.trusted_proxies, fronts=server.web_processes > 0).trusts
     return HttpServer(runner, server, connections, is_proxy=is_proxy, proof=proof, refuse=error_response)
 
 
@@ -247,7 +223,7 @@ def make_server(runner: web.AppRunner, settings: Settings) -> HttpServer:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="streamer.web")
     parser.add_argument("--settings", type=Path, required=True)
-    parser.add_argument("--listen-fd", type=int, action="append", required=True)
+    parser.add_argument("--listen-fd", type=int, action="append", default=[])
     parser.add_argument("--parent", type=int, required=True)
     options = parser.parse_args(arguments)
     # The next process needs the port.
@@ -258,7 +234,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     admin_token = os.environ.pop("STREAMER_ADMIN_TOKEN", "")
     settings = settings.model_copy(update={"admin_token": admin_token})
     configure_logging(settings.log, role="web")
-    sockets = [socket.socket(fileno=fd) for fd in options.listen_fd]
+    if settings.server.web_processes:
+        # Requests that come from now on wait in it until this process serves.
+        sockets = [run_folder.listen(settings.run_dir, run_folder.CORE_SOCKET)]
+    else:
+        sockets = [socket.socket(fileno=fd) for fd in options.listen_fd]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run_web(settings, sockets))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,12 +17,15 @@ from streamer.api.context import SERVICES, Services
 from streamer.broadcast.view import BroadcastView
 from streamer.conference.sessions import Session, SessionState, Visibility
 from streamer.conference.spans import output_name
+from streamer.control import run_folder
 from streamer.control.server import wait_cancelled
 from streamer.formats.index import HEADER, encode_event
 from streamer.settings import Settings
 from streamer.store.database import Database
 from streamer.store.sessions import Sessions
 from streamer.web.application import LAPSES, REALTIME, assemble
+from streamer.web.core import Core
+from streamer.web.front import front_application
 from tests.fakes.attendees import Attendee
 from tests.fakes.broadcast import FakeBroadcast
 from tests.fakes.media_plane import FakePlane, FakeRoom
@@ -250,14 +253,33 @@ def _session(name: str, began_ms: int, ended_ms: int | None) -> Session:
 
 
 @asynccontextmanager
+async def served(app: web.Application, settings: Settings, plane: FakePlane) -> AsyncIterator[Any]:
+    """A client of the application; with ``server.web_processes``, of a front process before it."""
+    if not settings.server.web_processes:
+        async with TestClient(TestServer(app), cookie_jar=DummyCookieJar()) as client:
+            yield client
+        return
+    core = web.AppRunner(app, access_log=None)
+    await core.setup()
+    await web.SockSite(core, run_folder.listen(settings.run_dir, run_folder.CORE_SOCKET)).start()
+    front = TestServer(front_application(settings, plane, Core(settings.run_dir)))
+    await front.start_server(auto_decompress=False)
+    try:
+        async with TestClient(front, cookie_jar=DummyCookieJar()) as client:
+            yield client
+    finally:
+        await core.cleanup()
+
+
+@asynccontextmanager
 async def venue(settings: Settings, url: str = "http://streamer.test") -> AsyncIterator[Venue]:
     database = sqlite_store(settings.data)
     await database.start()
     plane = FakePlane()
     app = assemble(settings, database, plane, public_url=url)
     services, realtime = app[SERVICES], app[REALTIME]
-    http: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
-    await http.start_server()
+    stack = AsyncExitStack()
+    http = await stack.enter_async_context(served(app, settings, plane))
     await services.keys.start()
     await services.director.start()
     await services.audience.start()
@@ -294,7 +316,7 @@ async def venue(settings: Settings, url: str = "http://streamer.test") -> AsyncI
         await realtime.close()
         await services.audience.close()
         await services.director.close()
-        await http.close()
+        await stack.aclose()
         await database.close()
 
 

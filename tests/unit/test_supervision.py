@@ -27,7 +27,10 @@ from streamer.sections import EdgeSettings
 from streamer.store.directors import DirectorHolder
 from streamer.supervision import TROUBLED_AFTER, Tasks, Work, keep_going, start_kept
 from streamer.web.application import make_app
+from streamer.web.core import Core
+from streamer.web.front import front_application
 from tests.fakes.media_host import make_settings
+from tests.fakes.media_plane import FakePlane
 from tests.fakes.room import FakeRoom
 from tests.fakes.stores import sqlite_store
 from tests.fakes.waiting import until
@@ -38,9 +41,11 @@ WEB = (
     "archivist",
     "audience book",
     "audience tick",
+    "core hang-ups",
     "director",
     "edges",
     "erasures",
+    "front report",
     "heartbeat",
     "lapsed grants",
     "levelling",
@@ -59,7 +64,7 @@ WEB = (
     "uploads",
     "viewers",
 )
-"""Of the web process, each begun with its application."""
+"""Of the web process and a front process, each begun with its application."""
 ELSEWHERE = (
     "connections",
     "directorship",
@@ -99,6 +104,7 @@ OWN_END = {
     "store/sqlite.py": "one connection that opens",
     "supervision.py": "the watch itself",
     "web/process.py": "the start, waited for",
+    "web/core.py": "one WebSocket, or one call of a core that starts; the next request begins the next",
 }
 """Modules that start tasks which nobody begins anew, and why."""
 
@@ -169,7 +175,7 @@ class Faults:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faults]:
-    """A whole web process's application with a room, in this loop."""
+    """A whole web process's application with a room, and a front process's, in this loop."""
     patch = pytest.MonkeyPatch()
     found = Faults()
     original = supervision.keep_going
@@ -190,12 +196,15 @@ async def faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faul
     await directorship.take()
     server = TestServer(make_app(settings, database, directorship, public_url="http://127.0.0.1"))
     await server.start_server()
+    front = TestServer(front_application(settings, FakePlane(), Core(settings.run_dir)))
+    await front.start_server()
     services = server.app[SERVICES]
     page = asyncio.ensure_future(services.waiters.wait_other("main", services.state_of("main"), "127.0.0.1"))
     try:
         yield found
     finally:
         await wait_cancelled(page)
+        await front.close()
         await server.close()
         await directorship.release()
         await database.close()

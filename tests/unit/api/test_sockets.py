@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import socketio
-from aiohttp import DummyCookieJar, web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import web
 
 from streamer.api.context import SERVICES
 from streamer.api.edges import Edges
@@ -21,6 +21,7 @@ from streamer.settings import Settings
 from streamer.web.application import REALTIME, assemble
 from streamer.web.viewers import tell_viewers, viewers_now
 from tests.fakes.attendees import Attendee
+from tests.fakes.everything_open import served
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
 from tests.fakes.waiting import in_time, until
@@ -52,9 +53,10 @@ class Whole:
 async def whole(settings: Settings) -> AsyncIterator[Whole]:
     database = sqlite_store(settings.data)
     await database.start()
-    app = assemble(settings, database, FakePlane(), public_url=URL)
-    client: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
-    await client.start_server()
+    plane = FakePlane()
+    app = assemble(settings, database, plane, public_url=URL)
+    stack = AsyncExitStack()
+    client = await stack.enter_async_context(served(app, settings, plane))
     director, realtime = app[SERVICES].director, app[REALTIME]
     await app[SERVICES].keys.start()
     await director.start()
@@ -69,7 +71,7 @@ async def whole(settings: Settings) -> AsyncIterator[Whole]:
     await realtime.close()
     await app[SERVICES].audience.close()
     await director.close()
-    await client.close()
+    await stack.aclose()
     await database.close()
 
 

@@ -73,6 +73,12 @@ def _soon(minutes: float, length: float = 30) -> dict[str, str]:
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """All walks lead through a front process."""
+    return settings.model_copy(update={"server": settings.server.model_copy(update={"web_processes": 1})})
+
+
+@pytest.fixture
 async def world(whole: Whole, settings: Settings) -> World:
     api, services = whole.api, whole.app[SERVICES]
     for venue in ("paris", "nantes"):

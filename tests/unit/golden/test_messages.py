@@ -63,6 +63,7 @@ from streamer.realtime.packets import ACK, CONNECT, EVENT, pack, pack_events, pa
 from streamer.realtime.rights import ENTRY
 from streamer.realtime.service import TABLES
 from streamer.room.relay_wire import AudioFrame, RelayMessage, VideoFrame, ViewerCounts, decode_relay
+from streamer.web.fronts import FrontReport
 from tests.golden.filled import filled
 from tests.golden.recorded import Format, json_format, same_formats, same_json
 
@@ -213,6 +214,7 @@ def test_every_struct_of_the_program_is_recorded() -> None:
         Manifest,
         LastBackup,
         BackupHolder,
+        FrontReport,
         *get_args(Erasure),
     ]
     roots = [*get_args(RelayMessage), *get_args(MediaEvent), *INSIDE.values(), *commands, *events, *others]

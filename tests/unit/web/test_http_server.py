@@ -20,7 +20,7 @@ import uvloop
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from streamer.api.auth import HOLDER
+from streamer.api.addresses import HOLDER
 from streamer.api.middlewares import error_response
 from streamer.descriptors import DescriptorBudget
 from streamer.settings import ServerSettings, Settings
@@ -41,6 +41,8 @@ class Served:
     stats: ConnectionStats
     url: str
     port: int
+    local: bytes
+    """The address of its Unix socket."""
 
     def open(self, at: str = "127.0.0.1") -> SlowReader:
         return SlowReader(self.url, at=at)
@@ -95,14 +97,17 @@ async def serving(
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", 0))
-    server.start([sock], context, backlog=128)
+    local = socket.socket(socket.AF_UNIX)
+    local.bind("")  # unix(7): the system finds a name
+    server.start([sock, local], context, backlog=128)
     port = sock.getsockname()[1]
     try:
-        yield Served(server, stats, f"http{'s' if context else ''}://127.0.0.1:{port}", port)
+        yield Served(server, stats, f"http{'s' if context else ''}://127.0.0.1:{port}", port, local.getsockname())
     finally:
         await server.close()
         await runner.cleanup()
         sock.close()
+        local.close()
 
 
 Test = Callable[[], Coroutine[Any, Any, None]]
@@ -222,13 +227,19 @@ def test_who_sends_half_of_anything_or_nothing_is_cut_in_time(run: Run) -> None:
     run(test)
 
 
-def test_a_reader_that_does_not_read_is_cut_and_one_that_is_slow_but_reads_is_not(run: Run) -> None:
+def test_a_reader_that_does_not_read_is_cut_and_one_that_is_slow_but_reads_or_is_a_front_process_is_not(
+    run: Run,
+) -> None:
     async def test() -> None:
         async with serving(slow_reader_bytes_per_s=20_000, idle_s=60) as served:
             deaf, slow = served.open(), served.open()
             for each in (deaf, slow):
                 await each.ask("/large")
             loop = asyncio.get_running_loop()
+            front = socket.socket(socket.AF_UNIX)
+            front.setblocking(False)
+            await loop.sock_connect(front, served.local)
+            await loop.sock_sendall(front, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
             began, got = time.monotonic(), 0
             while not deaf.cut or time.monotonic() - began < 6:
                 got += len(await loop.sock_recv(slow.sock, 4096))
@@ -237,6 +248,11 @@ def test_a_reader_that_does_not_read_is_cut_and_one_that_is_slow_but_reads_is_no
             assert served.stats.cut_slow_total == 1
             assert got > 100_000
             assert not slow.cut
+            passed = 0
+            while passed < 8_000_000:
+                passed += len(chunk := await loop.sock_recv(front, 1_000_000))
+                assert chunk, "its client may be slow, and the front process judges that"
+            front.close()
             deaf.close()
             slow.close()
 

@@ -1,0 +1,156 @@
+"""A front process: ``python -m streamer.web --number N --settings FILE --listen-fd N``, started by
+``streamer serve --web``.
+
+It takes connections, serves public live media and the built pages' files, and passes everything else to the core
+(:mod:`.core`). It knows no grant, no token and no database: it decides nothing that the rooms have not decided.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import structlog
+import uvloop
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from streamer.api import malformed
+from streamer.api.addresses import HSTS, Proxies
+from streamer.api.assets import add_files
+from streamer.broadcast.media_events import PUBLIC
+from streamer.control import process_files
+from streamer.control.client import MediaPlaneClient
+from streamer.control.media_plane import MediaPlane
+from streamer.control.server import wait_cancelled
+from streamer.delivery import responses
+from streamer.delivery.routes import setup_public
+from streamer.descriptors import budget, raise_limit
+from streamer.errors import StreamerError
+from streamer.observe.health import livez
+from streamer.observe.logs import configure_logging
+from streamer.settings import Settings
+from streamer.supervision import start_kept
+from streamer.web.connections import Connections, ConnectionStats
+from streamer.web.core import Core
+from streamer.web.fronts import EVERY_S, FrontReport
+from streamer.web.http_server import HttpServer
+from streamer.web.serving import serve_until
+
+_log = structlog.get_logger(__name__)
+
+CONNECTIONS = web.AppKey("connections", ConnectionStats)
+RUNNER_OPTIONS: dict[str, Any] = {"handler_cancellation": True, "auto_decompress": False}
+"""A client that has gone ends its request, here and in the core; bodies go on as they came."""
+
+
+def front_application(settings: Settings, plane: MediaPlane, core: Core, number: int = 1) -> web.Application:
+    """Starts and closes ``plane`` and ``core``."""
+    proxies = Proxies(settings.server.trusted_proxies)
+
+    @web.middleware
+    async def local(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answers of this process's own get the headers that all answers have. A person who opens an address without
+        media gets the core's page about it."""
+        try:
+            response = await handler(request)
+            if response.status == 404 and not response.prepared and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+                response = await core.forward(request)
+        except StreamerError as error:
+            response = responses.error_response(error)
+        if response.prepared:
+            return response
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if proxies.is_https(request):
+            response.headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, HSTS)
+        return response
+
+    app = web.Application(middlewares=[local])
+    app[CONNECTIONS] = ConnectionStats()
+    live = setup_public(app, plane, settings, proxies.client_household)
+    app.router.add_get("/livez", livez)
+    add_files(app, settings)
+    app.router.add_route("*", "/{tail:.*}", core.forward)
+
+    async def report() -> None:
+        while True:
+            said = FrontReport(
+                number,
+                os.getpid(),
+                {room: live.viewers.of(room, PUBLIC) for room in plane.rooms},
+                live.stats,
+                app[CONNECTIONS],
+            )
+            try:
+                await core.report(msgspec.json.encode(said))
+            except (StreamerError, aiohttp.ClientError) as error:
+                _log.debug("front_not_reported", error=str(error))
+            await asyncio.sleep(EVERY_S)
+
+    async def connected(_app: web.Application) -> AsyncIterator[None]:
+        await core.start()
+        await plane.start()
+        reporting = start_kept("front report", report)
+        yield
+        await wait_cancelled(reporting)
+        await plane.close()
+        await core.close()
+
+    async def release(_app: web.Application) -> None:
+        core.release()
+
+    app.cleanup_ctx.append(connected)
+    app.on_shutdown.append(release)
+    return app
+
+
+async def run_front(settings: Settings, sockets: Sequence[socket.socket], number: int) -> int:
+    """Serve until SIGTERM. Returns the exit code."""
+    leaving = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leaving.set)
+    malformed.install()
+    core = Core(settings.run_dir)
+    app = front_application(settings, MediaPlaneClient(settings), core, number)
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=settings.server.shutdown_s, **RUNNER_OPTIONS
+    )
+    server = settings.server
+
+    def make_server() -> HttpServer:
+        connections = Connections(
+            budget(raise_limit(), server.max_connections),
+            app[CONNECTIONS],
+            per_household=server.max_connections_per_household,
+        )
+        is_proxy = Proxies(server.trusted_proxies).trusts
+        return HttpServer(
+            runner, server, connections, is_proxy=is_proxy, proof=core.is_crew, refuse=responses.error_response
+        )
+
+    pid_file = process_files.FRONT_PID.format(number=number)
+    return await serve_until(leaving, settings, sockets, lambda: (runner, make_server), tls=True, pid_file=pid_file)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="streamer.web.front")
+    parser.add_argument("--settings", type=Path, required=True)
+    parser.add_argument("--listen-fd", type=int, action="append", required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--number", type=int, required=True)
+    options = parser.parse_args(arguments)
+    process_files.die_with_parent(options.parent)
+    # Only the supervisor sends signals: Ctrl-C reaches it, and it drains this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = process_files.read_settings(options.settings)
+    configure_logging(settings.log, role=f"front-{options.number}")
+    sockets = [socket.socket(fileno=fd) for fd in options.listen_fd]
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run_front(settings, sockets, options.number))

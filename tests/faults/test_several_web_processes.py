@@ -1,0 +1,130 @@
+"""Two front processes and their core, with a camera on air: what viewers and the crew notice when one is killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from streamer.control.server import wait_cancelled
+from tests.fakes.attendees import Attendee
+from tests.fakes.following import all_past, faultless
+from tests.fakes.hls_client import HlsFollower
+from tests.fakes.publishing import tiny_camera
+from tests.fakes.running import Running
+from tests.fakes.shared import SMALL, Servers
+from tests.fakes.waiting import LIMIT_S, until, until_answered
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
+
+VIEWERS = 24
+"""Each on a connection of its own: all on one of two processes once in eight million runs."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(servers: Servers) -> AsyncIterator[Running]:
+    async with servers.lent(SMALL | {"STREAMER_SERVER__WEB_PROCESSES": "2"}) as running:
+        yield running
+
+
+class Crowd:
+    """Viewers who wait for one segment after the other, for each on a connection of its own."""
+
+    def __init__(self, follower: HlsFollower) -> None:
+        name = next(iter(follower.tracks))
+        self._url, self._msn = follower.tracks[name].url, follower.edge(name)[0] + 1
+        self.served = [0] * VIEWERS
+        self.lost = 0
+        """Answers that did not come."""
+
+    async def __aenter__(self) -> Crowd:
+        self._tasks = [asyncio.create_task(self._watch(number)) for number in range(VIEWERS)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            await wait_cancelled(task)
+
+    async def _watch(self, number: int) -> None:
+        msn = self._msn
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as own:
+            own._retry_connection = False  # a lost answer is to be seen
+            while True:
+                try:
+                    async with own.get(f"{self._url}?_HLS_msn={msn}") as r:
+                        await r.read()
+                        assert r.status == 200
+                except aiohttp.ClientError:
+                    self.lost += 1
+                else:
+                    msn += 1
+                    self.served[number] += 1
+
+    async def all_served(self) -> None:
+        """Two segments more, each of them."""
+        before = list(self.served)
+        await until(
+            lambda: (
+                any(task.done() for task in self._tasks)
+                or all(now >= then + 2 for then, now in zip(before, self.served, strict=True))
+            )
+        )
+        assert not any(task.done() for task in self._tasks)
+
+
+async def test_a_killed_front_process_takes_its_own_viewers_along_and_a_killed_core_none(server: Running) -> None:
+    token = await server.room("hall", start="auto")
+    async with (
+        tiny_camera(server, "hall"),
+        HlsFollower(f"{server.url}/live/hall/index.m3u8", retry_s=LIMIT_S) as follower,
+    ):
+        await server.wait_state("hall", "live")
+        await follower.open()
+        await follower.follow(until=all_past(0))
+
+        async with Crowd(follower) as crowd:
+            await crowd.all_served()
+            front = await server.kill("front-1")
+            await crowd.all_served()
+            assert 0 < crowd.lost <= VIEWERS - 1, "each process served some"
+            await until_answered(lambda: restarted(server, "front-1", front))
+        await follower.follow(until=all_past(1))
+
+        chat = Attendee("/audience")
+        await chat.connect(server.url, {"room": "hall", "name": "Ann"}, ["websocket"], {})
+        await chat.does("chat.send", text="Hello")
+        await chat.told("chat.message", lambda data: data["text"] == "Hello")
+
+        async with Crowd(follower) as crowd:
+            await crowd.all_served()
+            old = await server.kill("web")
+            await crowd.all_served()
+            assert crowd.lost == 0
+        await until(chat.disconnected.is_set)
+        await until_answered(lambda: knows(server, token))
+        assert await restarted(server, "web", old)
+        await follower.follow(until=all_past(1))
+        faultless(follower)
+        await chat.close()
+
+        again = Attendee("/audience")
+        await again.connect(server.url, {"room": "hall", "name": "Ben"}, ["polling"], {})
+        assert "Hello" in again.text
+        await again.close()
+
+
+async def knows(server: Running, token: str) -> bool:
+    """Whether the crew is served; until the next core is there, it is refused or waits."""
+    async with server.session.get(f"{server.url}/api/v1/me", headers={"Authorization": f"Bearer {token}"}) as r:
+        assert r.status in (200, 503)
+        return r.status == 200
+
+
+async def restarted(server: Running, name: str, old: int) -> bool:
+    try:
+        return server.pid(name) != old
+    except FileNotFoundError:
+        return False
