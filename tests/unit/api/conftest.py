@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,11 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    dist = tmp_path / "dist"
-    (dist / "assets").mkdir(parents=True)
+@pytest.fixture(scope="session")
+def built_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For all tests: who changes them copies the folder."""
+    dist = tmp_path_factory.mktemp("dist")
+    (dist / "assets").mkdir()
     for page in (
         "index",
         "watch",
@@ -64,9 +66,18 @@ def settings(tmp_path: Path) -> Settings:
             f'<link rel="stylesheet" href="/assets/{page}.css"></head><body><div id="app"></div></body></html>'
         )
     (dist / "assets" / "app-abc123.js").write_text("console.log('hello');" * 50)
-    return load_settings(
-        None, data=tmp_path / "data", admin_token=ADMIN, web_dist=dist, room={"failed_attempts_per_minute": 5}
-    )
+    return dist
+
+
+@cache
+def _loaded() -> Settings:
+    """Reading the environment takes longer than many a test."""
+    return load_settings(None, admin_token=ADMIN, room={"failed_attempts_per_minute": 5})
+
+
+@pytest.fixture
+def settings(tmp_path: Path, built_pages: Path) -> Settings:
+    return _loaded().model_copy(update={"data": tmp_path / "data", "web_dist": built_pages})
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -219,15 +220,18 @@ def test_a_contact_is_an_address_that_a_program_can_follow(contact: str) -> None
         Settings.model_validate({"server": {"security_contact": contact}})
 
 
-async def test_the_page_can_be_installed_and_nothing_of_it_is_kept(client: Client, settings: Settings) -> None:
+async def test_the_page_can_be_installed_and_nothing_of_it_is_kept(
+    serve: Callable[[Settings], Awaitable[Client]], settings: Settings, built_pages: Path, tmp_path: Path
+) -> None:
     public = Path(__file__).parents[3] / "web" / "public"
-    assert settings.web_dist is not None
+    dist = shutil.copytree(built_pages, tmp_path / "dist")
+    client = await serve(settings.model_copy(update={"web_dist": dist}))
     for name in (
         "site.webmanifest",
         "service-worker.js",
         *(f"icons/{icon.name}" for icon in (public / "icons").iterdir()),
     ):
-        target = settings.web_dist / name
+        target = dist / name
         target.parent.mkdir(exist_ok=True)
         target.write_bytes((public / name).read_bytes())
     async with client.get("/service-worker.js") as response:
