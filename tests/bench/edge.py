@@ -1,7 +1,7 @@
 """Followers of a held playlist at an edge beside the same followers at the server itself: what they cost the server,
 and how soon all are answered. Then a segment read from the edge beside the same bytes as a file from the same cache
-with its own rules. The clients are ``followers.c`` and ``reads.c``, on the same cores; the edge is Debian's Varnish with
-our configuration, without TLS.
+with its own rules. The clients are ``followers.c`` and ``reads.c``, on the same cores; the edge is Debian's Varnish
+with our configuration, without TLS.
 
     python -m tests.bench edge [--quick]
 """

@@ -22,15 +22,13 @@ def test_no_public_class_has_the_name_of_another() -> None:
 
 
 def test_no_module_has_more_than_500_lines() -> None:
-    folders = (PROGRAM, ROOT / "tests", ROOT / "web/src", ROOT / "web/scripts")
+    folders = (PROGRAM, ROOT / "tests", ROOT / "web/scripts")
     modules = [
         path
         for folder in folders
         for path in folder.rglob("*.*")
-        if path.suffix in (".py", ".ts", ".svelte", ".css", ".js", ".mjs")
-        and not path.name.endswith(".d.ts")
-        and "node_modules" not in path.parts
+        if path.suffix in (".py", ".js", ".mjs") and "node_modules" not in path.parts
     ]
-    assert len(modules) > 1000
+    assert len(modules) > 500
     sizes = {path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines()) for path in modules}
     assert {path: size for path, size in sizes.items() if size > MOST_LINES} == {}

@@ -50,7 +50,7 @@ describe('names', () => {
 
 describe('comments', () => {
   it('say what something is, and begin with no question', () => {
-    const question = /^[/*<!\s-]*(What|Who|Whose|Whoever|Whatever|Not one|From where)\b/
+    const question = /^[/*<!\s-]*(What|Who|Whose|Whoever|Whatever|Not one|From where|How)\b/
     const found = Object.entries(SOURCES).flatMap(([path, text]) =>
       (text.match(COMMENT) ?? []).filter((comment) => question.test(comment)).map((comment) => `${path}: ${comment}`),
     )

@@ -28,7 +28,8 @@ async function steered(answer: () => Promise<Response>) {
   }
 }
 
-const both = async () => Response.json({ VERSION: 1, 'PATHWAY-CLONES': [clone('edge2.example.org'), clone('edge1.example.org')] })
+const both = async () =>
+  Response.json({ VERSION: 1, 'PATHWAY-CLONES': [clone('edge2.example.org'), clone('edge1.example.org')] })
 const PART = 'https://stream.example.org/live/hall/b/k/v720/3.0.m4s'
 
 afterEach(() => vi.unstubAllGlobals())
@@ -39,7 +40,7 @@ it('goes to the next edge when one fails, in the order that it was told, and rou
   hls.fail(0)
   expect(hls.ask(PART)).toBe('edge2.example.org')
   hls.fail(0, { details: 'fragLoadTimeOut', response: undefined })
-  // What an answer of that edge named has its host.
+  // Names in an answer of that edge have its host.
   expect(hls.ask(PART.replace('stream', 'edge2'))).toBe('edge1.example.org')
   hls.fail(503)
   expect(hls.ask(PART)).toBe('stream.example.org')
