@@ -212,21 +212,9 @@ async def _question_views(
         if reading is Reading.NOTHING:
             items.append(None)
             continue
-        view = views.question_view(question, counted[question.id])
-        items.append({**view, **_for_moderators(question)} if reading is Reading.MODERATOR else view)
+        view = views.question_known_to_moderators if reading is Reading.MODERATOR else views.question_view
+        items.append(view(question, counted[question.id]))
     return items
-
-
-def _for_moderators(question: Question) -> dict[str, Any]:
-    return {
-        "participant": question.participant,
-        "name": question.name,
-        "role": question.role or None,
-        "original": question.original,
-        "reason": question.reason or None,
-        "merged_into": question.merged_into,
-        "withdrawn": question.withdrawn,
-    }
 
 
 async def _poll_views(services: Services, caller: Caller, found: Sequence[Poll]) -> list[dict[str, Any] | None]:

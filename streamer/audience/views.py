@@ -92,7 +92,7 @@ def own_question_view(question: Question, votes: int) -> Object:
     }
 
 
-def question_for_moderators(question: Question, votes: int, focus: Focus) -> Object:
+def question_known_to_moderators(question: Question, votes: int) -> Object:
     return {
         **question_view(question, votes),
         "participant": question.participant,
@@ -102,8 +102,11 @@ def question_for_moderators(question: Question, votes: int, focus: Focus) -> Obj
         "reason": question.reason or None,
         "merged_into": question.merged_into,
         "withdrawn": question.withdrawn,
-        "archived": not focus.has(question),
     }
+
+
+def question_for_moderators(question: Question, votes: int, focus: Focus) -> Object:
+    return {**question_known_to_moderators(question, votes), "archived": not focus.has(question)}
 
 
 def poll_view(poll: Poll, ballots: Mapping[str, tuple[int, ...]], *, crew: bool = False) -> Object:

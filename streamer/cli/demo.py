@@ -12,13 +12,13 @@ from rich.console import Console
 from streamer import __version__
 from streamer.cli import demo_schedule
 from streamer.cli.demo_schedule import ROOM, VENUE
-from streamer.cli.granting import MadeGrant, add_grant
+from streamer.cli.granting import MadeGrant, add_grant, opened
 from streamer.conference.grants import Role
 from streamer.conference.hall_codes import HALL, HallCode, new_code
 from streamer.control import process_files
 from streamer.serve import Child, WatchedProcess
 from streamer.settings import Settings
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database
 from streamer.store.grants import Grants
 from streamer.store.hall_codes import HallCodes
 
@@ -38,13 +38,9 @@ _DRAIN_S = 5.0
 
 async def ready(url: str, settings: Settings) -> list[Child]:
     """Set the room up, print the links and return the publisher of the test card."""
-    database = Database(database_url(settings.store.url, settings.data))
-    await database.start()
-    try:
+    async with opened(settings) as database:
         granted = await _set_up(database, settings)
         code = await _hall_code(database)
-    finally:
-        await database.close()
     _print_links(url, granted, code)
 
     async def start() -> WatchedProcess:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 from streamer.api.audit import record
 from streamer.conference.grants import Action, Grant, Role, Target, new_token
@@ -33,77 +36,54 @@ class MadeGrant:
     link: str
 
 
-async def make_grant(
-    settings: Settings,
-    role: Role,
-    *,
-    room: str | None = None,
-    venue: str | None = None,
-    event: str | None = None,
-    session: str | None = None,
-    label: str = "",
-    expires_ms: int | None = None,
-) -> MadeGrant:
-    """Raises NotFound for a room, venue, event or session that does not exist, StoreUnavailable."""
+class GrantFields(TypedDict, total=False):
+    """Those of :class:`Grant` that a caller may choose. At most one of the first four is not None."""
+
+    room: str | None
+    venue: str | None
+    event: str | None
+    session: str | None
+    label: str
+    expires_ms: int | None
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """The settings' database, for one command. Raises ServeError, StoreUnavailable."""
     prepare_data(settings)
     database = Database(database_url(settings.store.url, settings.data))
     await database.start()
     try:
-        return await add_grant(
-            database,
-            settings,
-            role,
-            room=room,
-            venue=venue,
-            event=event,
-            session=session,
-            label=label,
-            expires_ms=expires_ms,
-        )
+        yield database
     finally:
         await database.close()
 
 
-async def add_grant(
-    database: Database,
-    settings: Settings,
-    role: Role,
-    *,
-    room: str | None = None,
-    venue: str | None = None,
-    event: str | None = None,
-    session: str | None = None,
-    label: str = "",
-    expires_ms: int | None = None,
-) -> MadeGrant:
+async def make_grant(settings: Settings, role: Role, **fields: Unpack[GrantFields]) -> MadeGrant:
+    """Raises NotFound for a room, venue, event or session that does not exist, StoreUnavailable."""
+    async with opened(settings) as database:
+        return await add_grant(database, settings, role, **fields)
+
+
+async def add_grant(database: Database, settings: Settings, role: Role, **fields: Unpack[GrantFields]) -> MadeGrant:
     """As :func:`make_grant`, in an open database."""
     made = new_token()
-    grant = Grant(
-        id=made.grant_id,
-        role=role,
-        room=room,
-        venue=venue,
-        event=event,
-        session=session,
-        label=label,
-        expires_ms=expires_ms,
-        created_ms=time.time_ns() // 1_000_000,
-    )
+    grant = Grant(id=made.grant_id, role=role, created_ms=time.time_ns() // 1_000_000, **fields)
     async with database.write() as connection:
         target = Target()
-        if room is not None:
+        if grant.room is not None:
             known = [one.id for one in await Rooms(connection).all()]
-            if room not in known:
+            if grant.room not in known:
                 raise NotFound(f"There is no such room. Rooms are: {', '.join(known[:20]) or 'none yet'}.")
-            target = await target_of_room(connection, room)
-        elif session is not None:
-            target = await target_of_session(connection, session)
-        elif event is not None:
-            target = await target_of_event(connection, event)
-        elif venue is not None:
-            target = Target(venue=(await Venues(connection).get(venue)).id)
+            target = await target_of_room(connection, grant.room)
+        elif grant.session is not None:
+            target = await target_of_session(connection, grant.session)
+        elif grant.event is not None:
+            target = await target_of_event(connection, grant.event)
+        elif grant.venue is not None:
+            target = Target(venue=(await Venues(connection).get(grant.venue)).id)
         await Grants(connection).add(grant, made.secret_sha256)
-        details = {"role": role.value, "label": label}
+        details = {"role": role.value, "label": grant.label}
         await record(connection, COMMAND_LINE, Action.GRANT_CREATE, target, "grant", grant.id, details)
     if role is Role.ADMIN:
         _remove_link(settings)
@@ -115,17 +95,12 @@ async def set_password(settings: Settings, password: str) -> None:
     ``weak_password``, StoreUnavailable. Takes some 50 ms of the loop."""
     check_strength(password)
     hashed = hash_password(password)
-    prepare_data(settings)
-    database = Database(database_url(settings.store.url, settings.data))
-    await database.start()
-    try:
+    async with opened(settings) as database:
         async with database.write() as connection:
             await Secrets(connection).put_password(hashed)
             await Logins(connection).remove_of_grant(None)
             await record(connection, COMMAND_LINE, Action.PASSWORD_CHANGE, Target(), "password", "admin")
         _remove_link(settings)
-    finally:
-        await database.close()
 
 
 def _remove_link(settings: Settings) -> None:

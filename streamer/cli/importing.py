@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.cli.granting import opened
 from streamer.conference.grants import Grant, Role
 from streamer.conference.schedule import Schedule, ScheduleWarning
 from streamer.errors import StreamerError
@@ -26,9 +27,8 @@ from streamer.schedules.compare import Difference, DifferenceItem
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.reading import MAX_BYTES, Unreadable
 from streamer.sections import is_http_url
-from streamer.serve import prepare_data
 from streamer.settings import Settings
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database
 
 OPERATOR = Grant(id="admin", role=Role.ADMIN, label="streamer import")
 """The owner of the data folder may do everything."""
@@ -64,13 +64,8 @@ async def import_schedule(settings: Settings, wanted: ImportRequest) -> Imported
     """Raises NoFile, NotFetched, Unreadable, NotFound for a venue or room that does not exist, StoreUnavailable."""
     now_ms = time.time_ns() // 1_000_000
     data = await _data(wanted.source, settings)
-    prepare_data(settings)
-    database = Database(database_url(settings.store.url, settings.data))
-    await database.start()
-    try:
+    async with opened(settings) as database:
         return await _in_database(database, data, wanted, now_ms)
-    finally:
-        await database.close()
 
 
 async def _in_database(database: Database, data: bytes, wanted: ImportRequest, now_ms: int) -> Imported:

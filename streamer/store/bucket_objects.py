@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy import delete, insert, select, update
 
 from streamer.store.archive_tables import bucket_objects
+from streamer.store.bulk import batches
 from streamer.store.mapping import RowMapping
 from streamer.store.repository import Repository
 
@@ -60,10 +61,5 @@ class BucketObjects(Repository):
         await self._connection.execute(update(bucket_objects).where(bucket_objects.c.key == one.key).values(values))
 
     async def remove(self, keys: Collection[str]) -> None:
-        for some in _groups(sorted(keys)):
+        for some in batches(sorted(keys)):
             await self._connection.execute(delete(bucket_objects).where(bucket_objects.c.key.in_(some)))
-
-
-def _groups(keys: list[str]) -> list[list[str]]:
-    """SQLite bounds the values of one statement."""
-    return [keys[at : at + 500] for at in range(0, len(keys), 500)]

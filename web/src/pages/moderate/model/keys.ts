@@ -30,17 +30,11 @@ export type Shortcut = keyof typeof SHORTCUTS | 'clear'
 /** Seconds of the mute presets, by key. */
 export const MUTES = { mute1: 60, mute2: 600, mute3: 3_600 } as const
 
-interface KeyPress {
-  key: string
-  code: string
-  repeat: boolean
-  shiftKey: boolean
-  altKey: boolean
-  ctrlKey: boolean
-  metaKey: boolean
-  isComposing?: boolean
-  target: EventTarget | null
-}
+type KeyPress = Pick<
+  KeyboardEvent,
+  'key' | 'code' | 'repeat' | 'shiftKey' | 'altKey' | 'ctrlKey' | 'metaKey' | 'target'
+> &
+  Partial<Pick<KeyboardEvent, 'isComposing'>>
 
 const BY_KEY = new Map<string, Shortcut>(Object.entries(SHORTCUTS).map(([name, key]) => [key, name as Shortcut]))
 const MOVES = new Set<Shortcut>(['down', 'up'])

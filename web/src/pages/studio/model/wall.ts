@@ -34,7 +34,7 @@ export function readAtAGlance(data: JsonObject): AtAGlance | null {
 }
 
 /**
- * How old what is shown of a room may be, ms; infinite where nothing was ever heard.
+ * The age of what is shown of a room, ms; infinite where nothing was ever heard.
  * @param asked_ms since when an answer about the rooms has been outstanding; null: none is
  */
 export function ageOf(pulse: RoomPulse | undefined, asked_ms: number | null, now_ms: number): number {
@@ -92,16 +92,10 @@ export type WallKey =
   | { kind: 'open' | 'listen' | 'listen_in' | 'end' | 'clear' | 'help' }
   | { kind: 'type'; sign: string }
 
-interface KeyPress {
-  key: string
-  code: string
-  repeat: boolean
-  shiftKey: boolean
-  altKey: boolean
-  ctrlKey: boolean
-  metaKey: boolean
-  target: EventTarget | null
-}
+type KeyPress = Pick<
+  KeyboardEvent,
+  'key' | 'code' | 'repeat' | 'shiftKey' | 'altKey' | 'ctrlKey' | 'metaKey' | 'target'
+>
 
 const TYPING = new Set(['INPUT', 'SELECT', 'TEXTAREA'])
 /** Enter and space are theirs. */
