@@ -18,6 +18,12 @@ FIRST_ADMIN_LINK = "first-admin.link"
 """The one-time link by which somebody becomes the first admin of a new server."""
 PUSH_KEY = "push.key"
 """The server's key for Web Push."""
+BUCKET_OWNER = "bucket-owner"
+"""The name under which this folder owns objects in a bucket. In no backup: a second data folder that is made of a
+backup deletes nothing of the first."""
+KEYS_REVISION = "session-keys.revision"
+"""The database's revision at the time when the viewers of a session became fewer. A database that was restored from an
+earlier time would open the session to old keys. It therefore gets a new secret, and all keys end. In no backup."""
 FOLDERS = ("run", "rooms", "recordings", "logos", "covers", "portraits")
 FILES = (
     "streamer.sqlite3",

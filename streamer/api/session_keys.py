@@ -23,6 +23,7 @@ from streamer.conference.sessions import Session, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.visibility import target_of
 from streamer.control.process_files import write_atomically
+from streamer.data_folder import KEYS_REVISION
 from streamer.director.director import Director
 from streamer.director.news import News, SessionChanged
 from streamer.errors import Unavailable
@@ -45,10 +46,6 @@ DATABASE_S = 0.5
 FIRST_S = 3.0
 """The longest waits for the database: for facts that are known already, and for facts that are not."""
 RETRY_S = 1.0
-NEWEST_FILE = "session-keys.revision"
-"""In the data folder: the database's revision at the time when the viewers of a session became fewer. A database that
-was restored from an earlier time would open the session to old keys. It therefore gets a new secret, and all keys
-end."""
 _LOGIN = "login-"
 _LOGIN_BYTES = 12
 
@@ -126,7 +123,7 @@ class SessionKeys:
         self, database: Database, director: Director, admin_token: str, clock: Callable[[], int], folder: Path
     ) -> None:
         self._database = database
-        self._newest = folder / NEWEST_FILE
+        self._newest = folder / KEYS_REVISION
         self._tightened = False
         """Since the file was last written."""
         self._director = director

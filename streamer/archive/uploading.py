@@ -26,6 +26,7 @@ from streamer.archive.away import Away
 from streamer.archive.bucket import Changed, MediaBucket
 from streamer.archive.files import AWAY, LEVELLED, MEDIA_FOLDER
 from streamer.control.process_files import write_atomically
+from streamer.data_folder import BUCKET_OWNER
 from streamer.errors import StreamerError
 from streamer.s3 import BucketFailed
 from streamer.store.bucket_objects import BucketObject, BucketObjects, ObjectState
@@ -47,8 +48,6 @@ LINGER_S = 3600.0
 HOLD_S = 5.0
 DAY_MS = 86_400_000
 _IS_AWAY = (-1, -1)
-OWNER_FILE = "bucket-owner"
-"""In the data folder, and in no backup: a second data folder that is made of a backup deletes nothing of the first."""
 
 
 @dataclass(slots=True)
@@ -274,7 +273,7 @@ class Uploads:
             bucket = self._bucket(address)
             await bucket.probe()
             again = any(one.address == address and one.state is ObjectState.KEPT for one in objects.values())
-            await bucket.own(await asyncio.to_thread(_owner, self._data / OWNER_FILE), again=again)
+            await bucket.own(await asyncio.to_thread(_owner, self._data / BUCKET_OWNER), again=again)
             there = await bucket.keys()
             unknown = there - objects.keys()
             if unknown:

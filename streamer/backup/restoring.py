@@ -28,6 +28,7 @@ from streamer.backup.target import (
     read_erasures,
     write_erasures,
 )
+from streamer.data_folder import KEYS_REVISION
 from streamer.formats import erasures
 from streamer.store.database import Database, database_url, revisions
 from streamer.store.erasing import MARK_NAME
@@ -37,7 +38,7 @@ from streamer.store.tables import directors
 _EPOCHS = 1_000_000
 """Rooms may have obeyed a newer director than the backup knows, and refuse older ones: the next one is newer than any
 of them."""
-_MAY_BE_THERE = frozenset({erasures.LOG_FILE, erasures.KEY_FILE, "session-keys.revision", "lost+found"})
+_MAY_BE_THERE = frozenset({erasures.LOG_FILE, erasures.KEY_FILE, KEYS_REVISION, "lost+found"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from streamer.backup.target import (
     digest_of,
 )
 from streamer.control.process_files import write_atomically
-from streamer.data_folder import FIRST_ADMIN_LINK
+from streamer.data_folder import BUCKET_OWNER, FIRST_ADMIN_LINK, KEYS_REVISION
 from streamer.formats import erasures
 
 KEEP = 14
@@ -44,8 +44,8 @@ _LEFT_OUT = frozenset(
         LAST_FILE,
         erasures.LOG_FILE,
         erasures.KEY_FILE,
-        "session-keys.revision",
-        "bucket-owner",
+        KEYS_REVISION,
+        BUCKET_OWNER,
     }
 )
 _DATABASE = "streamer.sqlite3"

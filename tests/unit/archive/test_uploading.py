@@ -25,6 +25,7 @@ from streamer.broadcast.programme import Chunk, Part, Segment
 from streamer.cli.check import _bucket
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
+from streamer.data_folder import BUCKET_OWNER
 from streamer.formats.erasures import RecordingErasure, StretchErasure
 from streamer.formats.hole_punch import punch
 from streamer.s3 import BucketFailed
@@ -247,7 +248,7 @@ async def test_objects_of_which_a_restored_database_knows_nothing_are_deleted(
     await archive.uploads.send_all()
     assert archive.objects(server) == [b"1" * 70_000, b"3"]
     # A copy of this data folder, which has other files, deletes nothing of its.
-    (archive.folder / uploading.OWNER_FILE).unlink()
+    (archive.folder / BUCKET_OWNER).unlink()
     with pytest.raises(BucketFailed, match="Another copy of this data folder keeps its files in"):
         await archive.again().settle()
     assert archive.objects(server) == [b"1" * 70_000, b"3"]
