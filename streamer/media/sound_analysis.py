@@ -35,8 +35,10 @@ BREAK_DB = 30.0
 """A break is this far below the sound of the last seconds,"""
 BREAK_UNDER_DB = 8.0
 """and this far below its quietest moments,"""
-BREAK_SURELY_DB = 42.0
-"""or so far below the sound itself, where a noise gate leaves nothing in those."""
+BREAK_SURELY_DB = 40.0
+"""or so far below the sound itself, where a noise gate leaves nothing in those,"""
+BREAK_FADES = 5
+"""after so many steps: a decoder lets sound that is cut off fade."""
 BREAK_STEPS = (6, 99)
 EDGE_WITHIN_DB = 15.0
 """The sound is no softer than this, beside its level of the last seconds, when it breaks off."""
@@ -154,7 +156,7 @@ class SoundAnalysis:
         if self._gap:
             if level < self._usual - BREAK_DB:
                 self._gap += 1
-                self._gap_level = max(self._gap_level, level) if self._gap > 2 else level
+                self._gap_level = max(self._gap_level, level) if self._gap > BREAK_FADES else level
                 return False
             steps, self._gap = self._gap, 0
             self._fine = [level]

@@ -10,6 +10,7 @@ import numpy as np
 
 from streamer.broadcast.measures import PictureMeasure, SoundMeasure
 from streamer.formats.types import AccessUnit
+from streamer.media.sound_analysis import SoundAnalysis
 from streamer.media.source_meters import SourceMeters
 from streamer.media.voice import CHUNK, CYCLE_CHUNKS, HEARD_CHUNKS, VoiceDetector
 from tests.day_of_troubles.pictures import Scene, encoded_pictures
@@ -52,6 +53,20 @@ async def test_sound_is_measured_ten_times_a_second_with_the_times_of_its_packet
     assert abs(last.level - -23.0) < 1.0
     assert last.balance_db > 25
     assert meters.collect() == []
+
+
+def test_breaks_are_found_behind_a_decoder_that_lets_sound_fade_and_a_gate_that_shuts_slowly_is_none() -> None:
+    def heard(gap: list[float]) -> int:
+        """Levels of the steps of 10 ms in a gap of a tone at -20 dBFS, of which there are three."""
+        levels = [*[-20.0] * 200, *([*gap, *[-20.0] * 100] * 3)]
+        steps = np.repeat(10 ** (np.array(levels) / 20), RATE // 100)
+        sound = tone(len(levels) / 100, 2**0.5, 2**0.5) * steps.astype(np.float32)
+        return sum(measure.dropouts for measure in SoundAnalysis(voices=False).push(sound, 0))
+
+    assert heard([-120.0] * 20) == 3
+    assert heard([-56.0, -57.0, -58.5, -59.5, -61.0, *[-63.0] * 15]) == 3
+    assert heard([*[-55.0] * 15, *[-120.0] * 5]) == 0, "a gate that holds, and then shuts"
+    assert heard([-30.0, -38.0, -46.0, -54.0, *[-120.0] * 16]) == 0
 
 
 def test_a_closed_microphone_is_no_work_for_the_voice_detector() -> None:
