@@ -23,8 +23,9 @@ from streamer.media.slate_logos import HEIGHT, draw_logos
 from streamer.settings import MediaSettings
 
 FONTS = Path(__file__).parent / "fonts"
-REGULAR = FONTS / "DejaVuSans.ttf"
-BOLD = FONTS / "DejaVuSans-Bold.ttf"
+REGULAR = (FONTS / "Inter-Regular.ttf", FONTS / "DejaVuSans.ttf")
+"""The pages' typeface, and one for texts with letters that it does not have."""
+BOLD = (FONTS / "Inter-Bold.ttf", FONTS / "DejaVuSans-Bold.ttf")
 
 SLATE_KIND = "slate"
 SOUND_ONLY_KIND = "sound_only"
@@ -234,9 +235,19 @@ def _font(path: Path, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
-def _fitted(text: str, path: Path, size: float, width: int, most: int) -> Iterable[tuple[str, ImageFont.FreeTypeFont]]:
+@lru_cache(maxsize=4096)
+def _has(path: Path, letter: str) -> bool:
+    """A letter that a typeface does not have is drawn like one that nothing has."""
+    font = _font(path, 16)
+    return bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))
+
+
+def _fitted(
+    text: str, faces: tuple[Path, Path], size: float, width: int, most: int
+) -> Iterable[tuple[str, ImageFont.FreeTypeFont]]:
     """``text`` in at most ``most`` lines: as large as possible down to six tenths of ``size``, then cut off."""
     text = " ".join(text.split())
+    path = faces[0] if all(_has(faces[0], letter) for letter in set(text)) else faces[1]
     lines: list[str] = []
     font = _font(path, max(9, round(size)))
     for scale in (1.0, 0.85, 0.72, 0.6):

@@ -13,7 +13,7 @@ from PIL import Image
 from streamer.formats import h264
 from streamer.formats.types import RungSpec, Sample
 from streamer.media.encoders import RungEncoder
-from streamer.media.slate import SlateClip, SlateText, countdown, encode_clips, render_slate, saying
+from streamer.media.slate import BOLD, SlateClip, SlateText, _fitted, countdown, encode_clips, render_slate, saying
 from streamer.media.slates import SlateShelf
 from streamer.settings import MediaSettings
 from tests.fakes.waiting import until, until_ended
@@ -54,6 +54,14 @@ def test_french_letters_are_drawn(size: tuple[int, int]) -> None:
     pictures = [render_slate(*size, room=letter, text=" ") for letter in "éèêëàâùûîïôçœÉÀÇŒ’«»…"]
     assert len({picture.tobytes() for picture in pictures}) == len(pictures)
     assert render_slate(*size, room="a", language="fr").tobytes() != render_slate(*size, room="a").tobytes()
+
+
+def test_a_slate_writes_in_the_pages_typeface_and_letters_that_it_lacks_in_another() -> None:
+    named = {
+        text: {font.getname()[0] for _, font in _fitted(text, BOLD, 40, 2000, 1)}
+        for text in ("Łódź, Athína", "ሰላም", "שלום Ann")
+    }
+    assert named == {"Łódź, Athína": {"Inter"}, "ሰላም": {"DejaVu Sans"}, "שלום Ann": {"DejaVu Sans"}}
 
 
 def test_a_long_text_stays_inside_the_picture() -> None:
