@@ -40,6 +40,7 @@ _API: Mapping[str, Rule] = {
     "POST /logout": Open.EVERYBODY,
     # The secret in the body is the right: it stands in a file of a server without an admin.
     "POST /first-admin": Open.EVERYBODY,
+    "POST /first-admin/look": Open.EVERYBODY,
     "GET /me": Open.HOLDER,
     "PUT /password": Action.PASSWORD_CHANGE,
     "GET /audit": Action.AUDIT_READ,

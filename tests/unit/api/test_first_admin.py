@@ -74,6 +74,18 @@ async def test_the_link_makes_one_admin_and_is_gone(server: Client, settings: Se
     assert (await _post(server, secret, 403))["error"]["code"] == "link_spent"
 
 
+async def test_a_look_tells_whether_the_link_is_good_and_leaves_it_so(server: Client, settings: Settings) -> None:
+    await _offer(server)
+    secret = _secret(settings)
+    nobody = Api(server, token="")
+    for _ in range(2):
+        await nobody("POST", "/first-admin/look", {"secret": secret}, expect=204)
+    refused = await nobody("POST", "/first-admin/look", {"secret": "another"}, expect=403)
+    assert refused["error"]["code"] == "link_spent"
+    await _post(server, secret)
+    await nobody("POST", "/first-admin/look", {"secret": secret}, expect=403)
+
+
 async def test_of_many_posts_at_once_one_wins(server: Client, settings: Settings) -> None:
     await _offer(server)
     secret = _secret(settings)
