@@ -8,7 +8,7 @@ import type { ApiError } from '$lib/api/client'
 import type { JsonObject } from '$lib/api/types'
 import { ChatView } from './chat-view.svelte'
 import { Conversation } from './conversation.svelte'
-import { isTrusted, type Poll } from './items'
+import { isTrusted, type Poll, type Question } from './items'
 import { type OutgoingMessage, Outbox, type Refusal, refusalOf } from './outbox.svelte'
 import { sameText, withoutNumber } from './text'
 
@@ -80,11 +80,15 @@ export class Talk {
     const { mode } = this.conversation
     return mode !== null && !this.barred && (mode.questions !== 'closed' || this.trusted)
   })
+  /** The session that is on, as the page knows it; null: none is; undefined: it is not told. */
+  running = $state<string | null>()
   /** An open poll that one has not voted in; the newest. */
   readonly toVote: Poll | null = $derived.by(() => {
     const { polls, choices } = this.conversation
-    return this.barred ? null : (polls.find(({ id, open }) => open && !choices.has(id)) ?? null)
+    return this.barred ? null : (polls.find((poll) => poll.open && !choices.has(poll.id) && this.isOn(poll)) ?? null)
   })
+  /** The question that is being answered. */
+  readonly staged: Question | null = $derived.by(() => this.conversation.onStage.find((one) => this.isOn(one)) ?? null)
   /** The tabs that have something to show. */
   readonly tabs: readonly Tab[] = $derived.by(() => {
     const { mode, waiting, onStage, answered, mine, polls } = this.conversation
@@ -117,6 +121,11 @@ export class Talk {
     const said = () => conversation.messages.filter(({ participant }) => participant === conversation.you.id)
     this.chat = outbox(said, () => this.slow())
     this.questions = outbox(() => conversation.mine)
+  }
+
+  /** Of no session, or of the one that is on: what is left open when a session ends calls nobody any more. */
+  private isOn({ session }: { session: string | null }): boolean {
+    return session === null || this.running === undefined || session === this.running
   }
 
   start(): void {

@@ -143,6 +143,22 @@ it('lets the chat follow a picture that is more than half a minute behind live',
   expect([talk.view.picture_ms, talk.view.live, talk.view.ahead]).toEqual([null, false, 0])
 })
 
+it('calls to a vote and to the stage only while the session that they belong to is on', () => {
+  const poll = { id: 'p', session: 's', question: 'Tea?', options: [{ id: 0, text: 'Yes' }], at: at(-9), state: 'open' }
+  const question = { id: 'q', session: 's', text: 'Why?', state: 'on_stage', at: at(-9) }
+  snapshot({ audience: { session: 's', polls: [poll], questions: [question] } })
+  const calls = () => [talk.toVote?.id, talk.staged?.id]
+  expect(calls(), 'a server that does not tell').toEqual(['p', 'q'])
+  talk.running = 's'
+  expect(calls()).toEqual(['p', 'q'])
+  for (const after of [null, 'next']) {
+    talk.running = after
+    expect(calls()).toEqual([undefined, undefined])
+  }
+  tell('poll.changed', { ...poll, id: 'r', session: null })
+  expect(calls(), 'opened between two sessions').toEqual(['r', undefined])
+})
+
 it('says and asks with the media time of the picture', async () => {
   snapshot()
   talk.say('hello', 'm0')
