@@ -221,6 +221,17 @@ async def test_with_a_poll_a_question_and_a_cue_nothing_is_squashed_on_a_small_s
         await screen.page.locator(".question .text").wait_for()
         await until_answered(nothing_squashed, limit_s=20, what=lambda: f"nothing squashed: {latest}")
 
+        async def nothing_covered() -> bool:
+            latest[:] = [one for one in await screen.page.evaluate(SQUASHED) if "lies over" in one]
+            return latest == []
+
+        # A phone's page is longer than its screen.
+        await screen.page.set_viewport_size({"width": 390, "height": 844})
+        await until_answered(nothing_covered, limit_s=20, what=lambda: f"nothing covered: {latest}")
+        await screen.page.mouse.wheel(0, 400)
+        await screen.holds("scrollY > 0")
+        await until_answered(nothing_covered, limit_s=20, what=lambda: f"nothing covered: {latest}")
+
 
 async def test_the_timer_turns_red_follows_an_extension_and_the_day_goes_on(browser: Browser, server: Running) -> None:
     hall = await make_hall(server, "lovelace")
