@@ -361,6 +361,10 @@ async def test_a_reader_is_not_moved_and_a_keyboard_reaches_everything(
 async def test_on_a_phone_the_picture_stays_in_sight(browser: Browser, server: Running) -> None:
     async with opened(browser, f"{server.url}/watch/talk?poor", language="fr-FR", **PHONE) as seen:
         await row(seen, "Hello from the hall").wait_for()
+        # One may write at once, without a scroll.
+        await seen.holds(
+            "scrollY === 0 && document.querySelector('textarea').getBoundingClientRect().bottom <= innerHeight"
+        )
         for language, tabs in {"Français": ("Chat", "Questions"), "English": ("Chat", "Polls")}.items():
             await seen.page.get_by_role("button", name=language).click()
             await seen.page.emulate_media(color_scheme="dark" if language == "Français" else "light")
