@@ -93,7 +93,7 @@ sub canonical_query {
         }
         unset req.http.X-Query;
         set req.url = regsub(regsub(req.url, "\?&", "?"), "\?$", "");
-    } else {
+    } elsif (req.url ~ "\?") {
         set req.url = regsub(req.url, "\?.*", "");
     }
 }

@@ -227,6 +227,7 @@ _MEDIA: Mapping[str, Rule] = {
     "POST /whep/{room}/{source}": Action.PREVIEW,
     "PATCH /whep/{room}/{source}/{secret}": Open.CAPABILITY,
     "DELETE /whep/{room}/{source}/{secret}": Open.CAPABILITY,
+    "GET /live/steering.json": Open.EVERYBODY,
     "GET /live/{room}/index.m3u8": Open.EVERYBODY,
     "GET /live/{room}/still.jpg": Open.EVERYBODY,
     "GET /live/{room}/{broadcast}/{rendition}.m3u8": Open.EVERYBODY,

@@ -53,6 +53,7 @@ def setup(
     app[LIVE] = live
     keyed = partial(_opened, live.open)
     paths: list[tuple[str, _Handler]] = [
+        (steering.PATH, partial(steering.answer, settings.edges.names)),
         # A closed session's routes come first: "~" begins no broadcast's id.
         ("/live/{room}/~{secret}/index.m3u8", keyed(live.multivariant)),
         ("/live/{room}/~{secret}/still.jpg", keyed(live.still)),
@@ -65,7 +66,6 @@ def setup(
         ("/live/{room}/{broadcast}/{key}/{rendition}/{name}", live.media),
         ("/live/{tail:.*}", _nothing),
     ]
-    paths[:0] = _steering(settings)
     downloads: Downloads | None = None
     if catalogue is not None:
         replay = ReplayDelivery(
@@ -119,7 +119,7 @@ def setup_public(
     _add(
         app,
         [
-            *_steering(settings),
+            (steering.PATH, partial(steering.answer, settings.edges.names)),
             ("/live/{room}/index.m3u8", live.multivariant),
             ("/live/{room}/still.jpg", live.still),
             (f"/live/{{room}}/{broadcast}/{{rendition}}.m3u8", live.playlist),
@@ -129,11 +129,6 @@ def setup_public(
 
     _end_with(app, live)
     return live
-
-
-def _steering(settings: Settings) -> list[tuple[str, _Handler]]:
-    names = settings.edges.names
-    return [(steering.PATH, partial(steering.answer, names))] if names else []
 
 
 def _add(app: web.Application, paths: Iterable[tuple[str, _Handler]]) -> None:

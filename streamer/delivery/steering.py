@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from streamer.delivery.responses import CORS
+from streamer.errors import NotFound
 from streamer.settings import Settings
 
 PATH = "/live/steering.json"
@@ -25,7 +26,7 @@ TTL_S = 300
 def manifest(names: Sequence[str], turn: int) -> dict[str, Any]:
     """The steering manifest. Its order begins elsewhere with each ``turn``: those whose edge fails spread over the
     others."""
-    first = turn % len(names) if names else 0
+    first = turn % len(names)
     order = [*names[first:], *names[:first]]
     return {
         "VERSION": 1,
@@ -41,5 +42,7 @@ def lines(settings: Settings) -> tuple[str, ...]:
 
 
 async def answer(names: Sequence[str], _request: web.Request) -> web.Response:
+    if not names:
+        raise NotFound("There is one address for all.")
     headers = CORS | {"Cache-Control": "public, max-age=1, s-maxage=1"}
     return web.json_response(manifest(names, int(time.time())), headers=headers)

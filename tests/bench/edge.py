@@ -86,6 +86,10 @@ async def measure(counts: tuple[int, ...], seconds: float, say: Callable[[str], 
                     await until_answered(lambda: _answers(server, f"http://127.0.0.1:{port}{playlist}"))
                     for followers in counts:
                         for where, at in (("server", origin), ("edge", port)):
+                            # What the last client left held would be counted as this one's. And a server that was
+                            # behind may still be thought away by the edge, which then answers 503.
+                            await until_answered(lambda: _at_rest(server), limit_s=60)
+                            await until_answered(lambda: _answers(server, f"http://127.0.0.1:{port}{playlist}"))
                             run = await _run(server, cache.pid, client, where, at, playlist, followers, seconds)
                             say(str(run))
                             runs.append(run)
@@ -167,10 +171,19 @@ async def _playlist(server: Running) -> str:
 
 async def _answered(server: Running) -> tuple[float, float]:
     """Playlists and parts that the server has answered."""
+    figures = await _figures(server)
+    return figures["playlists_total"], figures["parts_total"]
+
+
+async def _at_rest(server: Running) -> bool:
+    return (await _figures(server))["held_now"] == 0
+
+
+async def _figures(server: Running) -> dict[str, float]:
+    """Of delivery, by their names without the first words."""
     async with server.session.get(f"{server.url}/metrics") as response:
-        lines = dict(line.rsplit(" ", 1) for line in (await response.text()).splitlines() if not line.startswith("#"))
-    playlists, parts = (float(lines[f"streamer_delivery_{kind}_total"]) for kind in ("playlists", "parts"))
-    return playlists, parts
+        found = re.findall(r"^streamer_delivery_(\w+) (\S+)$", await response.text(), re.M)
+    return {name: float(value) for name, value in found}
 
 
 def table(runs: list[Run], reads: Reads) -> str:

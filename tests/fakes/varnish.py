@@ -6,10 +6,15 @@ import contextlib
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from aiohttp import ClientSession, DummyCookieJar
+from yarl import URL
+
 from tests.fakes.edges import SECRET
+from tests.fakes.running import free_port
+from tests.fakes.waiting import until_answered
 
 EDGE = Path(__file__).resolve().parents[2] / "configs" / "edge"
 
@@ -41,3 +46,21 @@ def varnish(folder: Path, *, port: int, origin: int, plain: bool = False) -> Ite
         finally:
             process.terminate()
             process.wait(10)
+
+
+@contextlib.asynccontextmanager
+async def at_edge(folder: Path, server: str) -> AsyncIterator[ClientSession]:
+    """Without cookies, of an edge before the server at the address, once the edge knows that it lives."""
+    port, origin = free_port(), URL(server).port
+    assert origin is not None
+    with varnish(folder, port=port, origin=origin):
+        async with ClientSession(f"http://127.0.0.1:{port}", cookie_jar=DummyCookieJar()) as edge:
+
+            async def up() -> bool:
+                with contextlib.suppress(OSError):
+                    async with edge.get("/live/nowhere/index.m3u8") as response:
+                        return response.status == 404
+                return False
+
+            await until_answered(up)
+            yield edge

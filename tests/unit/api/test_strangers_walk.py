@@ -3,7 +3,6 @@ they go. Anonymously, and with grants of every role for something else."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 import secrets
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from aiohttp import ClientSession, DummyCookieJar, web
+from aiohttp import web
 from socketio.exceptions import ConnectionError
 
 from streamer.api.context import SERVICES
@@ -33,10 +32,8 @@ from streamer.store.sessions import Sessions
 from streamer.web.application import REALTIME
 from tests.fakes.attendees import Attendee
 from tests.fakes.media_plane import FakePlane
-from tests.fakes.running import free_port
 from tests.fakes.studio import Studio
-from tests.fakes.varnish import varnish, varnish_program
-from tests.fakes.waiting import until_answered
+from tests.fakes.varnish import at_edge, varnish_program
 from tests.fakes.walking import OPEN, Hidden, walk
 from tests.unit.api.conftest import ADMIN, bearer
 from tests.unit.api.test_sockets import Whole
@@ -288,28 +285,18 @@ async def test_the_link_of_an_unlisted_session_opens_that_session_and_nothing_el
 
 @pytest.mark.skipif(varnish_program() is None, reason="varnish is not installed")
 async def test_an_edge_gives_strangers_nothing_of_what_others_had_from_it(world: World, tmp_path: Path) -> None:
-    api, port = world.whole.api, free_port()
-    origin = int(world.whole.url.rpartition(":")[2])
-    with varnish(tmp_path / "varnish", port=port, origin=origin):
-        async with ClientSession(f"http://127.0.0.1:{port}", cookie_jar=DummyCookieJar()) as edge:
-
-            async def up() -> bool:
-                with contextlib.suppress(OSError):
-                    async with edge.get("/replay/nowhere/index.m3u8") as response:
-                        return response.status == 404
-                return False
-
-            await until_answered(up)
-            begin = []
-            for kind in ("private", "unlisted"):
-                session = await api("GET", f"/sessions/{WORD}-{kind}")
-                begin.append(f"/replay/{session['id']}/~{session['key']}/index.m3u8")
-            crew = await walk(edge, begin, bearer(ADMIN), Hidden(), "/replay/")
-            played = [address for address, status in crew.seen.items() if status == 200]
-            assert sum(address.endswith(".m4s") for address in played) > 1, crew.seen
-            # The crew's addresses without their key, and all that leads on from what is public.
-            without = [re.sub("/~[^/]+", "", address) for address in played]
-            stranger = await walk(edge, without + addresses(world.whole.app, world), {}, world.hidden)
+    api = world.whole.api
+    async with at_edge(tmp_path / "varnish", world.whole.url) as edge:
+        begin = []
+        for kind in ("private", "unlisted"):
+            session = await api("GET", f"/sessions/{WORD}-{kind}")
+            begin.append(f"/replay/{session['id']}/~{session['key']}/index.m3u8")
+        crew = await walk(edge, begin, bearer(ADMIN), Hidden(), "/replay/")
+        played = [address for address, status in crew.seen.items() if status == 200]
+        assert sum(address.endswith(".m4s") for address in played) > 1, crew.seen
+        # The crew's addresses without their key, and all that leads on from what is public.
+        without = [re.sub("/~[^/]+", "", address) for address in played]
+        stranger = await walk(edge, without + addresses(world.whole.app, world), {}, world.hidden)
     assert stranger.finds == []
     assert {stranger.seen[address] for address in without} == {404}
     assert any(address.endswith(".m4s") and status == 200 for address, status in stranger.seen.items())
