@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vitest/config'
+import { brotli } from './scripts/brotli.ts'
 import { pagesOf } from './scripts/dev-server.ts'
 import { earlyScript } from './scripts/early-script.ts'
 import { trimmedHls } from './scripts/hls-build.ts'
@@ -32,7 +33,7 @@ const EARLY = here('./src/pages/watch/early.ts')
 const SERVER = process.env['STREAMER_URL'] ?? 'http://127.0.0.1:8080'
 
 export default defineConfig({
-  plugins: [svelte(), trimmedHls(), pagesOf(SERVER), earlyScript(EARLY, ['watch', 'embed'])],
+  plugins: [svelte(), trimmedHls(), pagesOf(SERVER), earlyScript(EARLY, ['watch', 'embed']), brotli()],
   resolve: { alias: { $lib: here('./src/lib'), $features: here('./src/features') } },
   build: {
     target: 'es2022',

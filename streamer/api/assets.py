@@ -29,10 +29,12 @@ _THEME_COLOUR = re.compile(rb'<meta name="theme-color"[^>]*>')
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """A file ready to send. ``gzipped`` is None where compression gains nothing."""
+    """A file ready to send. ``gzipped`` is None where compression gains nothing, ``brotli`` where the build made none
+    (``name.br``)."""
 
     body: bytes
     gzipped: bytes | None
+    brotli: bytes | None
     content_type: str
     etag: str
 
@@ -99,6 +101,8 @@ class PageFiles:
             if not full.resolve().is_relative_to(self.folder.resolve()) or not full.is_file():
                 return None
             body = full.read_bytes()
+            beside = full.with_name(f"{full.name}.br")
+            brotli = beside.read_bytes() if beside.is_file() else None
         except (OSError, ValueError):
             return None
         content_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
@@ -111,6 +115,7 @@ class PageFiles:
         file = StaticFile(
             body,
             packed if packed is not None and len(packed) < len(body) else None,
+            brotli,
             content_type,
             f'"{hashlib.sha256(body).hexdigest()[:20]}"',
         )
@@ -147,13 +152,14 @@ async def asset(request: web.Request) -> web.Response:
     }
     if request.headers.get(hdrs.IF_NONE_MATCH) == file.etag:
         return web.Response(status=304, headers=headers)
-    if file.gzipped is not None and takes_gzip(request):
-        return web.Response(body=file.gzipped, headers={**headers, hdrs.CONTENT_ENCODING: "gzip"})
+    for coding, packed in (("br", file.brotli), ("gzip", file.gzipped)):
+        if packed is not None and takes(request, coding):
+            return web.Response(body=packed, headers={**headers, hdrs.CONTENT_ENCODING: coding})
     return web.Response(body=file.body, headers=headers)
 
 
-def takes_gzip(request: web.Request) -> bool:
-    return "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower()
+def takes(request: web.Request, coding: str) -> bool:
+    return coding in re.split(r"[\s,;]+", request.headers.get(hdrs.ACCEPT_ENCODING, "").lower())
 
 
 def add_files(app: web.Application, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 
 from streamer import __version__
 from streamer.api import summaries, summary_markup
-from streamer.api.assets import FILES, FirstText, add_files, takes_gzip
+from streamer.api.assets import FILES, FirstText, add_files, takes
 from streamer.api.auth import authenticate, caller_of
 from streamer.api.branding import Branding, branding_of, branding_of_event, branding_of_home, branding_of_room
 from streamer.api.context import SERVICES
@@ -269,7 +269,7 @@ def shell_page(
         # The cookie is for this browser only, so no cache may keep the answer.
         headers[hdrs.SET_COOKIE] = participant_cookie(request, services, services.audience.new_identity()[1])
         headers[hdrs.CACHE_CONTROL] = "private, no-cache"
-    if takes_gzip(request):
+    if takes(request, "gzip"):
         # A few kilobytes take a fraction of a millisecond.
         body = gzip.compress(body, 5, mtime=0)
         headers[hdrs.CONTENT_ENCODING] = "gzip"

@@ -334,7 +334,8 @@ def _frame(picture: str, title: str, reader: Reader) -> str:
     if not picture:
         return ""
     alt = reader.say("picture", title=title)
-    return f'<div class="frame"><img src="{escape(picture)}" alt="{alt}"></div>'
+    # Over a slow link, what plays the broadcast comes first.
+    return f'<div class="frame"><img src="{escape(picture)}" alt="{alt}" fetchpriority="low"></div>'
 
 
 def _about(facts: SessionFacts) -> str:

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 
-const BUDGET_KB = 250
+const BUDGET_KB = 200
 const dist = fileURLToPath(new URL('../dist/', import.meta.url))
 let failed = false
 

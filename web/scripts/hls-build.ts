@@ -15,6 +15,16 @@ const UNUSED = {
   id3TrackController: 'ID3TrackController',
 }
 
+const MUX = 'const muxConfig = [{ demux: MP4Demuxer, remux: PassThroughRemuxer }];\n'
+/** All broadcasts are CMAF: no other container is read, and no captions are hidden in its pictures. */
+const UNREACHED: readonly (readonly [RegExp | string, string])[] = [
+  [/const muxConfig = \[[^]*?\}\];\n\{\n {2}muxConfig\.splice[^]*?\n\}\n/, MUX],
+  ['TSDemuxer.probe(initSegmentData, this.logger)', 'false'],
+  ['EMEController.CDMCleanupPromise = void 0;', ''],
+  ['this.cea608Parser1 = new Cea608Parser(1, channel1, channel2)', ''],
+  ['this.cea608Parser2 = new Cea608Parser(3, channel3, channel4)', ''],
+]
+
 export function trimmedHls(): Plugin {
   return {
     name: 'streamer-trimmed-hls',
@@ -25,6 +35,11 @@ export function trimmedHls(): Plugin {
         const before = trimmed
         trimmed = trimmed.replace(`${key}: ${controller}`, `${key}: undefined`)
         if (trimmed === before) this.error(`hls.js no longer sets ${key} to ${controller}: look at the new version`)
+      }
+      for (const [what, instead] of UNREACHED) {
+        const before = trimmed
+        trimmed = trimmed.replace(what, instead)
+        if (trimmed === before) this.error(`hls.js no longer has ${what}: look at the new version`)
       }
       return { code: trimmed, map: null, moduleSideEffects: false }
     },

@@ -66,6 +66,7 @@ def built_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f'<link rel="stylesheet" href="/assets/{page}.css"></head><body><div id="app"></div></body></html>'
         )
     (dist / "assets" / "app-abc123.js").write_text("console.log('hello');" * 50)
+    (dist / "assets" / "app-abc123.js.br").write_bytes(b"what the build packed")
     return dist
 
 

@@ -121,6 +121,15 @@ async def test_assets_are_compressed_and_kept_for_ever(client: Client) -> None:
         assert response.status == 304
 
 
+async def test_what_the_build_has_packed_goes_to_who_takes_it(client: Client) -> None:
+    for accepts, coding in (("gzip, deflate, br, zstd", "br"), ("gzip", "gzip"), ("deflate, abrasive", None)):
+        request = client.get("/assets/app-abc123.js", headers={"Accept-Encoding": accepts}, auto_decompress=False)
+        async with request as response:
+            assert response.headers.get("Content-Encoding") == coding
+            assert response.headers["Content-Type"].startswith("application/javascript")
+            assert (await response.read() == b"what the build packed") is (coding == "br")
+
+
 @pytest.mark.parametrize(
     "path",
     ["/assets/nothing.js", "/assets/../index.html", "/assets/%2e%2e/index.html", "/assets//etc/passwd", "/assets/%00"],

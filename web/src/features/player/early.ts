@@ -15,8 +15,11 @@ declare global {
   var streamerEarly: { address: string; asked_ms: number; text: Promise<string | null> } | undefined
 }
 
-/** An answer older than this is not used: the player was built later, for another reason than the page's opening. */
-const FRESH_MS = 5_000
+/**
+ * An answer older than this is not used: the player was built later, for another reason than the page's opening. The
+ * scripts of a page take some seconds over a slow link.
+ */
+const FRESH_MS = 15_000
 
 /** hls.js's own playlist loader, but for the one playlist that may be here already. */
 export function earlyPlaylistLoader(): PlaylistLoaderConstructor {

@@ -40,16 +40,20 @@ const BANDWIDTH_KEY = 'streamer.bandwidth'
  * browser tells carries at least. (Its `downlink` is a guess of its own until the page has loaded much.)
  */
 export function bandwidthGuess(): number {
+  if (slowLink()) return 600_000
   let known = 0
   try {
     known = Number(localStorage.getItem(BANDWIDTH_KEY) ?? 0)
   } catch {
     // Storage may be denied to embedded pages.
   }
+  return known > 0 ? Math.min(Math.max(known * 0.8, 400_000), 12_000_000) : 3_500_000
+}
+
+/** Whether the browser takes the link for slow, or is asked to spare it. Not all browsers tell. */
+export function slowLink(): boolean {
   const { connection } = navigator as { connection?: { effectiveType?: string; saveData?: boolean } }
-  if (connection?.saveData) return 600_000
-  if (known > 0) return Math.min(Math.max(known * 0.8, 400_000), 12_000_000)
-  return connection?.effectiveType && connection.effectiveType !== '4g' ? 600_000 : 3_500_000
+  return connection?.saveData === true || (connection?.effectiveType ?? '4g') !== '4g'
 }
 
 export function rememberBandwidth(bits_per_s: number): void {
@@ -87,6 +91,8 @@ export function hlsConfig(source: Source, start_s: number | null): Partial<HlsCo
     startFragPrefetch: true,
     testBandwidth: false,
     abrEwmaDefaultEstimate: bandwidthGuess(),
+    // The leanest picture first.
+    ...(slowLink() ? { startLevel: 0 } : {}),
     abrEwmaFastLive: 2,
     abrEwmaSlowLive: 8,
     capLevelToPlayerSize: true,

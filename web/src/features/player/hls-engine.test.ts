@@ -4,7 +4,8 @@ import type { EngineEvents } from './engine'
 const handlers = new Map<string, (event: string, data: unknown) => void>()
 
 class FakeHls {
-  static Events = { FRAG_CHANGED: 'changed' }
+  static Events = { FRAG_CHANGED: 'changed', FRAG_BUFFERED: 'buffered' }
+  bandwidthEstimate = 0
   static DefaultConfig = { loader: class {}, pLoader: class {} }
   levels = []
   liveSyncPosition = 58
@@ -43,4 +44,35 @@ it('goes to no other place before it plays: hls.js would take it back to the pla
   // Its first segment may begin some µs before zero, and a media element drops that.
   expect(engine.seek(1_000_000)).toBe(true)
   expect(media.currentTime).toBe(2)
+})
+
+it('begins where it has something, if hls.js forgot where that was to be', async () => {
+  vi.stubGlobal('navigator', {})
+  vi.resetModules()
+  vi.doMock('hls.js', () => ({ default: FakeHls }))
+  const { HlsEngine } = await import('./hls-engine')
+  const ranges: [number, number][] = []
+  const media = {
+    currentTime: 0,
+    readyState: 1,
+    seeking: false,
+    buffered: {
+      start: (index: number) => ranges[index]?.[0],
+      get length() {
+        return ranges.length
+      },
+    },
+    play: async () => undefined,
+  }
+  const events = { onfailing: () => undefined } as unknown as EngineEvents
+  new HlsEngine(media as unknown as HTMLVideoElement, '/live/hall/index.m3u8', 'live', null, events)
+  const buffered = () => handlers.get('buffered')?.('buffered', {})
+  buffered()
+  expect(media.currentTime, 'the sound is not here yet').toBe(0)
+  ranges.push([11.27, 11.58])
+  buffered()
+  expect(media.currentTime).toBe(11.27)
+  Object.assign(media, { currentTime: 40, readyState: 4 })
+  buffered()
+  expect(media.currentTime, 'it plays').toBe(40)
 })

@@ -1,10 +1,12 @@
 import Hls, { type ErrorData, type Fragment, type LevelDetails } from 'hls.js'
 import { Backoff } from '$lib/whip/backoff'
 import type { Engine, EngineEvents, Playhead, Quality } from './engine'
-import { hlsConfig, rememberBandwidth, type Source, statusOf } from './hls-config'
+import { hlsConfig, rememberBandwidth, slowLink, type Source, statusOf } from './hls-config'
 import { earlyPlaylistLoader } from './early'
 import { replayPlaylistLoader } from './replay-loader'
 
+/** Of a media element that has no picture yet. */
+const HAVE_METADATA = 1
 /** Between two decoder resets; a second one sooner means that resetting does not help. */
 const RECOVERY_PAUSE_MS = 6_000
 
@@ -14,6 +16,16 @@ function dateOf(details: LevelDetails | null | undefined, end: 'first' | 'last')
   const date = fragment?.programDateTime
   if (!details || !fragment || date == null) return null
   return end === 'first' ? date : date + (details.edge - fragment.start) * 1000
+}
+
+/**
+ * hls.js goes to its start only once, and forgets where that is when one of its first requests was taken back: then it
+ * loads, and the element waits at zero.
+ */
+function startWhereBuffered(media: HTMLMediaElement): void {
+  if (media.readyState !== HAVE_METADATA || media.seeking || media.buffered.length === 0) return
+  const start_s = media.buffered.start(0)
+  if (media.currentTime < start_s) media.currentTime = start_s
 }
 
 /** hls.js around one media element: loads, and whatever goes wrong, loads again. */
@@ -160,12 +172,29 @@ export class HlsEngine implements Engine {
     })
     hls.on(Hls.Events.FRAG_BUFFERED, () => {
       this.backoff.reset()
+      if (this.source === 'live') startWhereBuffered(this.media)
       rememberBandwidth(hls.bandwidthEstimate)
       this.events.onfailing(false)
     })
+    if (this.source === 'live' && slowLink()) this.beginWithPart(hls)
     hls.loadSource(this.address)
     hls.attachMedia(this.media)
     if (!this.idle) void this.media.play().catch(() => undefined)
+  }
+
+  /**
+   * Over a slow link a part's request takes longer than the part lasts. The first picture comes from one, at a segment's
+   * start, where it can be decoded; after it whole segments are loaded, farther from the live edge.
+   */
+  private beginWithPart(hls: Hls): void {
+    hls.once(Hls.Events.LEVEL_LOADED, (_event, { details }) => {
+      const target = hls.liveSyncPosition
+      const first = details.fragments.findLast(({ start }) => target !== null && start <= target)
+      if (first) hls.startLoad(first.start)
+    })
+    const wholeSegments = () => (hls.lowLatencyMode = false)
+    this.media.addEventListener('loadeddata', wholeSegments, { once: true })
+    hls.once(Hls.Events.DESTROYING, () => this.media.removeEventListener('loadeddata', wholeSegments))
   }
 
   private drop(): void {
