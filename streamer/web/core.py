@@ -110,6 +110,8 @@ class Core:
         upgrade = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
         body = request.content if request.body_exists and not upgrade else None
         headers = self._headers(request, upgrade=upgrade)
+        if body is None:
+            headers.popall(hdrs.CONTENT_LENGTH, None)
         async with await self._ask(request.method, request.rel_url.raw_path_qs, headers, body, upgrade) as answer:
             if upgrade and answer.status == 101:
                 return await self._tunnel(request, answer)
@@ -206,10 +208,7 @@ class Core:
         if "close" in answer.headers.get(hdrs.CONNECTION, "").lower():
             response.force_close()
         await response.prepare(request)
-        # An answer that has come as a whole cannot be taken back.
-        descriptor = -1 if answer.content.is_eof() else _descriptor(answer.connection)
-        if descriptor >= 0:
-            self._unread[descriptor] = partial(_cut_short, request, answer)
+        unwatch = self._watch(answer.connection, partial(_cut_short, request, answer))
         try:
             async for chunk in answer.content.iter_any():
                 await response.write(chunk)
@@ -218,9 +217,25 @@ class Core:
             cut_off(request)
             return response
         finally:
-            self._unread.pop(descriptor, None)
+            unwatch()
         await response.write_eof()
         return response
+
+    def _watch(self, connection: Any, hung_up: Callable[[], None]) -> Callable[[], None]:
+        """Have ``hung_up`` called if the core ends a connection that is not read. Returns the function that cancels
+        this."""
+        transport = None if connection is None else connection.transport
+        sock = None if transport is None else transport.get_extra_info("socket")
+        if sock is None or (descriptor := sock.fileno()) < 0:
+            return _nothing
+        self._unread[descriptor] = hung_up
+
+        def unwatch() -> None:
+            # Closed, it may already be another connection's.
+            if self._unread.get(descriptor) is hung_up:
+                del self._unread[descriptor]
+
+        return unwatch
 
     async def _look(self) -> None:
         """While a client does not read, its answer's end is not read either: a key that was revoked would stay open
@@ -262,8 +277,7 @@ class Core:
             cut_off(request)
             down.feed_eof()
 
-        down.on_wait = partial(self._unread.__setitem__, _descriptor(connection), hung_up)
-        down.on_go_on = partial(self._unread.pop, _descriptor(connection), None)
+        down.watch = partial(self._watch, connection, hung_up)
         try:
             core_protocol.set_parser(down, _NoReader())  # type: ignore[union-attr]
             client_protocol.set_parser(up)  # type: ignore[arg-type]
@@ -272,7 +286,6 @@ class Core:
             self._tunnels.discard(done)
             for pipe in (up, down):
                 pipe.close()
-            down.on_go_on()
             core.close()
             client.close()
         return _ended()
@@ -286,8 +299,8 @@ class _Pipe:
         self._sink = sink
         self._done = done
         self._waiting: asyncio.Task[None] | None = None
-        self.on_wait: Callable[[], object] = lambda: None
-        self.on_go_on: Callable[[], object] = lambda: None
+        self.watch: Callable[[], Callable[[], None]] = lambda: _nothing
+        """Called where the source is read no more; the function that it returns, where it is read again."""
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         transport = self._sink.transport
@@ -297,8 +310,7 @@ class _Pipe:
         transport.write(data)
         if self._sink._paused and self._waiting is None:
             self._source.pause_reading()
-            self.on_wait()
-            self._waiting = asyncio.create_task(self._go_on(), name="tunnel waits")
+            self._waiting = asyncio.create_task(self._go_on(self.watch()), name="tunnel waits")
         return False, b""
 
     def feed_eof(self) -> None:
@@ -312,7 +324,7 @@ class _Pipe:
         if self._waiting is not None:
             self._waiting.cancel()
 
-    async def _go_on(self) -> None:
+    async def _go_on(self, unwatch: Callable[[], None]) -> None:
         try:
             await self._sink._drain_helper()
         except ConnectionError:
@@ -320,7 +332,7 @@ class _Pipe:
             return
         finally:
             self._waiting = None
-            self.on_go_on()
+            unwatch()
         if not self._source.is_closing():
             self._source.resume_reading()
 
@@ -335,14 +347,12 @@ class _NoReader:
         pass
 
 
-def _descriptor(connection: Any) -> int:
-    """-1 if there is none any more."""
-    transport = None if connection is None else connection.transport
-    sock = None if transport is None else transport.get_extra_info("socket")
-    return -1 if sock is None else int(sock.fileno())
+def _nothing() -> None:
+    """For what is not watched."""
 
 
 def _cut_short(request: web.Request, answer: aiohttp.ClientResponse) -> None:
+    # An answer that has come as a whole cannot be taken back.
     if not answer.content.is_eof():
         cut_off(request)
 

@@ -285,6 +285,28 @@ FAULTS = (
         "tests/unit/observe/test_metrics.py",
         "A client makes new series as it likes.",
     ),
+    # --- web
+    Fault(
+        "streamer/web/core.py",
+        "if body is not None or method not in _SAFE:",
+        "if body is not None:",
+        "tests/unit/web/test_front.py::test_a_command_that_may_have_reached_the_core_is_not_sent_twice_and_a_question_is",
+        "A command is done twice when the core dies.",
+    ),
+    Fault(
+        "streamer/web/fronts.py",
+        "if CLIENT in request.headers:",
+        "if not request.headers:",
+        "tests/unit/web/test_front.py::test_nobody_outside_speaks_for_a_front_process_or_learns_what_they_tell_each_other",
+        "Anybody tells how many watch.",
+    ),
+    Fault(
+        "streamer/api/addresses.py",
+        "return request.headers.get(CLIENT, _LOCAL) if self.fronts else _LOCAL",
+        "return request.headers.get(CLIENT, _LOCAL)",
+        "tests/unit/api/test_limits.py::test_only_the_core_takes_the_word_of_its_unix_socket_on_who_asks",
+        "A program on the machine is whoever it says.",
+    ),
     # --- top level
     Fault(
         "streamer/shares.py",

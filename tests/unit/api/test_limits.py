@@ -67,3 +67,18 @@ def test_forwarded_addresses_are_believed_from_trusted_proxies_only(peer: str, f
         (peer, 1) if name == "peername" else default
     )
     assert Proxies(["10.0.0.0/8"]).client_address(request) == client
+
+
+@pytest.mark.parametrize(("fronts", "client", "https"), [(True, "203.0.113.5", True), (False, "local", False)])
+def test_only_the_core_takes_the_word_of_its_unix_socket_on_who_asks(fronts: bool, client: str, https: bool) -> None:
+    headers = {"Streamer-Client": "203.0.113.5", "Streamer-Scheme": "https"}
+    request = make_mocked_request("GET", "/", headers=headers)
+    peers: list[object] = [""]
+    request.transport.get_extra_info.side_effect = lambda name, default=None: (  # type: ignore[union-attr]
+        peers[-1] if name == "peername" else default
+    )
+    proxies = Proxies((), fronts=fronts)
+    assert (proxies.client_address(request), proxies.is_https(request)) == (client, https)
+    # Over TCP anybody could say it.
+    peers.append(("198.51.100.1", 1))
+    assert (proxies.client_address(request), proxies.is_https(request)) == ("198.51.100.1", False)
