@@ -80,15 +80,20 @@ export class Talk {
     const { mode } = this.conversation
     return mode !== null && !this.barred && (mode.questions !== 'closed' || this.trusted)
   })
-  /** The session that is on, as the page knows it; null: none is; undefined: it is not told. */
-  running = $state<string | null>()
+  private on = $state<string | null>()
+  /** When this page saw a session end, UTC ms. */
+  private ended_ms = $state(0)
   /** An open poll that one has not voted in; the newest. */
   readonly toVote: Poll | null = $derived.by(() => {
     const { polls, choices } = this.conversation
-    return this.barred ? null : (polls.find((poll) => poll.open && !choices.has(poll.id) && this.isOn(poll)) ?? null)
+    return this.barred
+      ? null
+      : (polls.find((poll) => poll.open && !choices.has(poll.id) && this.calls(poll, poll.at_ms)) ?? null)
   })
   /** The question that is being answered. */
-  readonly staged: Question | null = $derived.by(() => this.conversation.onStage.find((one) => this.isOn(one)) ?? null)
+  readonly staged: Question | null = $derived.by(
+    () => this.conversation.onStage.find((one) => this.calls(one, one.stagedAt_ms ?? one.at_ms)) ?? null,
+  )
   /** The tabs that have something to show. */
   readonly tabs: readonly Tab[] = $derived.by(() => {
     const { mode, waiting, onStage, answered, mine, polls } = this.conversation
@@ -123,9 +128,19 @@ export class Talk {
     this.questions = outbox(() => conversation.mine)
   }
 
-  /** Of no session, or of the one that is on: what is left open when a session ends calls nobody any more. */
-  private isOn({ session }: { session: string | null }): boolean {
-    return session === null || this.running === undefined || session === this.running
+  /** The session that is on, as the page knows it; null: none is; undefined: it is not told. */
+  set running(session: string | null | undefined) {
+    if (this.on && session !== this.on) this.ended_ms = Date.now()
+    this.on = session
+  }
+
+  /**
+   * What is left open when a session ends calls nobody any more: what is of no session, of the one that is on, or was opened
+   * after the end does.
+   */
+  private calls({ session }: { session: string | null }, opened_ms: number): boolean {
+    if (session === null || this.on === undefined || session === this.on) return true
+    return this.on === null && opened_ms >= this.ended_ms
   }
 
   start(): void {

@@ -155,8 +155,13 @@ it('calls to a vote and to the stage only while the session that they belong to 
     talk.running = after
     expect(calls()).toEqual([undefined, undefined])
   }
+  talk.running = null
+  tell('poll.changed', { ...poll, id: 'rating', at: at(1) })
+  expect(calls(), 'opened after the end, for those who were there').toEqual(['rating', undefined])
+  talk.running = 'next'
+  expect(calls()).toEqual([undefined, undefined])
   tell('poll.changed', { ...poll, id: 'r', session: null })
-  expect(calls(), 'opened between two sessions').toEqual(['r', undefined])
+  expect(calls(), 'of no session').toEqual(['r', undefined])
 })
 
 it('says and asks with the media time of the picture', async () => {
