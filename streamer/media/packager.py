@@ -20,6 +20,8 @@ of a segment."""
 EARLY_TICKS = 8 * TICKS_PER_S // 100
 """A picture may be shown this much before its time where a part would be too short otherwise: a frame of a slow camera.
 Sound is noticed as late from 125 ms on (ITU-R BT.1359)."""
+LONGEST_PICTURE_TICKS = TICKS_PER_S // 3 - EARLY_TICKS
+"""A picture that lasts longer may make a part longer than PART-TARGET."""
 MAX_PENDING_CUTS = 32
 """Sound is encoded some hundred ms behind the picture that decides the cuts; more waiting cuts than this are a
 fault."""

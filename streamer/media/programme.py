@@ -21,6 +21,7 @@ from streamer.broadcast.orders import RoomOrders
 from streamer.broadcast.programme import SLATE, TICKS_PER_MS, TICKS_PER_S, Broadcast
 from streamer.media.feeds import BroadcastStore
 from streamer.media.fitness import Fitness
+from streamer.media.grid import SHORTEST_TICKS
 from streamer.media.incoming import IncomingUnit, frame_size
 from streamer.media.keyframes import KeyframeRequests, Publishers
 from streamer.media.pipeline import BroadcastPipeline, PipelineListener
@@ -382,7 +383,8 @@ class Programme:
         self.finished = True
         if self.pipeline is not None and self.takes is not None and (take := self.takes.take) is not None:
             self.takes.take = None
-            await self.pipeline.finish(take.edge)
+            # A segment that has just begun is long enough for a frame of sound.
+            await self.pipeline.finish(max(take.edge, self.pipeline.grid.start + SHORTEST_TICKS))
 
     def close(self) -> None:
         """Stop the workers; finished parts stay."""

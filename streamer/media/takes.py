@@ -15,6 +15,7 @@ from streamer.formats.types import AccessUnit, Cut, Sample, TrackConfig
 from streamer.media.fitness import Fitness
 from streamer.media.grid import SHORTEST_TICKS
 from streamer.media.incoming import IncomingUnit
+from streamer.media.packager import LONGEST_PICTURE_TICKS
 from streamer.media.pipeline import BroadcastPipeline
 from streamer.media.slate import SlateClip
 from streamer.media.slates import LEAST_OLD_TICKS
@@ -108,7 +109,7 @@ class PictureTake:
                 self._config = None
                 self.fitness.restart()
             if self.passthrough:
-                self._encode_top()
+                self._stop_passing(start)
             self._encoded(unit, start, data=unit.data)
         return True
 
@@ -135,6 +136,15 @@ class PictureTake:
             self.pipeline.ladder.show(start, cut=cut)
             self.last = start
 
+    def _is_hole(self, start: int, longest: int = HOLE_TICKS) -> bool:
+        return self.first >= 0 and start - self.last > longest
+
+    def _stop_passing(self, start: int) -> None:
+        if self._is_hole(start, LONGEST_PICTURE_TICKS):
+            self._bridge(start)
+        else:
+            self._encode_top()
+
     def _bridge(self, start: int) -> None:
         """Fill a hole that ends at ``start`` with the last picture, encoded."""
         self.bridged = True
@@ -158,11 +168,9 @@ class PictureTake:
         # send them once in a while only, and a decoder that begins here needs them.
         data = unit.data if avc.sps or not avc.idr else h264.to_annexb(self._sets) + unit.data
         overdue = not avc.idr and (self.fitness.late(start) or self.pipeline.grid.overdue(start))
-        if self.passthrough and (overdue or not self.fitness.fits):
+        if self.passthrough and (overdue or not self.fitness.fits or self._is_hole(start)):
             # No IDR came although one was requested, or the source does not fit any more.
-            self._encode_top()
-        elif self.passthrough and self.first >= 0 and start - self.last > HOLE_TICKS:
-            self._bridge(start)
+            self._stop_passing(start)
         if not self.passthrough and self.fitness.fits and avc.idr and self._may_pass(start):
             self.passthrough, self.bridged, self._passed = True, False, None
             self.pipeline.ladder.use_top(encoded=False)
@@ -184,8 +192,9 @@ class PictureTake:
             return  # half of a set; the other half is on its way
 
     def _may_pass(self, start: int) -> bool:
-        # At any key frame: a requested one comes a little after the segment was cut without it.
-        return start - self.pipeline.grid.start >= SHORTEST_TICKS
+        # At any key frame: a requested one comes a little after the segment was cut without it. Not at a late one in
+        # whose place a repeat stands.
+        return start - self.pipeline.grid.start >= SHORTEST_TICKS and start - self.last >= MIN_FRAME_TICKS
 
     def _pass(self, avcc: bytes, annexb: bytes, start: int, *, idr: bool) -> None:
         assert self._config is not None
@@ -206,6 +215,9 @@ class PictureTake:
         reordered = self.fitness.note == "encoded_b_frames"
         if self.last >= 0 and not reordered:
             start = max(start, self.last + MIN_FRAME_TICKS)
+        if self._is_hole(start):
+            # Of a path that has become quicker the pictures come before their time: no fill has been due.
+            self._repeat(start - MIN_FRAME_TICKS)
         cut: Cut | None = None
         if self.first < 0 or self._turned:
             cut = self.pipeline.cut(start, discontinuity=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Awaitable, Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.media.slate import SlateText
+from tests.fakes import chance
 from tests.fakes.simulated_room import Room, faults, played
 
 Step = Callable[[Room], Awaitable[None]]
@@ -119,3 +122,37 @@ def test_whatever_comes_in_what_is_published_is_one_timeline(steps: list[tuple[S
 
     room = played(script)
     assert faults(room) == []
+
+
+WAYS: tuple[dict[str, object], ...] = (
+    {"alive": False},
+    *({"delay_s": seconds} for seconds in (0.06, 0.2, 0.4, 0.8)),
+    *({"fps": fps} for fps in (30, 10, 5)),
+    *({"answer_s": seconds} for seconds in (0.05, 0.3, 0.7)),
+    *({"loss": share} for share in (0.0, 0.02, 0.1)),
+)
+
+
+def on_a_bad_way(seed: int) -> list[str]:
+    """The faults of what is published while the way of a camera is late, lossy and interrupted, all at once."""
+    dice = random.Random(seed)
+
+    async def script(room: Room) -> None:
+        camera = await room.come(jitter_s=dice.choice([0.008, 0.06, 0.15]))
+        await room.pass_time(3)
+        for _ in range(8):
+            camera.change(**{"alive": True, **dice.choice(WAYS)})
+            await room.pass_time(dice.choice([0.1, 0.2, 0.3, 0.5, 1.0]))
+        camera.change(alive=True)
+        await room.pass_time(2)
+
+    return faults(played(script))
+
+
+SEEDS = (4, 16, 22, 39, 70, 82, 110, 530)
+"""Each of them once broke a rule."""
+
+
+@pytest.mark.parametrize("seed", range(chance.seed(), chance.seed() + 2000, 20) if chance.SOAK else SEEDS)
+def test_a_bad_way_breaks_no_rule(seed: int) -> None:
+    assert {n: found for n in range(seed, seed + (20 if chance.SOAK else 1)) if (found := on_a_bad_way(n))} == {}
