@@ -14,7 +14,14 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "golden" / "data"
 DOCUMENTS = {
     name: (ROOT / name).read_text("utf-8")
-    for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "configs/first-day.md", "configs/observe/README.md")
+    for name in (
+        "README.md",
+        "SECURITY.md",
+        "CONTRIBUTING.md",
+        "configs/first-day.md",
+        "configs/observe/README.md",
+        "configs/edge/README.md",
+    )
     if (ROOT / name).exists()
 }
 CODE = re.compile(r"`([^`\n]+)`")
