@@ -64,6 +64,17 @@ def test_the_layers_are_those_of_the_import_laws() -> None:
     assert [line.strip() for line in section.splitlines() if line.startswith("    ")] == layers
 
 
+def test_the_laws_of_the_web_plane_name_all_its_packages() -> None:
+    laws = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(law["layers"] for law in laws if law["type"] == "layers")
+    plane = layers[layers.index("serve") : layers.index("conference") + 1]
+    packages = {f"streamer.{name}" for layer in plane for name in layer.split(" | ")}
+    sources = {law["name"]: set(law.get("source_modules", ())) for law in laws}
+    assert sources["The web plane does no media"] == packages
+    # Of them only what runs both planes side by side starts a host.
+    assert sources["The web process starts no media host"] == packages - {"streamer.serve"}
+
+
 def test_each_package_has_its_line() -> None:
     packages = sorted(init.parent.name for init in STREAMER.glob("*/__init__.py"))
     assert sorted(re.findall(r"^\| \[(\w+)\]\(\1/README\.md\) \| \w", MAP, re.M)) == packages
