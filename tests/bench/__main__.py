@@ -1,6 +1,6 @@
 """``make bench``: tables, each figure beside its peer's from the same run.
 
-    python -m tests.bench [audience] [cost] [crew] [delays] [edge] [--quick] [--rounds N] [--out FILE]
+    python -m tests.bench [audience] [cold] [cost] [crew] [delays] [edge] [--quick] [--rounds N] [--out FILE]
 
 The tables go to the standard output as Markdown, the single measurements to the standard error.
 """
@@ -12,9 +12,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import audience, cost, crew, delays, edge, machine
+from tests.bench import audience, cold, cost, crew, delays, edge, machine
 
-TABLES = ("cost", "crew", "delays", "edge", "audience")
+TABLES = ("cost", "crew", "delays", "cold", "edge", "audience")
 
 
 def say(text: str) -> None:
@@ -32,6 +32,8 @@ def made(name: str, options: argparse.Namespace) -> str:
     if name == "delays":
         figures = asyncio.run(delays.measure(10.0 if quick else 30.0, 3 if quick else 7, 1 if quick else 4, say))
         return delays.table(figures)
+    if name == "cold":
+        return cold.table(asyncio.run(cold.measure(1 if quick else 3, say)))
     if name == "edge":
         return edge.table(
             *asyncio.run(edge.measure((200,) if quick else (200, 1000, 2000), 10.0 if quick else 30.0, say))
