@@ -7,7 +7,6 @@ import gzip
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html import escape
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
@@ -21,6 +20,7 @@ from streamer.api.context import SERVICES
 from streamer.api.cookies import participant_cookie
 from streamer.api.languages import locale_of
 from streamer.api.participation import participant_of
+from streamer.api.plain_pages import plain_page
 from streamer.api.routing import PREFIX
 from streamer.api.sessions import any_session, told_of
 from streamer.api.whip import room_of
@@ -36,36 +36,6 @@ BRANDED = frozenset({"embed", "stage"})
 """Pages of a room that look as its venue or event does. The crew's tools look the same everywhere."""
 
 SECURITY_TXT_LASTS = timedelta(days=180)
-
-_TEXTS = {
-    "en": {
-        "missing": "There is nothing here",
-        "missing_text": "There is no such page. The address may be mistyped, or the room may have been removed.",
-        "closed": "This link opens nothing",
-        "closed_text": "It may have been taken back, or it is of an older kind. Ask for a new link.",
-        "home": "To the list of rooms",
-        "unbuilt": "The pages are not built yet",
-        "unbuilt_text": "The server runs, but web/dist is missing. Run “make setup”.",
-    },
-    "fr": {
-        "missing": "Il n’y a rien ici",
-        "missing_text": "Cette page n’existe pas. L’adresse est peut-être mal tapée, ou la salle a été supprimée.",
-        "closed": "Ce lien n’ouvre rien",
-        "closed_text": "Il a peut-être été retiré, ou il est d’une forme ancienne. Demandez un nouveau lien.",
-        "home": "Vers la liste des salles",
-        "unbuilt": "Les pages ne sont pas encore construites",
-        "unbuilt_text": "Le serveur tourne, mais web/dist manque. Lancez « make setup ».",
-    },
-}
-
-_PLAIN = """<!doctype html>
-<html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{title} · Streamer</title><style>
-:root{{color-scheme:light dark}}
-body{{margin:0;min-height:100vh;display:grid;place-items:center;font:1.1rem/1.5 system-ui,sans-serif}}
-main{{max-width:34rem;padding:2rem}}h1{{font-size:1.6rem;margin:0 0 1rem}}
-</style></head><body><main><h1>{title}</h1><p>{text}</p>{link}</main></body></html>
-"""
 
 
 async def home(request: web.Request) -> web.Response:
@@ -263,7 +233,7 @@ def shell_page(
     }
     body = request.app[FILES].shell(file, config, told, "" if branding is None else branding.head)
     if body is None:
-        return _plain(request, 503, "unbuilt", "unbuilt_text")
+        return plain_page(request, 503, "unbuilt", "unbuilt_text")
     headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: "Accept-Encoding, Accept-Language"}
     if page in FOR_THE_AUDIENCE and participant_of(request, services) is None:
         # The cookie is for this browser only, so no cache may keep the answer.
@@ -297,22 +267,13 @@ async def people(request: web.Request, handler: Handler) -> web.StreamResponse:
             return missing_page(request)
         raise
     if response.status == 404 and navigates and request.path.startswith(("/live/", "/replay/")):
-        return _plain(request, 404, "closed", "closed_text", link="home")
+        return plain_page(request, 404, "closed", "closed_text", link="home")
     return response
 
 
 def missing_page(request: web.Request) -> web.Response:
     """The 404 page for people, in their language."""
-    return _plain(request, 404, "missing", "missing_text", link="home")
-
-
-def _plain(request: web.Request, status: int, title: str, text: str, link: str | None = None) -> web.Response:
-    lang = locale_of(request)
-    texts = _TEXTS[lang]
-    anchor = f'<p><a href="/">{escape(texts[link])}</a></p>' if link else ""
-    body = _PLAIN.format(lang=lang, title=escape(texts[title]), text=escape(texts[text]), link=anchor)
-    headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: "Accept-Language"}
-    return web.Response(status=status, text=body, content_type="text/html", headers=headers)
+    return plain_page(request, 404, "missing", "missing_text", link="home")
 
 
 def add_routes(app: web.Application) -> None:

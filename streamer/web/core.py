@@ -34,6 +34,7 @@ RETRY_S = 0.05
 LOOK_S = 0.25
 """The time between two looks for answers that the core has ended and whose clients do not read."""
 IDLE_S = 30.0
+UNAVAILABLE, LOST = "core_unavailable", "core_lost"
 REPORT_PATH = "/~front"
 
 _HOPS = frozenset(
@@ -175,10 +176,10 @@ class Core:
                     raise BadRequest("The body cannot be decoded.", code="bad_body") from error
                 if body is not None or method not in _SAFE:
                     # Whether it was done before the core went, nobody here can know.
-                    raise _away("core_lost") from error
+                    raise _away(LOST) from error
                 await asyncio.sleep(RETRY_S)
             if loop.time() >= deadline:
-                raise _away("core_unavailable")
+                raise _away(UNAVAILABLE)
 
     async def _reachable(self, deadline: float) -> None:
         """Wait until the core listens, for all who wait by one look at a time: a hall's phones wait together."""

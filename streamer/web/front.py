@@ -26,6 +26,7 @@ from aiohttp.typedefs import Handler
 from streamer.api import malformed
 from streamer.api.addresses import HSTS, Proxies
 from streamer.api.assets import add_files
+from streamer.api.plain_pages import plain_page
 from streamer.broadcast.media_events import PUBLIC
 from streamer.control import process_files
 from streamer.control.client import MediaPlaneClient
@@ -40,7 +41,7 @@ from streamer.observe.logs import configure_logging
 from streamer.settings import Settings
 from streamer.supervision import start_kept
 from streamer.web.connections import Connections, ConnectionStats
-from streamer.web.core import Core
+from streamer.web.core import UNAVAILABLE, Core
 from streamer.web.fronts import EVERY_S, FrontReport
 from streamer.web.http_server import HttpServer
 from streamer.web.serving import serve_until
@@ -62,10 +63,11 @@ def front_application(settings: Settings, plane: MediaPlane, core: Core, number:
         media gets the core's page about it."""
         try:
             response = await handler(request)
-            if response.status == 404 and not response.prepared and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+            if response.status == 404 and not response.prepared and _navigates(request):
                 response = await core.forward(request)
         except StreamerError as error:
-            response = responses.error_response(error)
+            away = error.code == UNAVAILABLE and request.method == hdrs.METH_GET and _navigates(request)
+            response = _away(request) if away else responses.error_response(error)
         if response.prepared:
             return response
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -110,6 +112,18 @@ def front_application(settings: Settings, plane: MediaPlane, core: Core, number:
     app.cleanup_ctx.append(connected)
     app.on_shutdown.append(release)
     return app
+
+
+def _navigates(request: web.Request) -> bool:
+    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
+
+
+def _away(request: web.Request) -> web.Response:
+    """The page of an address that only the core knows. It asks again by itself."""
+    response = plain_page(request, 503, "away", "away_text", again=True)
+    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+    response.headers[hdrs.RETRY_AFTER] = "2"
+    return response
 
 
 async def run_front(settings: Settings, sockets: Sequence[socket.socket], number: int) -> int:

@@ -138,6 +138,12 @@ async def test_while_the_core_is_away_what_is_public_goes_on_and_the_rest_is_ref
                 assert (path, r.status) == (path, status)
                 if status == 503:
                     assert (await r.json())["error"]["code"] == "core_unavailable"
+        person = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": "fr"}
+        async with client.get("/watch/salle", headers=person) as r:
+            page = await r.text()
+            assert (r.status, r.content_type) == (503, "text/html")
+            assert "Le serveur redémarre" in page
+            assert 'http-equiv="refresh"' in page, "the page comes by itself once there is one"
         assert not held.done()
         live.segment()
         assert (await held).status == 200
