@@ -270,7 +270,7 @@ async def _read(call: Call) -> bytes:
     """A schedule may be larger than the bodies of other requests."""
     data = await read_file(call.request, MAX_BYTES)
     if not data:
-        raise BadRequest("There is no file in the body.", code="empty")
+        raise BadRequest("The file is empty.", code="empty")
     return data
 
 

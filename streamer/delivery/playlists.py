@@ -52,9 +52,9 @@ def date_time(epoch_ms: int, ticks: int) -> str:
 def multivariant(broadcast: Broadcast, *, dvr: bool = False, extra: Sequence[str] = ()) -> str:
     """The playlist that a viewer opens. URIs are relative to ``/live/{room}/``.
 
-    The best sound is an audio group; each sound is a variant of its own. The first variant is the one that players
-    without an estimate of their bandwidth begin with, so the middle of the ladder stands first; the others go from best
-    to least.
+    The best sound is an audio group; each sound is a variant of its own, without a group. The first variant is the one
+    that players without an estimate of their bandwidth begin with, so the middle of the ladder stands first; the others
+    go from best to least.
     """
     query = DVR_QUERY if dvr else ""
     return variants(broadcast.renditions, broadcast.id, query, extra=extra, languages=broadcast.caption_languages)
@@ -84,16 +84,17 @@ def variants(
         )
     lines += [captions.media_line(language, folder, query) for language in languages]
     for video in videos:
-        lines += _variant(folder, video, best, query, captioned=bool(languages))
+        lines += _variant(f"{folder}/{video.name}.m3u8{query}", video, best, captioned=bool(languages))
     for sound in sounds:
-        # VLC takes the last group with a default, whichever the variant names: the leaner sound is in none.
-        lines += _variant(folder, sound, best if sound is best else None, query, captioned=bool(languages))
+        # VLC takes the last group with a default, whichever the variant names: there is one. It makes none of a
+        # rendition whose address, letter by letter, is a variant's too: the variant spells it otherwise.
+        lines += _variant(f"./{folder}/{sound.name}.m3u8{query}", sound, None, captioned=bool(languages))
     return "\n".join(lines) + "\n"
 
 
-def _variant(folder: str, rendition: Rendition, sound: Rendition | None, query: str, *, captioned: bool) -> list[str]:
+def _variant(address: str, rendition: Rendition, sound: Rendition | None, *, captioned: bool) -> list[str]:
     """4.4.6.2: BANDWIDTH is the peak of everything the variant plays, its audio group included."""
-    together = [rendition] if sound is None or sound is rendition else [rendition, sound]
+    together = [rendition] if sound is None else [rendition, sound]
     attributes = [
         f"BANDWIDTH={sum(r.bandwidth for r in together)}",
         f"AVERAGE-BANDWIDTH={sum(r.average_bandwidth for r in together)}",
@@ -109,7 +110,7 @@ def _variant(folder: str, rendition: Rendition, sound: Rendition | None, query: 
         attributes.append(f'SUBTITLES="{captions.GROUP}"')
     if rendition.kind == "video":
         attributes.append("CLOSED-CAPTIONS=NONE")
-    return [f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{folder}/{rendition.name}.m3u8{query}"]
+    return [f"#EXT-X-STREAM-INF:{','.join(attributes)}", address]
 
 
 # --- addresses, relative to /live/{room}/{broadcast}/ ---------------------------------------------

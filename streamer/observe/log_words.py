@@ -37,7 +37,7 @@ SENTENCES = {
     "publication_closed": "Source {source} is not published any more ({reason}).",
     "publication_connected": "Source {source} is published by {client}.",
     "publishing": "Publishing to {url}.",
-    "publishing_interrupted": "Publishing was interrupted: {reason}. It is tried again.",
+    "publishing_interrupted": "Publishing was interrupted and is tried again: {reason}",
     "recording_not_kept": "The recording of session {session} could not be kept: {error}.",
     "request": "{method} {route}: {status} to {client} in {ms} ms.",
     "request_failed": "A request failed: {method} {route}.",

@@ -25,6 +25,7 @@ from streamer.planning.rights import ROOM_ELSEWHERE, ROOM_NOT_MADE, limited, may
 from streamer.schedules.compare import Difference, compare
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.matching import matcher_of
+from streamer.schedules.reading import Unreadable
 from streamer.store.audit import AuditEntry, AuditLog
 from streamer.store.database import Database
 from streamer.store.events import Events
@@ -70,7 +71,8 @@ async def plan(
     ``event``: its id or name; a new one is made. None: the event that the schedule names, by acronym or title, else
     ``otherwise`` (a file's name). ``venue``: of a new event and new rooms; None: the event's, or the only one.
     ``room``: the room of sessions without a room. ``templates``: whether new sessions take the organisers' defaults.
-    Raises NotFound for a venue or room that does not exist, Unprocessable ``no_event`` if nothing names the event.
+    Raises NotFound for a venue or room that does not exist, Unprocessable ``no_event`` if nothing names the event, Unreadable
+    if there is nothing in it either.
     """
     venues = await Venues(connection).all()
     rooms = await Rooms(connection).all()
@@ -168,6 +170,9 @@ async def _event(
     wanted = next((text for text in candidates if text and slug_of(text)), "")
     event_id = wanted if is_slug(wanted) else slug_of(wanted)
     if not event_id:
+        if not schedule.items and schedule.warnings:
+            # Not the name is missing: nothing of it could be read.
+            raise Unreadable([warning.message for warning in schedule.warnings])
         raise Unprocessable("The schedule names no event: choose one.", code="no_event")
     known = await Events(connection).find(event_id)
     if known is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -223,10 +224,8 @@ async def test_a_page_plays_a_replay_through_a_loss(
         await seen.wait_moving(beyond_ms=replay.after_ms + 2000)
 
 
-async def run(*command: str | Path, limit_s: float = 120, **environment: str) -> str:
-    """The output of the program, which must end with 0."""
-    import os
-
+async def run(*command: str | Path, limit_s: float = 120, user: str | None = None, **environment: str) -> str:
+    """The output of the program, which must end with 0. ``user``: whose process it is, if not ours."""
     if shutil.which(str(command[0])) is None:
         pytest.skip(f"{command[0]} is not installed")
     process = await asyncio.create_subprocess_exec(
@@ -235,6 +234,7 @@ async def run(*command: str | Path, limit_s: float = 120, **environment: str) ->
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, **environment},
+        user=user,
     )
     try:
         out, _ = await asyncio.wait_for(process.communicate(), limit_s)
@@ -308,6 +308,25 @@ async def test_mpv_plays_through_a_loss(proxied: Proxied, replay: Replay, tmp_pa
         back_ms = now_ms()
         await watching
     assert max(ms for path in sorted(tmp_path.glob("*.png"))[-60:] for ms in strips(path)) > back_ms
+
+
+async def test_vlc_hears_a_replay_to_its_end(proxied: Proxied, replay: Replay, tmp_path: Path) -> None:
+    """Its picture changes variants, its sound is the group's."""
+    out = tmp_path / "out.ts"
+    for path in (tmp_path, *tmp_path.parents[:3]):
+        path.chmod(0o777)
+    # It does not run as root.
+    user = "nobody" if os.geteuid() == 0 else None
+    await run(
+        *("cvlc", "--intf", "dummy", "--no-color", "--sout", f"#std{{access=file,mux=ts,dst={out}}}"),
+        *(f"{proxied.server.url}/replay/{replay.session}/index.m3u8", "vlc://quit"),
+        user=user,
+        HOME=str(tmp_path),
+    )
+    with av.open(str(out)) as container:
+        (sound,) = container.streams.audio
+        times = [float(p.pts * p.time_base) for p in container.demux(sound) if p.pts is not None and p.time_base]
+    assert max(times) - min(times) > 14
 
 
 # --- a publisher that is a player's sibling ---

@@ -132,6 +132,10 @@ async def test_the_event_may_be_named_and_two_events_do_not_touch_each_other(sto
     with pytest.raises(Unprocessable) as caught:
         await imported(store, nameless, otherwise="")
     assert caught.value.code == "no_event"
+    broken = read_schedule(b"<schedule>\n<day>\n<room name='a'>\n</day></schedule>", timezone="UTC", now_ms=NINE)
+    with pytest.raises(Unprocessable, match="line 4, column 7") as caught:
+        await imported(store, broken)
+    assert caught.value.code == "unreadable_schedule"
 
 
 async def test_known_rooms_are_used_and_sessions_without_a_room_take_the_one_that_is_named(store: Database) -> None:
