@@ -71,8 +71,8 @@ async def plan(
     ``event``: its id or name; a new one is made. None: the event that the schedule names, by acronym or title, else
     ``otherwise`` (a file's name). ``venue``: of a new event and new rooms; None: the event's, or the only one.
     ``room``: the room of sessions without a room. ``templates``: whether new sessions take the organisers' defaults.
-    Raises NotFound for a venue or room that does not exist, Unprocessable ``no_event`` if nothing names the event, Unreadable
-    if there is nothing in it either.
+    Raises NotFound for a venue or room that does not exist, Unprocessable ``no_event`` if nothing names the event,
+    Unreadable if there is nothing in it either.
     """
     venues = await Venues(connection).all()
     rooms = await Rooms(connection).all()
