@@ -43,7 +43,7 @@ ON_TIMES_S: dict[str, float] = {
 }
 """Code -> on-time, seconds. For ``sound_clipping`` and ``sound_dropouts`` the window of :data:`EVENTS` events, for
 ``sound_quiet`` and ``sound_loud`` of voiced sound."""
-LEAKS = {"sound_hum": 0.5, "sound_howl": 1.0, "sound_one_channel": 2.0, "sound_polarity": 2.0}
+LEAKS = {"sound_hum": 0.4, "sound_howl": 1.0, "sound_one_channel": 2.0, "sound_polarity": 2.0}
 """Causes that words hide now and then: good time takes away this many times as much bad time, not all of it."""
 CARRIES_MS = {"sound_one_channel": 3000.0, "sound_polarity": 3000.0}
 """Pauses of which nobody can tell, ms."""
@@ -58,7 +58,7 @@ HUM_DB, HUM_CLEAR_DB = -55.0, -58.0
 HOWL_DB = -45.0
 LINES_LAST_MS = 4000
 """A hum or a tone that is found has lasted for so long already."""
-HIDDEN_MS = 2000
+HIDDEN_MS = 3000
 """Words may hide a hum for so long."""
 TONE_WITHIN_HZ = 6.0
 VOICE_FRESH_MS = 10_000

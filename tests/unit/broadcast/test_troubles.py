@@ -259,6 +259,10 @@ def test_a_hum_that_words_hide_now_and_then_was_there_all_the_time() -> None:
     for _ in range(12):
         timeline.sound(2, hum).sound(13, TALK)
     assert timeline.told == {}
+    timeline = speaking()
+    for _ in range(5):
+        timeline.sound(4, hum).sound(2.5, TALK)
+    assert timeline.told == {"sound_hum": pytest.approx(46.0, abs=0.3)}
     # The hum hides the voice from its detector, too.
     muffled, unheard = replace(hum, voice=False), replace(TALK, voice=False)
     hidden = speaking()
@@ -266,6 +270,7 @@ def test_a_hum_that_words_hide_now_and_then_was_there_all_the_time() -> None:
         hidden.sound(0.5, TALK).sound(2, muffled).sound(1.5, unheard).sound(2, muffled).sound(1.4, unheard)
     assert hidden.told == {"sound_hum": pytest.approx(46.6, abs=0.3)}
     # A bass comes and goes by itself.
+    timeline = speaking()
     for _ in range(20):
         timeline.sound(1, replace(hum, voice=False)).sound(1.9, replace(TALK, voice=False))
     assert timeline.told == {}
