@@ -17,6 +17,10 @@ export class ControlElements {
   /** They are here: keys that were pressed before count from now on. */
   readonly loaded = new Promise<void>((resolve) => (this.ready = resolve))
 
+  get here(): boolean {
+    return this.chrome !== null
+  }
+
   /** The language to make them in; none while they are not here. */
   languages(locale: Locale): Locale[] {
     return this.chrome ? [this.chrome.speak(locale)] : []
