@@ -7,6 +7,7 @@ stay in it. Everything here blocks.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import tempfile
 import time
@@ -39,8 +40,9 @@ from streamer.s3 import SCHEME
 _LOCK = "lock"
 _OURS = frozenset({MANIFEST, OBJECTS, DATABASES, _LOCK, erasures.KEY_FILE, erasures.LOG_FILE})
 _PIECE = 1 << 20
-_AT_ONCE = 3
-"""Pieces of 5 MB that are on their way at once."""
+_MOST_AT_ONCE = 5 << 30
+"""S3 takes no more bytes in one request."""
+_CONNECT, _SILENT = timedelta(seconds=10), timedelta(seconds=60)
 _TRIES = 8
 _TRY_FOR = timedelta(minutes=3)
 
@@ -66,8 +68,9 @@ class BackupBucket:
     def __init__(self, address: str, scratch: Path | None) -> None:
         self.name = address.rstrip("/")
         self._scratch = scratch
+        client = {"connect_timeout": _CONNECT, "read_timeout": _SILENT, "timeout": timedelta(days=1)}
         try:
-            self._store = s3.opened(self.name, tries=_TRIES, try_for=_TRY_FOR)
+            self._store = s3.opened(self.name, tries=_TRIES, try_for=_TRY_FOR, client=client)
         except s3.BucketFailed as error:
             raise BackupFailed(str(error)) from error
         self._sizes: dict[str, int] | None = None
@@ -204,19 +207,13 @@ class BackupBucket:
         nothing of them is kept; raises FileNotFoundError then."""
         import obstore
 
-        sent = hashlib.sha256()
-
-        def pieces() -> Iterator[bytes]:
-            left = size
-            with source.open("rb") as reading:
-                while left and (piece := reading.read(min(_PIECE, left))):
-                    sent.update(piece)
-                    left -= len(piece)
-                    yield piece
-
+        with source.open("rb") as file:
+            # In one request, as the archive sends its files: parts of one that broke off would stay there unseen. Not
+            # closed: the request may hold the map a moment longer.
+            mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
         with self._telling():
-            obstore.put(self._store, key, pieces(), max_concurrency=_AT_ONCE)
-            if sent.hexdigest() != digest:
+            obstore.put(self._store, key, memoryview(mapped), use_multipart=size > _MOST_AT_ONCE)
+            if hashlib.sha256(mapped).hexdigest() != digest:
                 obstore.delete(self._store, key)
                 raise FileNotFoundError(f"{source} was erased meanwhile")
 

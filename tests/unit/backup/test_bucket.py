@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import obstore
@@ -98,6 +99,24 @@ def test_a_store_that_dies_costs_no_backup_that_there_was(
     back = threading.Timer(1.0, server.open_gate)
     assert saved(made, target).files == before.files + 1
     assert verify(target, tmp_path).files == before.files + 1
+
+
+def test_a_backup_that_is_killed_leaves_no_part_of_a_file_unseen(
+    made: Erasable, server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is killed between two parts leaves the first in the store, where no list names it."""
+    whole: list[bool] = []
+    put = obstore.put
+
+    def heard(store: Any, key: str, data: Any, **options: Any) -> Any:
+        whole.append(isinstance(data, bytes) or options.get("use_multipart") is False)
+        return put(store, key, data, **options)
+
+    (made.folder / "rooms/salle/large-1.m4s").write_bytes(b"1" * 12_000_000)
+    monkeypatch.setattr(obstore, "put", heard)
+    saved(made, "s3://venues/killed")
+    assert whole
+    assert all(whole)
 
 
 def test_what_is_wrong_with_a_bucket_is_said_in_words(
