@@ -187,8 +187,9 @@ class Archivist:
         self._known.move_to_end(session)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
-        answering = state is not None and state.published and state.current is not None
-        (self._answering.add if answering else self._answering.discard)(session)
+        self._answering.discard(session)
+        if state is not None and state.published and state.current is not None:
+            self._answering.add(session)
 
     def fails(self, room: str) -> bool:
         """Whether a recording of the room could not be kept at one try, nor at the next."""

@@ -417,8 +417,8 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
     metrics.watch_values("streamer_playback", services.playback.stats)
     metrics.watch_values("streamer_notify", services.notifier.outbox.stats)
     metrics.watch_values("streamer_edges", services.edges.stats)
-    metrics.watch_gauge("streamer_media_host_up", partial(getattr, services.plane, "host_up"))
-    metrics.watch_counter("streamer_media_host_reconnects", partial(getattr, services.plane, "host_reconnects"))
+    metrics.watch_gauge("streamer_media_host_up", lambda: services.plane.host_up)
+    metrics.watch_counter("streamer_media_host_reconnects", lambda: services.plane.host_reconnects)
     for name, limit in (
         ("publish", services.publish_attempts),
         ("play", services.play_attempts),
