@@ -3,58 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.fakes.attendees import Attendee, joined
+from tests.fakes.attendees import joined
 from tests.fakes.browser import AXE, Opened, needs_chromium, opened
 from tests.fakes.hostile import HARMLESS, HOSTILE, LOOK, NAMES
 from tests.fakes.running import Running
+from tests.fakes.staged_hall import make_hall, moderating, speaking
 from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
 DESK, PHONE = (1280, 800), (360, 740)
-
-
-@dataclass
-class Hall:
-    """A room with a session on air, its code, and links for its people."""
-
-    server: Running
-    room: str
-    code: str
-    moderator: str
-    speaker: str
-    session: str = ""
-
-    @property
-    def stage(self) -> str:
-        return f"{self.server.url}/stage/{self.room}"
-
-    @property
-    def join(self) -> str:
-        return f"{self.server.url}/join/{self.code}"
-
-    async def begin(self, title: str, *, ends_in_s: float = 1800) -> str:
-        """A session that has been on air for a quarter of an hour."""
-        self.session = await self.server.plan(self.room, title, begins_in_s=-900, ends_in_s=ends_in_s)
-        await self.server.begin(self.session, at=datetime.fromtimestamp(time.time() - 900, UTC).isoformat())
-        return self.session
-
-
-def speaking(hall: Hall, namespace: str = "/audience", **auth: Any) -> contextlib.AbstractAsyncContextManager[Attendee]:
-    return joined(hall.server.url, namespace, room=hall.room, **auth)
-
-
-def moderating(hall: Hall) -> contextlib.AbstractAsyncContextManager[Attendee]:
-    return speaking(hall, "/moderation", token=hall.moderator)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -64,16 +27,6 @@ async def server(pages_server: Running) -> Running:
 
 def on_phone(browser: Browser, address: str, language: str = "en-GB") -> contextlib.AbstractAsyncContextManager[Opened]:
     return opened(browser, address, language=language, width=390, height=844)
-
-
-async def make_hall(server: Running, room: str, *, name: str = "Salle Turing", place: str = "hall") -> Hall:
-    await server.room(room, name=name)
-    code = await server.api("POST", f"/rooms/{room}/hall-codes", {"place": place}, status=201)
-    tokens = [
-        (await server.api("POST", "/grants", {"role": role, "room": room, "label": label}, status=201))["token"]
-        for role, label in (("moderator", "Mo"), ("speaker", "Zoé"))
-    ]
-    return Hall(server, room, code["code"], tokens[0], tokens[1])
 
 
 async def ask(phone: Opened, text: str, *, name: str = "") -> None:
