@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest'
-import { Studio } from './studio.svelte'
+import { byCookie, Studio } from './studio.svelte'
 
 afterEach(() => vi.unstubAllGlobals())
 
@@ -37,4 +37,10 @@ it('says that the page is being closed, though its sender ends the publication i
   expect(asked).toHaveLength(1)
   expect(asked[0]).toMatchObject(['/api/v1/rooms/hall/sources/main/leaving', { method: 'POST', keepalive: true }])
   expect(asked[0]?.[1].body).toBe('{"leaving":"pagehide"}')
+})
+
+it('publishes by the login cookie where the page has no token, as after a venue’s link', () => {
+  const init = byCookie({ method: 'POST', headers: { Authorization: 'Bearer ', Accept: 'a' }, credentials: 'omit' })
+  expect(init.credentials).toBe('same-origin')
+  expect([...new Headers(init.headers).keys()]).toEqual(['accept'])
 })
