@@ -36,6 +36,8 @@ ELSEWHERE = "salle.example.test"
 BACK_WITHIN_S = 30.0
 LEAST_RATE = 5
 """Timers of a hidden tab run once a second."""
+SELDOM = 5
+"""How often a part may be asked for."""
 SEGMENTS = 3
 """Of a second each, from a hidden tab."""
 
@@ -144,6 +146,8 @@ async def test_a_camera_in_an_empty_room_goes_on_air_in_one_press(
         assert told["session"]["ad_hoc"]
         assert told["session"]["title"] == ("Salle vide" if width == 320 else "Impromptu")
         assert await key.count() == 0
+        # The output beside it began with the broadcast.
+        assert seen.most_asked()[1] <= SELDOM
 
 
 async def room_state(seen: Opened, state: str) -> None:

@@ -17,6 +17,8 @@ from tests.fakes.waiting import until_answered
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
 BEHIND_MS = 4_000
+SELDOM = 5
+"""A part may be asked for again: after another rendition, or by a player built anew."""
 
 
 async def wait_slate(seen: Opened) -> None:
@@ -60,6 +62,8 @@ async def test_a_page_lives_through_a_rooms_day(browser: Browser, server: Runnin
         async with camera(server, "stage", options=TINY):
             await seen.wait_moving(beyond_ms=last)
         await seen.check_mark()
+        part, times = seen.most_asked()
+        assert times <= SELDOM, f"all who waited for the beginning ask for {part} again and again"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,6 +209,11 @@ class Opened:
             if violation["impact"] in SEVERE
             for node in violation["nodes"]
         ]
+
+    def most_asked(self) -> tuple[str, int]:
+        """The piece of media that the page asked for most often, and how often."""
+        asked = Counter(request.url for request in self.requests if request.url.endswith(".m4s"))
+        return asked.most_common(1)[0]
 
     async def speak(self, language: str) -> None:
         """Turn the page by its own switch, also where that is folded away or behind a dialog. ``language``: a key of

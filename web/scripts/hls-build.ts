@@ -25,6 +25,15 @@ const UNREACHED: readonly (readonly [RegExp | string, string])[] = [
   ['this.cea608Parser2 = new Cea608Parser(3, channel3, channel4)', ''],
 ]
 
+/**
+ * A part of the segment numbered 0 counts as a part of none, so that hls.js takes what it has just appended for evicted:
+ * it asks for the first segment's parts a hundred times a second until the next one begins.
+ */
+const FIRST_SEGMENT: readonly [string, string] = [
+  'const appendedPartSn = (appendedPart == null ? void 0 : appendedPart.fragment.sn) || -1;',
+  'const appendedPartSn = appendedPart?.fragment.sn ?? -1;',
+]
+
 export function trimmedHls(): Plugin {
   return {
     name: 'streamer-trimmed-hls',
@@ -36,7 +45,7 @@ export function trimmedHls(): Plugin {
         trimmed = trimmed.replace(`${key}: ${controller}`, `${key}: undefined`)
         if (trimmed === before) this.error(`hls.js no longer sets ${key} to ${controller}: look at the new version`)
       }
-      for (const [what, instead] of UNREACHED) {
+      for (const [what, instead] of [...UNREACHED, FIRST_SEGMENT]) {
         const before = trimmed
         trimmed = trimmed.replace(what, instead)
         if (trimmed === before) this.error(`hls.js no longer has ${what}: look at the new version`)
