@@ -140,7 +140,7 @@ def _listening(family: int, address: Any, *, shared: bool = False) -> socket.soc
     return sock
 
 
-def _dealt(listening: list[socket.socket], processes: int) -> list[list[socket.socket]]:
+def listen_apart(listening: list[socket.socket], processes: int) -> list[list[socket.socket]]:
     """Sockets at the same addresses for each of several processes, instead of ``listening``. Where all share one, the
     process that wakes first takes nearly all connections. Raises ServeError."""
     addresses = [(sock.family, sock.getsockname()) for sock in listening]
@@ -420,7 +420,7 @@ async def serve(settings: Settings, role: Role, ready: Ready) -> int:
     try:
         listening = [await bind(settings)]
         if settings.server.web_processes:
-            listening = _dealt(listening[0], settings.server.web_processes)
+            listening = listen_apart(listening[0], settings.server.web_processes)
         return await Supervisor(settings, role, listening).run(ready)
     finally:
         for sock in (sock for group in listening for sock in group):

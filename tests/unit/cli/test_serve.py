@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from streamer import serve
 from streamer.control import process_files
+from streamer.settings import load_settings
 from tests.fakes.certificates import write_certificate
 
 STREAMER = [sys.executable, "-m", "streamer.cli"]
@@ -247,3 +249,30 @@ def _serial(port: int) -> int:
         binary = secure.getpeercert(binary_form=True)
     assert binary is not None
     return x509.load_der_x509_certificate(binary).serial_number
+
+
+async def test_several_processes_listen_on_one_port_each_gets_its_share_and_nobody_else_listens_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(None, data=tmp_path, server={"host": "127.0.0.1", "port": 0})
+    groups = serve.listen_apart(await serve.bind(settings), 3)
+    (address,) = {sock.getsockname() for group in groups for sock in group}
+    monkeypatch.setattr(serve, "_BIND_LIMIT_S", 0.0)
+    taken = settings.model_copy(update={"server": settings.server.model_copy(update={"port": address[1]})})
+    with pytest.raises(serve.ServeError):
+        await serve.bind(taken)
+    clients = [socket.create_connection(address) for _ in range(90)]
+    shares = []
+    for (listening,) in groups:
+        accepted = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                accepted.append(listening.accept()[0])
+        shares.append(len(accepted))
+        for sock in (listening, *accepted):
+            sock.close()
+    for client in clients:
+        client.close()
+    assert sum(shares) == len(clients)
+    # (2 / 3) ** 90 is the chance that all miss one of them.
+    assert min(shares) > 0
