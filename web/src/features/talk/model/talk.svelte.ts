@@ -135,8 +135,8 @@ export class Talk {
   }
 
   /**
-   * What is left open when a session ends calls nobody any more: what is of no session, of the one that is on, or was opened
-   * after the end does.
+   * True of an item of no session, of the one that is on, or opened after the last one's end: a session leaves nothing
+   * behind that calls people.
    */
   private calls({ session }: { session: string | null }, opened_ms: number): boolean {
     if (session === null || this.on === undefined || session === this.on) return true
