@@ -150,6 +150,8 @@ NEAR_MS = 1000
 """Noise is compared between pictures that are so near to each other: that of key frames alone is another."""
 ALIVE_MS = 5000
 """Pictures so shortly before a movement were alive."""
+CUT_LEVELS = 8.0
+"""Most of the picture differs by so much: it is of another camera, whose noise is another."""
 ALIVE_LEAST, ALIVE_MOST = 12, 240
 ALIVE_QUANTILE = 0.25
 STANDS_BELOW = 0.6
@@ -178,6 +180,8 @@ class StillWindow:
         if seen and noise is not None:
             self._unproven.append(noise)
         if still is False:
+            if noise is not None and noise >= CUT_LEVELS:
+                self._forget()
             self._learn(at_ms)
             self._seen.clear()
         self._seen.append((at_ms, seen and self._stands(measure.still, noise)))
@@ -187,6 +191,11 @@ class StillWindow:
         # The first one is where it came to stand.
         share = sum(stands for _, stands in self._seen) / max(1, len(self._seen) - 1)
         return since_ms if at_ms - since_ms >= window_ms and share >= STILL_SHARE else None
+
+    def _forget(self) -> None:
+        self._alive.clear()
+        self._unproven.clear()
+        self._floor = None
 
     def _learn(self, at_ms: int) -> None:
         if self._moved_ms is not None and at_ms - self._moved_ms <= ALIVE_MS:

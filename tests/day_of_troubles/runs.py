@@ -154,14 +154,17 @@ def clean_minutes(seeds: Sequence[int], seconds: float = 60.0) -> dict[tuple[str
 
 
 def clean_pictures(seeds: Sequence[int], seconds: float = 30.0) -> list[list[PictureMeasure]]:
-    """Measures of a camera without faults: somebody who sways, or hardly moves, or nobody; noise and bitrate by
-    chance."""
+    """Measures of cameras without faults: somebody sways, and goes on so, hardly moves any more, or goes; noise and
+    bitrate by chance."""
     found = []
     for seed in seeds:
         for number, motion in enumerate((12.0, 0.7, 0.0)):
             chance = np.random.default_rng([seed, 31, number])
-            scene = Scene(float(chance.uniform(0.5, 5)), motion, bitrate=int(chance.uniform(2e5, 2e6)))
-            found.append(list(pictures.measures(scene, seconds, seed * 10 + number)))
+            scene = Scene(float(chance.uniform(0.5, 5)), 12.0, bitrate=int(chance.uniform(2e5, 2e6)))
+            parts = (scene, seconds / 4), (replace(scene, motion=motion), seconds * 3 / 4)
+            looks = [look for part, length in parts for look in pictures.measures(part, length, seed * 10 + number)]
+            # Another camera was shown before.
+            found.append([replace(looks[0], still=False, noise=50.0), *looks[1:]])
     return found
 
 

@@ -364,6 +364,14 @@ def test_an_encoder_that_gets_fewer_bits_takes_noise_away_and_the_next_movement_
     assert timeline.pictures(60, replace(HALL, still=None, noise=0.6)).told == {}
 
 
+def test_after_a_cut_to_another_camera_its_noise_is_learnt_anew() -> None:
+    timeline = Timeline(SourceJudge(kind="camera")).pictures(30, replace(HALL, noise=3.0))
+    timeline.pictures(0.25, replace(HALL, noise=40.0))
+    assert timeline.pictures(60, replace(HALL, still=None, noise=0.5)).told == {}
+    timeline.pictures(5, replace(HALL, noise=0.5))
+    assert timeline.pictures(12, replace(HALL, still=None, noise=0.2)).codes == {"picture_frozen"}
+
+
 def test_key_frames_alone_have_another_noise_which_is_not_learnt() -> None:
     judge = SourceJudge(kind="camera")
     for at_ms in range(0, 120_000, 2000):
