@@ -104,7 +104,7 @@ def test_a_store_that_dies_costs_no_backup_that_there_was(
 def test_a_backup_that_is_killed_leaves_no_part_of_a_file_unseen(
     made: Erasable, server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever is killed between two parts leaves the first in the store, where no list names it."""
+    """A backup that is killed between two parts leaves the first in the store, where no list names it."""
     whole: list[bool] = []
     put = obstore.put
 
