@@ -86,8 +86,8 @@ async def measure(counts: tuple[int, ...], seconds: float, say: Callable[[str], 
                     await until_answered(lambda: _answers(server, f"http://127.0.0.1:{port}{playlist}"))
                     for followers in counts:
                         for where, at in (("server", origin), ("edge", port)):
-                            # Requests that the last client left held would be counted as this one's. And a server that was
-                            # behind may still be thought away by the edge, which then answers 503.
+                            # Requests that the last client left held would be counted as this one's. And a server
+                            # that was behind may still be thought away by the edge, which then answers 503.
                             await until_answered(lambda: _at_rest(server), limit_s=60)
                             await until_answered(lambda: _answers(server, f"http://127.0.0.1:{port}{playlist}"))
                             run = await _run(server, cache.pid, client, where, at, playlist, followers, seconds)
