@@ -26,7 +26,6 @@ def skeleton(text: str) -> str:
     return unicodedata.normalize("NFD", plain.translate(_confusables()))
 
 
-@lru_cache(maxsize=16_384)
 def _drawn(name: str, *, marks: bool) -> str:
     """The letters and digits of a name as they are drawn, small and large alike; ``marks``: with accents."""
     # Full-width and mathematical letters first; then capitals: some look like Latin ones, their small letters do not.
@@ -36,11 +35,17 @@ def _drawn(name: str, *, marks: bool) -> str:
     return "".join(kept).replace("i", "l")
 
 
+@lru_cache(maxsize=16_384)
+def _letters(name: str) -> str:
+    return _drawn(name, marks=False)
+
+
 def same_look(name: str, other: str) -> bool:
     """Whether a reader could take one name for the other: spaces, signs, accents and capitals make no difference."""
-    return bool(drawn := _drawn(name, marks=False)) and drawn == _drawn(other, marks=False)
+    return bool(letters := _letters(name)) and letters == _letters(other)
 
 
+@lru_cache(maxsize=16_384)
 def look_of(name: str) -> str:
     """Equal for namesakes, who differ in nothing but capitals, spaces and look-alikes."""
     return _drawn(name, marks=True) or name

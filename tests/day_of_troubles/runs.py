@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import cycle
 
 import numpy as np
@@ -55,12 +56,18 @@ def play(measures: Iterable[SoundMeasure | PictureMeasure], judge: SourceJudge) 
         yield measure.at_ms, {trouble.code for trouble in judge.troubles()}
 
 
+@lru_cache(maxsize=4)
+def _clean_talk(seed: int) -> Measures:
+    """Each fault of a seed is followed by the same one."""
+    return scenes.measures_of(through_opus(scenes.hall(np.random.default_rng([seed, 9]), 20, "plain")))
+
+
 def run(kind: str, severity: str, seed: int) -> Run:
     """A talk, a fault in it, and the same talk without it until the trouble clears."""
     if kind in SOUND_FAULTS:
         sound, begin_s, _ = scenes.with_fault(kind, severity, seed)
         found: Measures = scenes.measures_of(sound)
-        clean: Measures = scenes.measures_of(through_opus(scenes.hall(np.random.default_rng([seed, 9]), 20, "plain")))
+        clean = _clean_talk(seed)
         judge = SourceJudge()
     else:
         begin_s = BEFORE_PICTURE_S
