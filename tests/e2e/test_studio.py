@@ -37,7 +37,7 @@ BACK_WITHIN_S = 30.0
 LEAST_RATE = 5
 """Timers of a hidden tab run once a second."""
 SELDOM = 5
-"""How often a part may be asked for."""
+"""Requests for one part, at most."""
 SEGMENTS = 3
 """Of a second each, from a hidden tab."""
 
