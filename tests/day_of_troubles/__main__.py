@@ -16,6 +16,7 @@ from collections import Counter
 from streamer.director.room_troubles import WARNINGS
 from tests.day_of_troubles import recordings
 from tests.day_of_troubles.pairs import all_pairs
+from tests.day_of_troubles.pictures import MEASURED_RATE
 from tests.day_of_troubles.runs import KINDS, Run, all_runs, clean_hours, clean_minutes, clean_pictures
 
 SEEDS = {"A": 0, "B": 10000}
@@ -85,7 +86,7 @@ def _clean(seeds: range, hours: float) -> int:
     began = time.process_time()
     minutes, looks = clean_minutes(seeds), clean_pictures(seeds)
     heard_s = sum(measures[-1].at_ms for measures in minutes.values()) / 1000
-    seen_s = sum(measures[-1].at_ms for measures in looks) / 1000
+    seen_s = sum(map(len, looks)) / MEASURED_RATE
     spent_s = time.process_time() - began
     print(
         f"{heard_s / 60:.0f} minutes of clean sound, {seen_s / 60:.0f} of pictures, {spent_s:.0f} s of processor time"
