@@ -11,10 +11,12 @@ import resource
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -57,6 +59,7 @@ _OLD_BACKUP_H = 36
 _SOON_DAYS = 14
 """A certificate that ends within this time is told."""
 _EDGE_S = 3
+_CLOCKS_S = 5
 _TIME_ERROR = 5
 """adjtimex: the clock is not synchronised."""
 
@@ -101,13 +104,18 @@ def edge(address: str, secret: str) -> Finding:
     headers = {"Authorization": f"Bearer {secret}", SCOPE_HEADER: "nothing"}
     try:
         connection.request("POST", parts.path.rstrip("/") + PATH, headers=headers)
-        status = connection.getresponse().status
+        response = connection.getresponse()
+        status, date = response.status, response.getheader("Date")
     except (OSError, http.client.HTTPException) as error:
         return Finding("bad", "edge", f"{address} is not reached ({error}): whatever is erased stays there for 30 s")
     finally:
         connection.close()
     if status == 400:
-        return Finding("ok", "edge", f"{address} hears what is erased")
+        text = f"{address} hears what is erased"
+        apart_s = abs(parsedate_to_datetime(date).timestamp() - time.time()) if date else 0
+        if apart_s > _CLOCKS_S:
+            return Finding("warn", "edge", f"{text}, but its clock and this one are {apart_s:.0f} s apart")
+        return Finding("ok", "edge", text)
     if status == 403:
         return Finding("bad", "edge", f"{address} has another secret in /etc/varnish/streamer.secret")
     return Finding("bad", "edge", f"{address} answers {status}: it is none with the files of configs/edge")

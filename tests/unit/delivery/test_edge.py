@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shutil
 import ssl
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,7 +244,9 @@ async def gone_within(promised_s: float, viewers: ClientSession, path: str, stat
     await until_answered_within(promised_s, gone)
 
 
-async def test_what_a_room_withdraws_is_refused_at_the_edge(edge: Edge, served: Served, viewers: ClientSession) -> None:
+async def test_what_a_room_withdraws_is_refused_at_the_edge(
+    edge: Edge, served: Served, viewers: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake = served.broadcast(id="withdrawn").open()
     fake.segments(9)
     old, late = served.media(fake, "v720/3.m4s"), served.media(fake, "v720/4.m4s")
@@ -269,6 +273,11 @@ async def test_what_a_room_withdraws_is_refused_at_the_edge(edge: Edge, served: 
         async with viewers.get(served.media(fake, "v720/7.m4s")) as response:
             assert response.status == 200
         assert (await asyncio.to_thread(check.edge, edge.cache, SECRET)).level == "ok"
+        with monkeypatch.context() as later:
+            now = time.time
+            later.setattr("streamer.cli.check.time.time", lambda: now() + 30)
+            apart = await asyncio.to_thread(check.edge, edge.cache, SECRET)
+            assert re.search(r"its clock and this one are (29|3[0-2]) s apart$", apart.text)
         assert "another secret" in (await asyncio.to_thread(check.edge, edge.cache, f"{SECRET}x")).text
         assert "not reached" in (await asyncio.to_thread(check.edge, f"http://127.0.0.1:{free_port()}", SECRET)).text
         for secret in (None, "Bearer ", f"Bearer {SECRET}x"):
