@@ -357,7 +357,9 @@ class HlsFollower:
                 self.variants.append(Variant(line, pending or {}))
                 pending = None
         self._check_multivariant()
-        uris = {v.uri: ("video" if "RESOLUTION" in v.attributes else "audio") for v in self.variants}
+        # A sound's variant spells the address of the audio group otherwise: it is one playlist.
+        kinds = {v.uri: ("video" if "RESOLUTION" in v.attributes else "audio") for v in self.variants}
+        uris = {uri.removeprefix("./"): kind for uri, kind in kinds.items()}
         uris.update({m["URI"]: "audio" for m in self.media if m.get("TYPE") == "AUDIO" and "URI" in m})
         dvr = parse_qs(urlsplit(self.url).query).get("dvr") == ["1"]
         for uri, kind in uris.items():
