@@ -38,6 +38,8 @@ ARGUMENTS = (
     "--no-first-run",
     # A page finds the process of the one before: half of what it takes to open one is to start that.
     "--renderer-process-limit=1",
+    # Pages of a test live for seconds: to compile their scripts better costs more than it gains.
+    "--js-flags=--no-opt --no-maglev",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )

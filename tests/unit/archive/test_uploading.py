@@ -173,7 +173,6 @@ async def test_bytes_that_are_erased_while_they_are_sent_stay_nowhere(
         await archive.uploads.settle()
     monkeypatch.setattr(uploading, "QUIET_S", 0.5)
     await again()
-    monkeypatch.setattr(uploading, "QUIET_S", 60.0)
     # Erased while it is in the store already, and compared.
     os.utime(path, (time.time() - OLD_S,) * 2)
     arrived = asyncio.Event()
@@ -190,6 +189,7 @@ async def test_bytes_that_are_erased_while_they_are_sent_stay_nowhere(
         archive.record("other", SECOND, b"2" * 3_000)
         await archive.delete("other")
         assert not sending.done()
+        monkeypatch.setattr(uploading, "QUIET_S", 60.0)
         with pytest.raises(NotErased):
             await archive.erasing.carry_out(StretchErasure(now_ms(), "salle", 0, 1), forget)
         await sending
