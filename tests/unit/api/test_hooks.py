@@ -340,6 +340,7 @@ async def test_no_message_goes_out_before_a_restart_would_know_of_it(
     receiver.answer = note
     await webhook(hall, receiver)
     monkeypatch.setattr(services.notifier, "_database", FirstWrite(services.database, much_time))
+    monkeypatch.setattr("streamer.notify.notifier.STORE_S", 60.0)
     async with notifying(services):
         await late(hall)
         await until(lambda: receiver.got)

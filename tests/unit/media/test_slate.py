@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
+from typing import Any
 
 import av
 import numpy as np
@@ -129,7 +131,17 @@ async def test_the_shelf_has_a_slate_at_once_and_a_better_one_soon() -> None:
         await until_ended(shelf._worker._thread)
 
 
-async def test_a_new_title_is_there_before_its_long_clip_is_and_a_new_minute_is_not() -> None:
+async def test_a_new_title_is_there_before_its_long_clip_is_and_a_new_minute_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_be_long = threading.Event()
+    may_be_long.set()
+
+    def encoded(*what: Any, length_s: float, **how: Any) -> Any:
+        assert length_s == 0 or may_be_long.wait(60)
+        return encode_clips(*what, length_s=length_s, **how)
+
+    monkeypatch.setattr("streamer.media.slates.encode_clips", encoded)
     shelf = SlateShelf(RUNGS, MediaSettings(), TEXT, asyncio.get_running_loop(), segment_s=0.5)
 
     try:
@@ -146,6 +158,7 @@ async def test_a_new_title_is_there_before_its_long_clip_is_and_a_new_minute_is_
         await asyncio.sleep(0)
         assert shelf.clips("sound_only") is alone
         # Of two that come one upon the other the last one counts.
+        may_be_long.clear()
         shelf.set_text(replace(TEXT, title="Alarme incendie"))
         shelf.set_text(replace(TEXT, title="Alarme incendie", text="Sortez"))
         await until(lambda: shelf.titles == 1)
@@ -157,11 +170,13 @@ async def test_a_new_title_is_there_before_its_long_clip_is_and_a_new_minute_is_
             640, 360, room=TEXT.room, venue=TEXT.venue, title="Alarme incendie", text="Sortez", language="fr"
         )
         assert np.abs(shown.astype(int) - np.asarray(wanted)).mean() < 4
+        may_be_long.set()
         await until(lambda: shelf.clips() is not short)
         lengths.append(len(shelf.clips()["v360"].frames))
         assert lengths[0] == lengths[1] == lengths[3] > lengths[2] == 2
         await until(lambda: shelf.clips("sound_only") is not alone)
     finally:
+        may_be_long.set()
         shelf.close()
         await until_ended(shelf._worker._thread)
 
