@@ -100,6 +100,15 @@ class Pool(LoadScopeScheduling):
         others = sum(number != WORKERS - 1 for number in self._numbers.values())
         self._numbers[node.gateway.id] = WORKERS - 1 if node.workerinput["low_priority"] else others % (WORKERS - 1)
 
+    def remove_node(self, node: WorkerController) -> str | None:
+        """The test that a worker ran when it died has failed. xdist would run it again, and lose all workers to it."""
+        units = self.assigned_work[node].values()
+        unit, died = next(((unit, test) for unit in units for test in unit if not unit[test]), ({}, None))
+        if died is not None:
+            unit[died] = True
+        super().remove_node(node)
+        return died
+
     def _assign_work_unit(self, node: WorkerController) -> None:
         chosen = next_for(self._numbers[node.gateway.id], longest_first(self.workqueue, self._weights))
         if chosen is None:

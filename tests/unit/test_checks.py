@@ -44,6 +44,17 @@ def test_every_test_is_counted_once_and_what_fails_has_failed(suite: Path) -> No
     assert len(list(written)) == 1 + pool.WORKERS
 
 
+def test_a_test_that_hangs_is_ended_once_and_the_others_are_run(suite: Path) -> None:
+    suite.write_text(
+        "import pytest, time\n"
+        "def test_before(): pass\n"
+        "@pytest.mark.timeout(1, method='thread')\n"
+        "def test_hangs(): time.sleep(1000)\n"
+        "def test_after(): pass\n"
+    )
+    assert counted(suite) == checks.Sum(passed=2, failed=1)
+
+
 def test_a_suite_that_cannot_be_collected_has_failed(suite: Path) -> None:
     suite.write_text("import nothing_of_this_name")
     assert counted(suite) == checks.Sum(failed=1)
