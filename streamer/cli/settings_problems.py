@@ -19,6 +19,7 @@ SettingPath = tuple[int | str, ...]
 """Names of a section and a setting, and numbers of items in a list."""
 _SECRETS = frozenset({"admin_token", "metrics.token", "ice.turn_credential", "store.url"})
 _SECTION = re.compile(r"\s*\[\[?\s*([\w.\-\"' ]+?)\s*\]\]?\s*(?:#.*)?$")
+_BROKEN_SECTION = re.compile(r"[\s\[\]]*(\w+)[^=,{]*$")
 _SETTING = re.compile(r"\s*([\w.\-\"' ]+?)\s*=")
 _AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _MOST_LINES = 50
@@ -50,8 +51,7 @@ def mistakes(file: Path | None, overrides: dict[str, Any]) -> list[str]:
             lines = text.split("\n")
             if not lines[number - 1]:
                 break
-            lines[number - 1] = ""
-            text = "\n".join(lines)
+            text = "\n".join((*lines[: number - 1], *_mended(lines[number - 1 :])))
     try:
         merged_settings(parsed, str(file), overrides)
     except ValidationError as error:
@@ -67,6 +67,21 @@ def _line_of(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:
     while number > 1 and not lines[number - 1].strip():
         number -= 1
     return number, _AT_LINE.sub("", str(error))
+
+
+def _mended(lines: Sequence[str]) -> Iterator[str]:
+    """The lines without the first, which is no TOML. What stands below a section's broken header is looked at as that
+    section's where its name can be told, and otherwise not at all: it is not the section's above."""
+    first, *below = lines
+    header = _BROKEN_SECTION.match(first) if "[" in first or "]" in first else None
+    if header is not None and header[1] in _IN_SECTIONS and _SECTION.match(first) is None:
+        yield f"[{header[1]}]"
+    else:
+        yield ""
+        while header is not None and below and _SECTION.match(below[0]) is None:
+            below.pop(0)
+            yield ""
+    yield from below
 
 
 def places(text: str) -> dict[SettingPath, int]:

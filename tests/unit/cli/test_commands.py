@@ -12,6 +12,7 @@ import pytest
 
 from streamer import __version__
 from streamer.cli.commands import _tell_first_admin
+from streamer.cli.settings_problems import mistakes
 from streamer.passwords import SECRET_NAME, password_matches
 from streamer.settings import Settings
 from streamer.store.audit import AuditLog
@@ -74,6 +75,28 @@ def test_a_wrong_setting_is_named_and_exit_code_2(tmp_path: Path) -> None:
     assert "hls.dvr_s: " in result.stderr
     assert "server.prot: " in result.stderr
     assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[hls\ndvr_s = 3600\nsegmnt_s = 1\n[server]\nprot = 1\n", ["1: ", "3: hls.segmnt_s: ", "5: server.prot: "]),
+        ("[server]\nport = 80\nhls]\ndvr_s = 3600\n", ["3: "]),
+        ("[server]\n[hls dvr]\ndvr_s = 3600\n[hls]\ndvr_s = 1\n", ["2: ", "5: hls.dvr_s: "]),
+        ("[hls]\n[server]\n[hls]\ndvr_s = 3600\n", ["3: "]),
+        ("[hsl\ndvr_s = 3600\n[server]\nprot = 1\n", ["1: ", "4: server.prot: "]),
+        ("[server]\nport 80\nprot = 1\n", ["2: ", "3: server.prot: "]),
+    ],
+)
+def test_what_stands_below_a_sections_broken_header_is_not_misplaced(
+    text: str, told: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text(text)
+    found = mistakes(file, {})
+    assert len(found) == len(told), found
+    for line, begin in zip(found, told, strict=True):
+        assert line.startswith(f"{file}:{begin}"), line
 
 
 async def test_a_grant_from_the_command_line_opens_what_it_says(tmp_path: Path) -> None:

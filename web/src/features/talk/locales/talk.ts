@@ -136,12 +136,6 @@ export const en = {
   'reaction.thinking': 'Thinking',
 
   // Roles.
-  'role.admin': 'Admin',
-  'role.organiser': 'Organiser',
-  'role.technician': 'Technician',
-  'role.moderator': 'Moderator',
-  'role.speaker': 'Speaker',
-  'role.captioner': 'Captions',
 
   // The name.
   'name.title': 'What is your name?',
@@ -344,13 +338,6 @@ export const fr: Translation<typeof en> = {
   'reaction.celebrate': 'Fêter',
   'reaction.sad': 'Triste',
   'reaction.thinking': 'Perplexe',
-
-  'role.admin': 'Admin',
-  'role.organiser': 'Organisation',
-  'role.technician': 'Technique',
-  'role.moderator': 'Modération',
-  'role.speaker': 'Intervenant',
-  'role.captioner': 'Sous-titres',
 
   'name.title': 'Comment vous appelez-vous ?',
   'name.text': 'Ce nom figure à côté de ce que vous écrivez. Aucun compte n’est nécessaire.',

@@ -20,15 +20,13 @@ import {
   wordOr,
 } from '$lib/api/read'
 import type { SocketSchema } from '$lib/api/types'
+import { SHOWN_ROLES } from '$lib/person'
 
 export const CHAT_MODES = ['open', 'slow', 'review', 'read_only', 'questions_only', 'closed'] as const
 export const QUESTION_MODES = ['open', 'review', 'closed'] as const
 export const QUESTION_ORDERS = ['fair', 'votes', 'time'] as const
 export const MESSAGE_STATES = ['visible', 'held', 'delayed', 'deleted', 'withdrawn'] as const
 export type QuestionState = SocketSchema['QuestionState']
-/** Roles that are shown beside a name. */
-export const SHOWN_ROLES = ['admin', 'organiser', 'technician', 'moderator', 'speaker', 'captioner'] as const
-export type ShownRole = (typeof SHOWN_ROLES)[number]
 /** Roles whose messages are neither reviewed nor slowed, and who write where the room only reads. */
 const TRUSTED: ReadonlySet<string> = new Set(['admin', 'organiser', 'technician', 'moderator', 'speaker'])
 /** Roles that moderate. */
