@@ -32,6 +32,8 @@ MAX_MISORDER = 2000
 it."""
 MAX_NACK = 512
 NACK_TRIES = 10
+ROOM_BELOW = 1 << 16
+"""What is added to a stream's first sequence number, for packets that it overtook: numbers stay positive."""
 
 
 class SequenceUnwrapper:
@@ -45,8 +47,7 @@ class SequenceUnwrapper:
     def unwrap(self, value: int) -> int:
         """Does not change :attr:`highest`; see :meth:`seen`."""
         if self.highest is None:
-            # There is room below, for packets that the first one overtook.
-            return value + 65536
+            return value + ROOM_BELOW
         return self.highest + ((value - self.highest + 32768) & 0xFFFF) - 32768
 
     def seen(self, extended: int) -> None:

@@ -34,7 +34,7 @@ from streamer.formats import h264, vp8
 from streamer.formats.types import AccessUnit
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.allowance import Allowance
-from streamer.rtc.jitter import MS, FrameAssembler, RtpFragment, RtpFrame, TimestampUnwrapper
+from streamer.rtc.jitter import MS, ROOM_BELOW, FrameAssembler, RtpFragment, RtpFrame, TimestampUnwrapper
 from streamer.rtc.payloads import NAL_SPS, PayloadPiece, depayload
 from streamer.rtc.reception import Reception, SenderClock
 
@@ -408,7 +408,8 @@ class EncodedReceiver:
             ssrc=self._ssrc,
             fraction_lost=reception.fraction_lost(),
             packets_lost=clamp_packets_lost(reception.lost),
-            highest_sequence=reception.highest & 0xFFFFFFFF,
+            # RFC 3550, section 6.4.1: the upper half counts the cycles, from zero.
+            highest_sequence=(reception.highest - ROOM_BELOW) & 0xFFFFFFFF,
             jitter=reception.jitter & 0xFFFFFFFF,
             lsr=last,
             dlsr=delay,

@@ -7,7 +7,7 @@ import itertools
 import time
 
 import pytest
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import AnyRtcpPacket, RtcpRrPacket, RtpPacket
 
 from streamer.rtc.sender import HISTORY
 from tests.fakes.peers import Pair, h264_frame, pair
@@ -104,6 +104,26 @@ async def test_a_burst_longer_than_the_history_asks_for_a_key_frame() -> None:
         sender = joined.senders["video"]
         sender._resend((sender._sequence - HISTORY - 5) & 0xFFFF, time.monotonic_ns())
         assert joined.keyframes_wanted
+
+
+async def test_reports_count_the_cycles_of_sequence_numbers_from_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Firefox takes the packets that arrived from it."""
+    told: list[int] = []
+    async with pair() as joined:
+        sender = joined.senders["video"]
+
+        def heard(packet: AnyRtcpPacket, _now_ns: int) -> None:
+            if isinstance(packet, RtcpRrPacket):
+                told.extend(report.highest_sequence for report in packet.reports)
+
+        monkeypatch.setattr(sender, "on_rtcp", heard)
+        sender._sequence = first = 65_534
+        await play(joined, 4, size=100)
+        await until(lambda: len(joined.of("video")) == 4)
+        joined.receivers["video"]._report()
+        await until(lambda: told)
+        packets = (sender._sequence - first) & 0xFFFF
+        assert told[0] == first + packets - 1 > 65_535
 
 
 async def test_a_sender_begins_with_a_key_frame() -> None:
