@@ -132,8 +132,12 @@ async def _names(call: Call, connection: AsyncConnection, entries: Sequence[Audi
     for session in sessions.values():
         if told(call.caller(), session, _venue(call, session.room)).anything:
             names.update({(kind, session.id): session.title for kind in _OF_SESSIONS})
-    grants = await Grants(connection).find_many({e.target_id for e in entries if e.target_kind == "grant"})
-    return names | {("grant", grant.id): grant.label for grant in grants.values()}
+    of_grants = [entry for entry in entries if entry.target_kind == "grant"]
+    grants = await Grants(connection).find_many({entry.target_id for entry in of_grants})
+    # One that is gone has the name that it had last; these are the newest first.
+    labels = ((entry.target_id, entry.details.get("label")) for entry in reversed(of_grants))
+    gone = {("grant", target): label for target, label in labels if isinstance(label, str)}
+    return names | gone | {("grant", grant.id): grant.label for grant in grants.values()}
 
 
 def _venue(call: Call, room: str) -> str | None:

@@ -43,6 +43,8 @@ async def test_each_change_is_told_newest_first_with_whoever_made_it(api: Api, t
         ("venue.create", "venue", "brest", "STREAMER_ADMIN_TOKEN"),
     ]
     everything = await api("GET", "/audit?limit=200")
+    (gone,) = [item for item in everything["items"] if item["action"] == "grant.revoke"]
+    assert gone["name"] == "Bob", "a link that is gone is told by its name"
     assert made["token"].partition(".")[2] not in str(everything)
     (change,) = (await api("GET", "/audit?action=room.change"))["items"]
     assert change["details"] == {"between": ["slate", "open"], "name": ["A", "Grande salle"]}

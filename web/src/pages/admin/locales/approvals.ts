@@ -3,8 +3,9 @@ import { type Translation, translator } from '$lib/i18n'
 /** A speaker's approval of their replay. */
 export const en = {
   title: 'Speaker’s approval',
-  intro:
-    'The speaker sees the present cut by a link and approves it or asks for a change. Until then it is not published.',
+  intro: 'The speaker sees the present cut by a link and approves it or asks for a change.',
+  'intro.unpublished': 'Until then it is not published.',
+  'intro.published': 'It stays published until you unpublish it.',
   label: 'Speaker',
   days: 'The link is good for',
   'days.count': { one: '{count} day', other: '{count} days' },
@@ -33,8 +34,9 @@ export const en = {
 
 export const fr: Translation<typeof en> = {
   title: 'Accord de l’intervenant',
-  intro:
-    'L’intervenant voit la coupe actuelle par un lien et l’approuve ou demande une modification. D’ici là, elle n’est pas publiée.',
+  intro: 'L’intervenant voit la coupe actuelle par un lien et l’approuve ou demande une modification.',
+  'intro.unpublished': 'D’ici là, elle n’est pas publiée.',
+  'intro.published': 'Elle reste publiée tant que vous ne la dépubliez pas.',
   label: 'Intervenant',
   days: 'Le lien est valable',
   'days.count': { one: '{count} jour', other: '{count} jours' },
