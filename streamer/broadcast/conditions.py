@@ -260,5 +260,38 @@ class LearntNoise:
         return 0.0
 
 
+OWN_PAUSE_MS = 6000
+"""What is silent for longer did not come back by itself."""
+LONGER_THAN_OWN = 1.5
+
+
+class OwnPauses:
+    """The silences that a source ended by itself: a player's between two tunes, a film's. A silence that is hardly
+    longer than they were does not tell a dead microphone."""
+
+    def __init__(self) -> None:
+        self._longest_ms = 0
+        self._silent_ms = 0
+
+    def note(self, dead: bool | None) -> tuple[bool | None, int]:
+        """``dead``: whether a tenth of a second is less than the source's noise. Whether that tells a dead microphone
+        (None: it cannot be told), and the time for which it holds, ms."""
+        if not dead:
+            if dead is False and self._silent_ms <= OWN_PAUSE_MS:
+                self._longest_ms = max(self._longest_ms, self._silent_ms)
+            self._silent_ms = 0
+            return dead, BLOCK_MS
+        before_ms, own_ms = self._silent_ms, LONGER_THAN_OWN * self._longest_ms
+        self._silent_ms += BLOCK_MS
+        if self._silent_ms < own_ms:
+            return None, BLOCK_MS
+        # It was dead from its begin on.
+        return True, BLOCK_MS if before_ms >= own_ms else self._silent_ms
+
+    def interrupt(self) -> None:
+        """Nobody listens: how long a silence is, is not known."""
+        self._silent_ms = 0
+
+
 def _decibels(power: float) -> float:
     return SILENT_DB if power <= 1e-12 else 10 * log10(power)

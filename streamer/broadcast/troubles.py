@@ -15,6 +15,7 @@ from streamer.broadcast.conditions import (
     EventCount,
     LastingCause,
     LearntNoise,
+    OwnPauses,
     StillWindow,
     VoicedLevel,
 )
@@ -98,6 +99,7 @@ class SourceJudge:
         seconds = {**ON_TIMES_S, **{code: value for code, value in on_times.items() if code in ON_TIMES_S}}
         self.kind, self.suppressed = kind, suppressed
         self.noise = LearntNoise()
+        self._pauses = OwnPauses()
         self.heard_ms: int | None = None
         self.voice_ms: int | None = None
         self.moved_ms: int | None = None
@@ -148,7 +150,8 @@ class SourceJudge:
         self.noise.note(measure)
         if dead is None and measure.level > SILENT_PEAK_DB:
             dead = False
-        self._note("sound_dead", at_ms, False if self.suppressed and dead else dead, step_ms, level=measure.level)
+        dead, dead_ms = self._pauses.note(False if self.suppressed and dead else dead)
+        self._note("sound_dead", at_ms, dead, dead_ms, level=measure.level)
         self._note("sound_silent", at_ms, self._is_silent(measure), step_ms, level=measure.level)
         noise = self.noise.level
         heard = measure.level > (SILENT_PEAK_DB if noise is None else noise + HEARD_OVER_DB)
@@ -320,13 +323,14 @@ class SourceJudge:
         for count in self._events.values():
             count.reset()
         self._voiced.reset()
+        self._pauses.interrupt()
 
     def gone(self) -> None:
         """The source is gone, or another sender feeds it: nothing is told of it, and nothing is known."""
         self.unheard()
         for condition in self._conditions.values():
             condition.reset()
-        self.noise = LearntNoise()
+        self.noise, self._pauses = LearntNoise(), OwnPauses()
         self._picture_bad.clear()
         self._stills = StillWindow()
         self._sound_ms = self._picture_ms = self._way_ms = None

@@ -26,7 +26,7 @@ GROWS_S = {"sound_howl": 2.5}
 SLACK_S = 2.0
 VOICED = ("sound_quiet", "sound_loud")
 """Their on-time is one of voiced sound."""
-CLEAN = ("plain", "gated", "babble", "paused", "stereo", "music", "applause", "questions")
+CLEAN = ("plain", "gated", "babble", "paused", "stereo", "music", "applause", "questions", "film")
 
 Measures = Sequence[SoundMeasure | PictureMeasure]
 
@@ -137,6 +137,8 @@ def clean_sound(kind: str, seed: int, seconds: float) -> Stereo:
     if kind == "music":
         tune = rec.music(rng, seconds)
         return np.stack((tune, 0.8 * np.roll(tune, 400))).astype(np.float32)
+    if kind == "film":
+        return scenes.film(rng, seconds)
     if kind not in ("applause", "questions"):
         return scenes.hall(rng, seconds, kind)
     sound = scenes.hall(rng, seconds, "plain")

@@ -44,6 +44,17 @@ def hall(rng: np.random.Generator, seconds: float, profile: str = "") -> Stereo:
     return np.stack((sound, sound)).astype(np.float32)
 
 
+def film(rng: np.random.Generator, seconds: float) -> Stereo:
+    """A film as a mixer sends it, without the room: voices and music, and no sound at all for some seconds between."""
+    parts, size = [], 0
+    while size < seconds * rec.RATE:
+        make = rec.music if rng.random() < 0.5 else rec.speech
+        parts += [make(rng, float(rng.uniform(5, 15))), np.zeros(int(rng.uniform(1, 5) * rec.RATE), np.float32)]
+        size += parts[-2].size + parts[-1].size
+    sound = np.concatenate(parts)[: int(seconds * rec.RATE)]
+    return np.stack((sound, sound)).astype(np.float32)
+
+
 def with_fault(code: str, severity: str, seed: int) -> tuple[Stereo, float, float]:
     """The sound, and between which seconds the fault is there."""
     rng = np.random.default_rng([seed, len(code), sum(map(ord, code + severity))])

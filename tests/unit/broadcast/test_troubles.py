@@ -248,6 +248,22 @@ def test_a_pause_after_music_is_not_dead_and_a_cable_that_is_pulled_then_is() ->
     assert set(timeline.sound(4, MUTED).told) == {"sound_dead"}
 
 
+def test_a_silence_like_those_that_a_film_ended_by_itself_is_not_dead_and_a_longer_one_is() -> None:
+    timeline = speaking().sound(2.4, MUTED).sound(10, TALK).sound(3.4, MUTED).sound(10, TALK)
+    assert timeline.told == {}
+    timeline.sound(8, MUTED)
+    assert timeline.told == {"sound_dead": pytest.approx(55.8 + 1.5 * 3.4, abs=0.15)}
+    assert timeline.since_s("sound_dead") == pytest.approx(55.8)
+
+
+def test_a_silence_that_somebody_ended_and_one_between_words_delay_no_dead_microphone() -> None:
+    timeline = speaking().sound(8, MUTED).sound(10.2, TALK).sound(2, MUTED).sound(10, TALK)
+    assert timeline.codes == set()
+    timeline.told.clear()
+    timeline.sound(4, MUTED)
+    assert timeline.told == {"sound_dead": pytest.approx(63.2)}
+
+
 def test_a_hum_that_words_hide_now_and_then_was_there_all_the_time() -> None:
     hum = replace(TALK, hum_db=-45.0, hum_hz=50.0)
     timeline = speaking()
