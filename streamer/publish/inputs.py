@@ -6,9 +6,10 @@ real time. It never builds up delay, and opens its input again when that ends or
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
@@ -30,6 +31,8 @@ BACKOFF_S = (0.5, 1.0, 2.0, 5.0)
 LATE_US = 300_000
 """Frames that are later than this are skipped. If they are early or late by JUMP_US, the clock is set anew."""
 JUMP_US = 2_000_000
+AHEAD_US = 1_500_000
+"""How far apart pictures and sound of the same moment may lie in a file: FFmpeg reads them up to a second apart."""
 KEYFRAME_MIN_S = 0.3
 STEADY_S = 5.0
 SHORTEST_CLIP_S = 0.1
@@ -283,12 +286,10 @@ class MediaFeed(Feed):
             # The next round of a file goes on where this one ended.
             self._base_us = None
             origin_us = container.start_time if container.start_time is not None else None
-            for packet in container.demux([s for s in (video, audio) if s is not None]):
+            packets = container.demux([s for s in (video, audio) if s is not None])
+            for at_us, packet in _in_order(packets, 0 if self.live else AHEAD_US):
                 if self._stop.is_set():
                     return
-                if packet.dts is None:
-                    continue  # the end's empty packet, or one without a time
-                at_us = int(packet.dts * packet.time_base * 1_000_000)
                 origin_us = at_us if origin_us is None else origin_us
                 late_us = self._pace(at_us - origin_us)
                 base_us = self._base_us or 0
@@ -445,6 +446,26 @@ class _Sound:
                 self._blocks += 1
                 for data, pts in self._encoder.encode(block):
                     yield data, self._anchor_us + pts * 1_000_000 // SAMPLE_RATE
+
+
+def _in_order(packets: Iterable[Any], ahead_us: int) -> Iterator[tuple[int, Any]]:
+    """Packets by their time in microseconds, as far as ``ahead_us`` reaches; without those that have no time.
+
+    Recorders write a second of pictures, then its sound: that is not late.
+    """
+    waiting: list[tuple[int, int, Any]] = []
+    newest_us = 0
+    for number, packet in enumerate(packets):
+        if packet.dts is None:
+            continue  # the end's empty packet, or one without a time
+        at_us = int(packet.dts * packet.time_base * 1_000_000)
+        heapq.heappush(waiting, (at_us, number, packet))
+        newest_us = max(newest_us, at_us)
+        while waiting and waiting[0][0] <= newest_us - ahead_us:
+            first_us, _, first = heapq.heappop(waiting)
+            yield first_us, first
+    for first_us, _, first in sorted(waiting, key=lambda one: one[:2]):
+        yield first_us, first
 
 
 def open_feed(source: str | None, emit: Emit, options: FeedOptions) -> Feed:

@@ -7,11 +7,12 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -19,6 +20,7 @@ import pytest
 
 from streamer.formats import h264
 from streamer.formats.types import AccessUnit
+from streamer.publish import inputs
 from streamer.publish.inputs import Encoded, FeedOptions, MediaFeed, TestCardFeed
 from streamer.publish.publisher import Publisher, PublishRefused
 from streamer.publish.testcard import TestCard, decode_strip, sound_frame
@@ -333,6 +335,27 @@ async def test_a_transport_stream_over_udp_is_taken(tmp_path: Path) -> None:
         sender.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await sender
+
+
+def test_sound_that_lies_a_second_behind_its_pictures_in_a_file_is_not_late() -> None:
+    def packet(kind: str, dts: int | None) -> SimpleNamespace:
+        return SimpleNamespace(kind=kind, dts=dts, time_base=Fraction(1, 10))
+
+    # As recorders write them: a second of pictures, its sound, and so on.
+    read = [packet(kind, second * 10 + tenth) for second in range(4) for kind in "va" for tenth in range(10)]
+    read.append(packet("v", None))
+    paced = [(at_us, one.kind) for at_us, one in inputs._in_order(read, inputs.AHEAD_US)]
+    assert paced == [(tenth * 100_000, kind) for tenth in range(40) for kind in "va"]
+    taken = 0
+
+    def live() -> Iterator[SimpleNamespace]:
+        nonlocal taken
+        for one in read:
+            taken += 1
+            yield one
+
+    for number, (_, one) in enumerate(inputs._in_order(live(), 0), 1):
+        assert (one, taken) == (read[number - 1], number), "what is live waits for nothing"
 
 
 async def test_an_input_that_fails_is_opened_again(tmp_path: Path) -> None:
