@@ -45,11 +45,13 @@ def hall(rng: np.random.Generator, seconds: float, profile: str = "") -> Stereo:
 
 
 def film(rng: np.random.Generator, seconds: float) -> Stereo:
-    """A film as a mixer sends it, without the room: voices and music, and no sound at all for some seconds between."""
+    """A film as a mixer sends it: music and voices, which have a place and its noise, and no sound at all for some
+    seconds between."""
     parts, size = [], 0
     while size < seconds * rec.RATE:
-        make = rec.music if rng.random() < 0.5 else rec.speech
-        parts += [make(rng, float(rng.uniform(5, 15))), np.zeros(int(rng.uniform(1, 5) * rec.RATE), np.float32)]
+        length_s = float(rng.uniform(5, 15))
+        part = rec.music(rng, length_s) if rng.random() < 0.5 else hall(rng, length_s, "plain")[0]
+        parts += [part, np.zeros(int(rng.uniform(1, 5) * rec.RATE), np.float32)]
         size += parts[-2].size + parts[-1].size
     sound = np.concatenate(parts)[: int(seconds * rec.RATE)]
     return np.stack((sound, sound)).astype(np.float32)
