@@ -261,7 +261,7 @@ class LearntNoise:
 
 
 OWN_PAUSE_MS = 6000
-"""What is silent for longer did not come back by itself."""
+"""A longer silence did not end by itself: somebody ended it."""
 LONGER_THAN_OWN = 1.5
 
 
@@ -289,7 +289,7 @@ class OwnPauses:
         return True, BLOCK_MS if before_ms >= own_ms else self._silent_ms
 
     def interrupt(self) -> None:
-        """Nobody listens: how long a silence is, is not known."""
+        """A silence has no known length once nobody listens."""
         self._silent_ms = 0
 
 
