@@ -251,17 +251,24 @@ async def test_questions_are_asked_voted_for_and_answered(
 
 
 async def test_polls_are_voted_in_and_reactions_counted(
-    viewers: tuple[Opened, Opened], server: Running, moderator: Attendee
+    browser: Browser, viewers: tuple[Opened, Opened], server: Running, moderator: Attendee
 ) -> None:
     ada, bob = viewers
+    code = await server.api("POST", "/rooms/talk/hall-codes", {"place": "hall"}, status=201)
     first = await moderator.does("poll.open", {"kind": "single", "question": "Seen it before?"})
     await look_at(ada, "Polls")
     poll = ada.page.get_by_role("region", name="Seen it before?")
-    await poll.get_by_label("Yes").check()
-    async with come(server, name="Full hall") as others:
+    async with (
+        opened(browser, f"{server.url}/join/{code['code']}", width=390, height=844) as hall,
+        come(server, name="Full hall") as others,
+    ):
+        cards = (poll, hall.page.get_by_role("region", name="Seen it before?"))
+        for card in cards:
+            await card.get_by_label("Yes").check()
         await others.does("poll.vote", {"id": first["id"], "options": [1]})
-        await poll.get_by_text("1 person voted").wait_for()
-        assert await poll.get_by_label("Yes").is_checked(), "somebody else's vote changes nothing of what is ticked"
+        for card in cards:
+            await card.get_by_text("1 person voted").wait_for()
+            assert await card.get_by_label("Yes").is_checked(), "somebody else's vote changes nothing of what is ticked"
         await others.does("poll.vote", {"id": first["id"], "options": []})
         await poll.get_by_text("0 people voted").wait_for()
     await poll.get_by_role("button", name="Vote").click()

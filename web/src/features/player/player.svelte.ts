@@ -91,6 +91,11 @@ export class Player {
     return this.recording.replay
   }
 
+  /** A recording has no latency, nor has a room that is not on. */
+  get lowestOffered(): boolean {
+    return this.whepOffered && this.replay === null && this.status?.state !== 'off'
+  }
+
   /** The way of playing that is really used: `lowest` falls back to HLS without a word. */
   get playing(): Runner['playing'] {
     return this.runner.playing

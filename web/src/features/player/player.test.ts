@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { RoomState } from '$lib/protocol/room'
 import { tellPlayback } from './beacon.svelte'
 import { Player } from './player.svelte'
+import type { Replay } from './recording.svelte'
 
 /** A media element with HLS of its own, as far as a player uses it. */
 class FakeMedia extends EventTarget {
@@ -173,5 +174,22 @@ describe('how it plays', () => {
     await pass(60_000)
     expect(posted).toHaveLength(before)
     stop()
+  })
+})
+
+describe('the lowest latency', () => {
+  it('is offered where the browser and the server have it, for what is on, and not for a recording', () => {
+    const options = { room: 'hall', mode: 'lowest' as const, iceServers: [], autoplay: true }
+    expect(new Player({ ...options, whep: true }).lowestOffered).toBe(false)
+    vi.stubGlobal('RTCPeerConnection', class {})
+    expect(new Player({ ...options, whep: false }).lowestOffered).toBe(false)
+    player = new Player({ ...options, whep: true })
+    tell('live')
+    expect(player.lowestOffered).toBe(true)
+    tell('off')
+    expect(player.lowestOffered).toBe(false)
+    tell('live')
+    player.watchReplay({ address: 'http://streamer.test/replay/one/index.m3u8', growing: false } as Replay)
+    expect(player.lowestOffered).toBe(false)
   })
 })
