@@ -49,6 +49,7 @@ class FakeBroadcast:
     output: str = PUBLIC
     part_bytes: int = 400
     dvr_s: int = 7200
+    target_duration_s: int = 3
     caption_languages: tuple[str, ...] = ()
 
     seq: int = 0
@@ -78,6 +79,7 @@ class FakeBroadcast:
             self.room,
             EPOCH_MS,
             self.renditions,
+            target_duration_s=self.target_duration_s,
             dvr_s=self.dvr_s,
             caption_languages=self.caption_languages,
         )

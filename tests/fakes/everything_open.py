@@ -304,7 +304,10 @@ async def venue(settings: Settings, url: str = "http://streamer.test") -> AsyncI
             await Sessions(connection).add(_session("done", studio.at(1), studio.at(24)))
         await services.archivist.look("done")
         await services.director.refresh()
-        made.live = FakeBroadcast(room.feed, room="hall", room_dir=room_dir, output=output_name(board)).open()
+        # Held requests are held for three target durations: longer than a busy machine needs to open everything.
+        made.live = FakeBroadcast(
+            room.feed, room="hall", room_dir=room_dir, output=output_name(board), target_duration_s=30
+        ).open()
         made.live.segments(3)
         made.live.still()
         realtime.feed.look()
