@@ -32,7 +32,7 @@ LATE_US = 300_000
 """Frames that are later than this are skipped. If they are early or late by JUMP_US, the clock is set anew."""
 JUMP_US = 2_000_000
 AHEAD_US = 1_500_000
-"""How far apart pictures and sound of the same moment may lie in a file: FFmpeg reads them up to a second apart."""
+"""Pictures and sound of the same moment may lie this far apart in a file: FFmpeg reads them up to a second apart."""
 KEYFRAME_MIN_S = 0.3
 STEADY_S = 5.0
 SHORTEST_CLIP_S = 0.1

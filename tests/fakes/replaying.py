@@ -109,7 +109,7 @@ class Player:
             fresh = parse_media((await self.fetch(address)).decode())
             # A busy machine may lose frames of what it encodes; what only passes through has no hole.
             bad = [text for text in check_replay(fresh) if name != LOW or not text.endswith(JUMPS)]
-            assert bad == [], name
+            assert bad == [], f"{name}: {bad}"
             before = self.playlists.get(name)
             if before is not None:
                 assert [s.uri for s in before.segments] == [s.uri for s in fresh.segments[: len(before.segments)]]

@@ -28,7 +28,7 @@ CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
 TOP = {path.name for path in ROOT.iterdir()} - {"build"}
-"""What is made there is there only after its `make`."""
+"""Without the folder of what `make` builds."""
 COMMANDS = {
     name: {option.split()[0] for option in options}
     for name, options in json.loads((DATA / "command_line.json").read_text("utf-8")).items()

@@ -8,10 +8,10 @@ describe('somebody without a name', () => {
   it.each([
     ['en', 'Guest', 'Speaker'],
     ['fr', 'Invité', 'Intervenant'],
-  ] as const)('in %s is %s, and of the crew or a speaker by their role', (language, guest, speaker) => {
+  ] as const)('in %s is %s, and of the crew or a speaker by their role', (language, nobody, speaker) => {
     locale.choose(language)
-    expect(nameOf('')).toBe(guest)
-    expect(nameOf(null)).toBe(guest)
+    expect(nameOf('')).toBe(nobody)
+    expect(nameOf(null)).toBe(nobody)
     expect(nameOf('', 'speaker')).toBe(speaker)
     expect(nameOf('Ada', 'speaker')).toBe('Ada')
   })

@@ -24,8 +24,7 @@ const LIVE_SLACK_S = 4
 const AGAIN_MS = 3_000
 
 /**
- * One player on a page: which engine runs, what the viewer wants, what is shown. All fields are read-only for components;
- * they change them through the methods.
+ * One player on a page: which engine runs, what the viewer wants, what is shown. Components change nothing but by methods.
  */
 export class Player {
   status = $state.raw<RoomStatus | null>(null)
@@ -61,6 +60,8 @@ export class Player {
   )
 
   readonly whepOffered: boolean
+  /** A recording has no latency, nor has a room that is not on. */
+  readonly lowestOffered = $derived.by(() => this.whepOffered && !this.replay && this.status?.state !== 'off')
   private media: HTMLVideoElement | null = null
   private ticker: ReturnType<typeof setInterval> | undefined
   private poorRefused = false
@@ -89,11 +90,6 @@ export class Player {
 
   get replay(): Replay | null {
     return this.recording.replay
-  }
-
-  /** A recording has no latency, nor has a room that is not on. */
-  get lowestOffered(): boolean {
-    return this.whepOffered && this.replay === null && this.status?.state !== 'off'
   }
 
   /** The way of playing that is really used: `lowest` falls back to HLS without a word. */
