@@ -261,8 +261,8 @@ async def erase(made: Erasable, web: Web, kind: Kind) -> None:
         case "recording":
             await web.api("DELETE", "/recordings/talk")
         case "stretch":
-            minutes = (time.time_ns() // 1_000_000 - made.stretch[0]) / 60_000
-            await web.api("POST", f"/rooms/{ROOM}/forget", {"minutes": minutes})
+            stretch = {"from_ms": made.stretch[0], "to_ms": time.time_ns() // 1_000_000}
+            await web.api("POST", f"/rooms/{ROOM}/forget", stretch)
         case "person":
             headers = {"Streamer-Participant": made.key}
             assert await web.status("DELETE", "/api/v1/me/data", headers=headers) == 200
