@@ -216,7 +216,7 @@ class PictureTake:
         if self.last >= 0 and not reordered:
             start = max(start, self.last + MIN_FRAME_TICKS)
         if self._is_hole(start):
-            # Of a path that has become quicker the pictures come before their time: no fill has been due.
+            # The link has become quicker: pictures stand before now, so that no repeat was due in the hole.
             self._repeat(start - MIN_FRAME_TICKS)
         cut: Cut | None = None
         if self.first < 0 or self._turned:

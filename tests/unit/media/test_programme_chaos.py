@@ -124,7 +124,7 @@ def test_whatever_comes_in_what_is_published_is_one_timeline(steps: list[tuple[S
     assert faults(room) == []
 
 
-WAYS: tuple[dict[str, object], ...] = (
+LINKS: tuple[dict[str, object], ...] = (
     {"alive": False},
     *({"delay_s": seconds} for seconds in (0.06, 0.2, 0.4, 0.8)),
     *({"fps": fps} for fps in (30, 10, 5)),
@@ -133,15 +133,15 @@ WAYS: tuple[dict[str, object], ...] = (
 )
 
 
-def on_a_bad_way(seed: int) -> list[str]:
-    """The faults of what is published while the way of a camera is late, lossy and interrupted, all at once."""
+def on_a_bad_link(seed: int) -> list[str]:
+    """The faults of what is published while the link of a camera is late, lossy and interrupted, all at once."""
     dice = random.Random(seed)
 
     async def script(room: Room) -> None:
         camera = await room.come(jitter_s=dice.choice([0.008, 0.06, 0.15]))
         await room.pass_time(3)
         for _ in range(8):
-            camera.change(**{"alive": True, **dice.choice(WAYS)})
+            camera.change(**{"alive": True, **dice.choice(LINKS)})
             await room.pass_time(dice.choice([0.1, 0.2, 0.3, 0.5, 1.0]))
         camera.change(alive=True)
         await room.pass_time(2)
@@ -154,5 +154,5 @@ SEEDS = (4, 16, 22, 39, 70, 82, 110, 530)
 
 
 @pytest.mark.parametrize("seed", range(chance.seed(), chance.seed() + 2000, 20) if chance.SOAK else SEEDS)
-def test_a_bad_way_breaks_no_rule(seed: int) -> None:
-    assert {n: found for n in range(seed, seed + (20 if chance.SOAK else 1)) if (found := on_a_bad_way(n))} == {}
+def test_a_bad_link_breaks_no_rule(seed: int) -> None:
+    assert {n: found for n in range(seed, seed + (20 if chance.SOAK else 1)) if (found := on_a_bad_link(n))} == {}
