@@ -39,6 +39,7 @@ from streamer.rtc.ice import binding_from
 from streamer.s3 import BucketFailed
 from streamer.serve import is_serving
 from streamer.settings import MediaSettings, Settings
+from streamer.store.database import Database, StoreUnavailable, database_url
 
 _LITTLE_DISK_H, _LEAST_DISK_H = 24, 1
 PRESETS = (
@@ -90,6 +91,8 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from _access(settings)
     yield from _pages(settings)
     yield _backup(settings)
+    if settings.store.url:
+        yield from _database(settings)
     for address in settings.edges.addresses:
         yield edge(address, settings.edges.secret)
     if settings.archive.bucket:
@@ -130,6 +133,32 @@ def _backup(settings: Settings) -> Finding:
     hours = (backup_age_s(settings.data) or 0) / 3600
     text = f"{hours:.0f} hours old, in {last.target}"
     return Finding("ok", "backup", text) if hours < _OLD_BACKUP_H else Finding("warn", "backup", f"{text}: too old")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    """Of a database server: whether it answers, and what time it has."""
+    database = Database(database_url(settings.store.url, settings.data))
+    if database.is_sqlite:
+        return
+    name = database.url.set(password=None).render_as_string()
+
+    async def ahead_s() -> float:
+        await database.open()
+        try:
+            return await database.clock_ahead_s()
+        finally:
+            await database.close()
+
+    try:
+        apart_s = abs(asyncio.run(ahead_s()))
+    except StoreUnavailable as error:
+        yield Finding("bad", "database", f"{name}: {error.message}")
+        return
+    if apart_s > _CLOCKS_S:
+        text = f"its clock and this one are {apart_s:.0f} s apart: one is wrong, and sessions start by this one"
+        yield Finding("warn", "database", f"{name} answers, but {text}")
+    else:
+        yield Finding("ok", "database", f"{name} answers, and has the time of this machine")
 
 
 def _bucket(address: str) -> Finding:

@@ -250,6 +250,15 @@ class Database:
         except Exception as error:
             raise StoreUnavailable("The database does not answer.") from error
 
+    async def clock_ahead_s(self) -> float:
+        """By how much its server's clock is ahead of this machine's, seconds, to half the time of an answer. Raises
+        StoreUnavailable."""
+        async with self._usable(), self.read() as connection:
+            asked_s = time.time()
+            # now() is the transaction's beginning.
+            told = await connection.execute(text("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS float)"))
+            return float(told.scalar_one()) - (asked_s + time.time()) / 2
+
     def _prepare_file(self) -> None:
         if self.url.database and self.url.database != ":memory:":
             path = Path(self.url.database)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import stat
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +20,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from streamer.cli.check import _database as database_of
 from streamer.conference.grants import Grant, Role, new_token
 from streamer.conference.rooms import Between, Room, StartRule, Venue
 from streamer.errors import Conflict, Unprocessable
+from streamer.settings import load_settings
 from streamer.store import revision
 from streamer.store.audience_tables import metadata
 from streamer.store.database import MIGRATIONS, Database, StoreUnavailable, database_url, revisions, upgrade
@@ -30,6 +34,7 @@ from streamer.store.room_states import RoomStates
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
+from tests.fakes.postgres import Postgres
 
 
 def opened(url: str) -> Database:
@@ -39,6 +44,26 @@ def opened(url: str) -> Database:
 async def test_tests_of_web_processes_run_on_their_loop() -> None:
     # The fixture of tests/fakes/loops.py has its name from pytest-asyncio, which may call its own otherwise one day.
     assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
+
+
+def test_the_check_tells_whether_postgresql_answers_and_has_the_time_of_this_machine(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(url: str) -> tuple[str, str]:
+        (one,) = database_of(load_settings(None, data=tmp_path, store={"url": url}))
+        return one.level, one.text
+
+    url, now = postgres.new_database(), time.time
+    assert found(url)[0] == "ok"
+    with monkeypatch.context() as later:
+        later.setattr("streamer.store.database.time.time", lambda: now() + 30)
+        level, text = found(url)
+    assert level == "warn"
+    assert re.search(r"its clock and this one are (29|3[0-2]) s apart", text)
+    level, text = found(url.replace("postgres@", "nobody:secret@"))
+    assert (level, "secret" in text) == ("bad", False)
+    assert "nobody" in text
+    assert list(database_of(load_settings(None, data=tmp_path, store={"url": "sqlite:///x.sqlite3"}))) == []
 
 
 async def test_processes_that_start_together_migrate_once(store_url: str) -> None:
