@@ -41,5 +41,5 @@ def budget(limit: int, most: int = 0) -> DescriptorBudget:
     connections = max(16, limit - min(FILES, limit // 4))
     if most:
         connections = min(connections, most)
-    crew = max(8, connections // 16)
+    crew = max(min(8, connections // 2), connections // 16)
     return DescriptorBudget(connections - crew, crew)

@@ -38,6 +38,7 @@ from streamer.descriptors import budget, raise_limit
 from streamer.errors import StreamerError
 from streamer.observe.health import livez
 from streamer.observe.logs import configure_logging
+from streamer.sections import Section
 from streamer.settings import Settings
 from streamer.supervision import start_kept
 from streamer.web.connections import Connections, ConnectionStats
@@ -114,6 +115,23 @@ def front_application(settings: Settings, plane: MediaPlane, core: Core, number:
     return app
 
 
+def own_part(settings: Settings) -> Settings:
+    """The settings of one front process: its part of each limit that holds for all of them together. The system deals
+    connections out evenly, so each has about its part of a household's; whoever is refused by one may find a place at
+    another."""
+
+    def part(section: Section, *limits: str) -> dict[str, int]:
+        return {name: -(-getattr(section, name) // settings.server.web_processes) for name in limits}
+
+    server, hls = settings.server, settings.hls
+    return settings.model_copy(
+        update={
+            "server": server.model_copy(update=part(server, "max_connections", "max_connections_per_household")),
+            "hls": hls.model_copy(update=part(hls, "max_held_total", "max_held_per_address")),
+        }
+    )
+
+
 def _navigates(request: web.Request) -> bool:
     return "text/html" in request.headers.get(hdrs.ACCEPT, "")
 
@@ -163,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     process_files.die_with_parent(options.parent)
     # Only the supervisor sends signals: Ctrl-C reaches it, and it drains this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    settings = process_files.read_settings(options.settings)
+    settings = own_part(process_files.read_settings(options.settings))
     configure_logging(settings.log, role=f"front-{options.number}")
     sockets = [socket.socket(fileno=fd) for fd in options.listen_fd]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

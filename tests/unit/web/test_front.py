@@ -22,7 +22,7 @@ from streamer.settings import Settings, load_settings
 from streamer.web import core
 from streamer.web.connections import ConnectionStats
 from streamer.web.core import Core
-from streamer.web.front import front_application
+from streamer.web.front import front_application, own_part
 from streamer.web.fronts import FRESH_S, FrontReport, Fronts
 from tests.fakes.broadcast import FakeBroadcast
 from tests.fakes.everything_open import Venue, venue
@@ -108,6 +108,32 @@ async def test_the_core_tells_a_front_process_who_is_of_the_crew(hall: Venue, se
             async with client.get("/", headers=headers) as r:
                 assert await r.json() is crew
     await way.close()
+
+
+# --- beside others --------------------------------------------------------------------------------------
+
+
+async def test_a_households_limits_hold_for_all_front_processes_together(tmp_path: Path) -> None:
+    limits = {"web_processes": 2, "max_connections": 101, "max_connections_per_household": 7}
+    whole = load_settings(None, data=tmp_path / "data", server=limits, hls={"max_held_per_address": 6})
+    part = own_part(whole)
+    assert (part.server.max_connections, part.server.max_connections_per_household) == (51, 4)
+    assert part.hls.max_held_total * 2 == whole.hls.max_held_total
+    link = on_air()
+    live = FakeBroadcast(link.feed, room_dir=whole.room_dir("salle")).open()
+    live.segments(2)
+    wanted = f"/live/salle/{live.id}/v720.m3u8?_HLS_msn={live.msn}&_HLS_part=0"
+    async with front(part, FakePlane(link)) as one, front(part, FakePlane(link)) as other:
+        held = [asyncio.create_task(client.get(wanted)) for client in (one, other) for _ in range(4)]
+        refused = {await next(asyncio.as_completed(held[:4])), await next(asyncio.as_completed(held[4:]))}
+        assert [answer.status for answer in refused] == [429, 429]
+        assert sum(not one.done() for one in held) == 6
+        live.segment()
+        assert sorted(answer.status for answer in await asyncio.gather(*held)) == [200] * 6 + [429] * 2
+
+
+async def test_no_limit_stays_none_in_each_front_process(settings: Settings) -> None:
+    assert own_part(settings).server.max_connections_per_household == 0
 
 
 # --- without it -----------------------------------------------------------------------------------------
