@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,8 @@ from tests.fakes.running import ADMIN_TOKEN, Running, serving
 from tests.fakes.shared import SMALLEST
 from tests.fakes.waiting import LIMIT_S, SLOW_ANSWERS, until_answered
 
+REFUSALS = ("store_unavailable", "not_the_director", "core_lost", "core_unavailable")
+"""The database is away, or the core is."""
 ANSWER_LIMIT_S = 12.0
 """An action is told within this time that the database is away, also the first one."""
 
@@ -30,11 +34,14 @@ def moment(in_s: float) -> str:
 
 @dataclass
 class Taps:
-    """Somebody who makes sessions all the time. ``made``: ids that were acknowledged."""
+    """Somebody who makes sessions all the time, each once. ``made``: ids that were acknowledged."""
 
     server: Running
+    room: str = "a"
     made: list[str] = field(default_factory=list)
-    refused: dict[int, int] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+    """By code."""
+    asked: int = 0
     slowest_s: float = 0.0
 
     async def run(self, over: asyncio.Event) -> None:
@@ -50,17 +57,33 @@ class Taps:
                 self.made.append(body["id"])
             else:
                 assert status == 503, body
-                assert body["error"]["code"] in ("store_unavailable", "not_the_director"), body
-                self.refused[status] = self.refused.get(status, 0) + 1
+                code = body["error"]["code"]
+                assert code in REFUSALS, body
+                self.refused[code] += 1
             await asyncio.sleep(0.1)
 
     async def once(self) -> tuple[int, Any]:
-        body = {"room": "a", "title": "Later", "start": moment(7200), "end": moment(9000)}
+        self.asked += 1
+        body = {"room": self.room, "title": f"Later {self.asked}", "start": moment(7200), "end": moment(9000)}
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
         limit = aiohttp.ClientTimeout(total=60)
         url = f"{self.server.url}/api/v1/sessions"
         async with self.server.session.post(url, json=body, headers=headers, timeout=limit) as answer:
             return answer.status, await answer.json()
+
+    async def all_kept_once(self) -> None:
+        """All that was acknowledged is there, each once."""
+        found: dict[str, str] = {}
+        cursor = ""
+        while True:
+            page = await self.server.api("GET", f"/sessions?room={self.room}&limit=100{cursor}", status=200)
+            found |= {session["id"]: session["title"] for session in page["items"]}
+            if page["cursor"] is None:
+                break
+            cursor = f"&cursor={page['cursor']}"
+        assert set(self.made) <= set(found)
+        titles = Counter(found.values())
+        assert titles.most_common(1)[0][1] == 1, titles.most_common(3)
 
 
 async def shown(server: Running, room: str) -> str:
@@ -70,18 +93,19 @@ async def shown(server: Running, room: str) -> str:
     return "" if config is None else config.orders.public
 
 
-async def database_away(data: Path, *, stop_s: float) -> Taps:
-    """``stop_s``: for how long the server's processes are stopped. Raises AssertionError."""
+async def database_away(data: Path, *, stop_s: float, restarts: int = 1) -> Taps:
+    """``stop_s``: for how long the server's processes are stopped. ``restarts``: how often it is started again, killed
+    before or, each second time, ended in order. Raises AssertionError."""
     folder = binaries()
     assert folder is not None
     # Acknowledged data is on disk, as an operator has it.
     with running_postgres(folder, synchronous_commit="on") as postgres:
-        settings = {**SMALLEST, "STREAMER_STORE__URL": postgres.new_database()}
+        settings = {**SMALLEST, "STREAMER_SERVER__WEB_PROCESSES": "2", "STREAMER_STORE__URL": postgres.new_database()}
         async with serving(data=data, environment=settings) as server:
-            return await _on_air(server, postgres, stop_s)
+            return await _on_air(server, postgres, stop_s, restarts)
 
 
-async def _on_air(server: Running, postgres: Postgres, stop_s: float) -> Taps:
+async def _on_air(server: Running, postgres: Postgres, stop_s: float, restarts: int) -> Taps:
     await server.room("a", start="auto")
     taps, over = Taps(server), asyncio.Event()
     async with (
@@ -112,26 +136,22 @@ async def _on_air(server: Running, postgres: Postgres, stop_s: float) -> Taps:
             await until_answered(lambda: _any(taps.made[before:]))
             await until_answered(lambda: _runs(server, board))
 
-            postgres.kill()
-            await follower.follow(until=all_past(1))
-            postgres.start()
-            before = len(taps.made)
-            await until_answered(lambda: _any(taps.made[before:]))
+            for number in range(restarts):
+                refused, before = taps.refused.total(), len(taps.made)
+                if number % 2:
+                    postgres.stop(signal.SIGINT)
+                else:
+                    postgres.kill()
+                await follower.follow(until=all_past(1))
+                await until_answered(lambda refused=refused: _any(taps.refused.total() > refused))
+                postgres.start()
+                await until_answered(lambda before=before: _any(len(taps.made) > before + 1))
             assert server.pid("web") == web, "the web process went on"
         finally:
             over.set()
             await tapping
         assert taps.slowest_s < ANSWER_LIMIT_S + SLOW_ANSWERS * usual_s, f"a tap waited for {taps.slowest_s:.1f} s"
-        # A database that was away has lost nothing that was acknowledged.
-        found: set[str] = set()
-        cursor = ""
-        while True:
-            page = await server.api("GET", f"/sessions?room=a&limit=100{cursor}", status=200)
-            found |= {session["id"] for session in page["items"]}
-            if page["cursor"] is None:
-                break
-            cursor = f"&cursor={page['cursor']}"
-        assert set(taps.made) <= found
+        await taps.all_kept_once()
         await follower.follow(until=all_past(1))
         faultless(follower, cut=True)
     return taps

@@ -85,9 +85,10 @@ class Postgres:
                 raise RuntimeError(f"PostgreSQL does not start: {log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.05)
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """SIGINT is an operator's restart: transactions end, all is written."""
         assert self._server is not None
-        self._server.send_signal(signal.SIGQUIT)
+        self._server.send_signal(how)
         self._server.wait(timeout=20)
 
     def freeze(self) -> None:

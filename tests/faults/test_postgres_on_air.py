@@ -17,4 +17,4 @@ pytestmark = pytest.mark.slow
 async def test_the_broadcast_and_the_clock_go_on_and_nothing_acknowledged_is_lost() -> None:
     with tempfile.TemporaryDirectory(prefix="streamer-") as folder:
         taps = await database_away(Path(folder) / "data", stop_s=1)
-    print(f"{len(taps.made)} acknowledged, {taps.refused} refused, slowest {taps.slowest_s:.1f} s")
+    print(f"{len(taps.made)} acknowledged, {dict(taps.refused)}, slowest {taps.slowest_s:.1f} s")

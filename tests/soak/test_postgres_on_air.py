@@ -1,4 +1,5 @@
-"""The same as tests/faults/test_postgres_on_air.py, with PostgreSQL stopped for thirty seconds."""
+"""The same as tests/faults/test_postgres_on_air.py, with PostgreSQL stopped for thirty seconds, or started again ten
+times."""
 
 from __future__ import annotations
 
@@ -16,3 +17,11 @@ from tests.fakes.postgres import binaries
 async def test_postgresql_stopped_for_thirty_seconds() -> None:
     with tempfile.TemporaryDirectory(prefix="streamer-") as folder:
         await database_away(Path(folder) / "data", stop_s=30)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed (apt-get install postgresql)")
+async def test_postgresql_killed_or_restarted_ten_times() -> None:
+    with tempfile.TemporaryDirectory(prefix="streamer-") as folder:
+        taps = await database_away(Path(folder) / "data", stop_s=1, restarts=10)
+    print(f"{len(taps.made)} acknowledged, {dict(taps.refused)}, slowest {taps.slowest_s:.1f} s")
