@@ -1,7 +1,8 @@
 """The supervisor behind ``streamer serve``: a media host and a web process side by side.
 
 It binds the listening sockets itself and gives them to the web process, so that clients find a listener during its
-restart. With ``server.web_processes`` it gives them to front processes instead, each its own. Each child is restarted
+restart. With ``server.web_processes`` it gives them to front processes instead, each its own. With ``server.standby``
+there are two web processes: one acts, the other is started and waits for the first one's lock. Each child is restarted
 without the others. A media host that outlived a former ``serve`` is adopted with its rooms; one that another ``serve``
 runs (``--role media``) is used and left alone.
 """
@@ -264,7 +265,10 @@ class Supervisor:
         self._settings_file = settings.run_dir / WEB_SETTINGS
         limit_s = settings.server.shutdown_s + _KILL_MARGIN_S
         fronts = listening if settings.server.web_processes else []
-        self.web = Child("web", partial(self._start_web, [] if fronts else listening[0]), drain_s=limit_s)
+        self.webs = [
+            Child(name, partial(self._start_web, name, [] if fronts else listening[0]), drain_s=limit_s)
+            for name in ("web", "web-2")[: 1 + settings.server.standby]
+        ]
         self.fronts = [
             Child(f"front-{number}", partial(self._start_front, number, sockets), drain_s=limit_s)
             for number, sockets in enumerate(fronts, 1)
@@ -282,7 +286,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._leave)
         loop.add_signal_handler(signal.SIGHUP, self._renew)
-        children = [child for child in (self.host, self.web, *self.fronts) if child is not None]
+        children = [child for child in (self.host, *self.webs, *self.fronts) if child is not None]
         keepers = [start_kept(f"keep-{child.name}", child.keep) for child in children]
         waiter = asyncio.create_task(self._leaving.wait(), name="leaving")
         announcer = asyncio.create_task(self._announce(ready, keepers), name="announce")
@@ -294,6 +298,9 @@ class Supervisor:
         finally:
             waiter.cancel()
             announcer.cancel()
+            self._leaving.set()
+            # The one that waits is told before the one that acts, and does not take over.
+            children.sort(key=self._acts)
             # The publishers first, so that nobody sees a camera lose its server.
             for group in (self._companions, children):
                 await asyncio.gather(*(child.drain() for child in group), return_exceptions=True)
@@ -305,24 +312,23 @@ class Supervisor:
         return 0
 
     def _renew(self) -> None:
-        for child in (self.web, *self.fronts):
+        for child in (*self.webs, *self.fronts):
             child.signal(signal.SIGHUP)
 
     def _leave(self) -> None:
         if self._leaving.is_set():
             # The second Ctrl-C: the operator does not want to wait.
-            for child in (*self._companions, self.host, self.web, *self.fronts):
+            for child in (*self._companions, self.host, *self.webs, *self.fronts):
                 if child is not None:
                     child.signal(signal.SIGKILL)
         self._leaving.set()
 
     async def _announce(self, ready: Ready, keepers: list[asyncio.Task[None]]) -> None:
-        serving = {self.web: process_files.WEB_PID}
-        for number, child in enumerate(self.fronts, 1):
-            serving[child] = process_files.FRONT_PID.format(number=number)
-        while not all(self._serves(child, pid_file) for child, pid_file in serving.items()):
+        fronts = {child: process_files.FRONT_PID.format(number=number) for number, child in enumerate(self.fronts, 1)}
+        first = (self.webs[0], *self.fronts)
+        while not any(map(self._acts, self.webs)) or not all(map(self._serves, fronts, fronts.values())):
             # This exit code means that another attempt would not help; after all others it is started again.
-            if any(child.last_exit_code == EXIT_FAILED or child.restarts >= _FIRST_ATTEMPTS for child in serving):
+            if any(child.last_exit_code == EXIT_FAILED or child.restarts >= _FIRST_ATTEMPTS for child in first):
                 raise ServeError("The web process cannot start; its messages stand above.")
             await asyncio.sleep(_POLL_S)
         self._companions += await ready(public_url(self._settings), self._settings)
@@ -331,16 +337,29 @@ class Supervisor:
     def _serves(self, child: Child, pid_file: str) -> bool:
         return child.pid is not None and process_files.read_pid(self._settings.run_dir / pid_file) == child.pid
 
+    def _acts(self, child: Child) -> bool:
+        """Whether it is the web process that serves, of two."""
+        return child in self.webs and self._serves(child, process_files.WEB_PID)
+
     def _write_settings(self) -> None:
         process_files.write_atomically(
             self._settings_file, self._settings.model_dump_json(exclude={"admin_token"}).encode("utf-8")
         )
 
-    async def _start_web(self, sockets: list[socket.socket]) -> WatchedProcess:
+    async def _start_web(self, name: str, sockets: list[socket.socket]) -> WatchedProcess | None:
+        module = ["streamer.web"]
+        other = next((child for child in self.webs if child.name != name), None)
+        if other is not None and other.pid is not None:
+            module.append("--standby")
+            # It is up sooner if nobody else begins beside it.
+            while other.pid is not None and not self._acts(other):
+                if self._leaving.is_set():
+                    return None
+                await asyncio.sleep(_POLL_S)
         environment = process_files.child_environment()
         if self._settings.admin_token:
             environment["STREAMER_ADMIN_TOKEN"] = self._settings.admin_token
-        return self._start_child(["streamer.web"], sockets, environment)
+        return self._start_child(module, sockets, environment)
 
     async def _start_front(self, number: int, sockets: list[socket.socket]) -> WatchedProcess:
         return self._start_child(["streamer.web", "--number", str(number)], sockets, process_files.child_environment())

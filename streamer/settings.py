@@ -74,7 +74,11 @@ class ServerSettings(Section):
     a fair share, half of all at most."""
     web_processes: int = Field(0, ge=0, le=32)
     """The processes that take connections and serve live media; one more, behind them, does all else. Higher serves
-    more viewers on more cores, and each takes memory of its own. 0: one process does all."""
+    more viewers on more cores; each takes memory of its own, and an equal part of the limits of connections and of
+    waiting playlist requests. 0: one process does all."""
+    standby: bool = False
+    """Whether a second web process waits, started and idle, for the end of the first one: it serves within a second,
+    on a busy machine too, and takes about 85 MB while it waits. One that hangs and lives is not replaced."""
     security_contact: str = ""
     """The contact in /.well-known/security.txt for reports of weaknesses: mailto:, https:// or tel:. Empty: there is no
     such file."""

@@ -84,6 +84,7 @@ def _server_settings(
     tls_cert: Path | None,
     tls_key: Path | None,
     web: int | None = None,
+    standby: bool | None = None,
 ) -> Settings:
     server = {
         "host": host,
@@ -92,6 +93,7 @@ def _server_settings(
         "tls_cert": tls_cert,
         "tls_key": tls_key,
         "web_processes": web,
+        "standby": standby,
     }
     return read_settings(config, data=data, server=server)
 
@@ -131,9 +133,12 @@ def serve(
     web: Annotated[
         int | None, typer.Option(min=0, max=32, help="Processes that serve viewers; 0: one process does all.")
     ] = None,
+    standby: Annotated[
+        bool | None, typer.Option("--standby/--no-standby", help="Whether a second web process waits to take over.")
+    ] = None,
 ) -> None:
     """Serve: all in one, or one plane by --role."""
-    settings = _server_settings(host, port, data, config, public_url, tls_cert, tls_key, web)
+    settings = _server_settings(host, port, data, config, public_url, tls_cert, tls_key, web, standby)
     # rich is for structlog's console, which is not ours.
     with quick_imports("rich"):
         from streamer.observe.logs import configure_logging

@@ -156,6 +156,14 @@ def try_lock(path: Path) -> int | None:
     return descriptor
 
 
+def wait_for_lock(path: Path) -> int:
+    """As :func:`try_lock`, when the process that holds it has let it go or died. Blocks the whole process until then,
+    but for signals."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
 def is_locked(path: Path) -> bool:
     """Whether a living process holds the lock."""
     try:

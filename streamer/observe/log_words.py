@@ -53,6 +53,7 @@ SENTENCES = {
     "schedule_not_read": "The schedule of event {schedule} could not be read: {error}",
     "schedule_read": "The schedule of event {schedule} was read.",
     "source_down": "Source {source} is gone ({reason}).",
+    "standby_waits": "Another web process waits to take over (process {pid}).",
     "take": "The programme shows {source} now.",
     "task_failed": "A task failed and is started again.",
     "viewer_left": "A lowest-latency viewer has left ({reason}).",

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from streamer.control import run_folder
 from streamer.errors import EXIT_FAILED
+from streamer.starting import program_files
 
 _ORDER_BYTES = 256
 _PID_BYTES = 32
@@ -20,12 +21,12 @@ def fork_rooms() -> str | None:
     None in the fork server itself, when the host is gone or files of the program or its libraries have changed. It has
     no loop, and no threads but those that their library ends at a fork by itself (OpenBLAS).
     """
-    files = _program_files()
+    files = program_files()
     with _channel() as channel:
         while True:
             # CLOEXEC: the relay process must not hold the room's lock.
             order, descriptors, _, _ = socket.recv_fds(channel, _ORDER_BYTES, 2, socket.MSG_CMSG_CLOEXEC)
-            if not order or len(descriptors) != 2 or _program_files() != files:
+            if not order or len(descriptors) != 2 or program_files() != files:
                 return None
             lock, asker = descriptors
             with socket.socket(fileno=asker) as answers:
@@ -81,21 +82,6 @@ def _fork_orphan() -> int:
     if not pid_told:
         sys.exit(EXIT_FAILED)
     return int(pid_told)
-
-
-def _program_files() -> dict[str, tuple[int, int, int]]:
-    """The files of all loaded modules, as an upgrade of the program or of a library would change them.
-
-    Eight hundred modules cost 3 to 8 ms.
-    """
-    found = {}
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file:
-            with suppress(FileNotFoundError):
-                state = os.stat(file)
-                found[file] = state.st_ino, state.st_size, state.st_mtime_ns
-    return found
 
 
 def _channel() -> socket.socket:

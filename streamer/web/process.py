@@ -2,7 +2,7 @@
 
 The supervisor owns the listening sockets, so that clients queue in them while this process is replaced. With
 ``server.web_processes`` this is the core: front processes (:mod:`.front`) have those sockets, and reach it over a Unix
-socket of its own.
+socket of its own. With ``--standby`` it does nothing until the process before it has died.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -38,6 +39,7 @@ from streamer.links import public_url
 from streamer.observe.health import waiting_application
 from streamer.observe.logs import configure_logging
 from streamer.settings import Settings
+from streamer.starting import program_files
 from streamer.store.database import Database, StoreUnavailable, database_url
 from streamer.store.directors import DirectorHolder
 from streamer.supervision import start_kept
@@ -54,15 +56,15 @@ EXIT_REPLACED = 75
 _log = structlog.get_logger(__name__)
 
 
-async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
-    """Serve until SIGTERM, then drain for at most ``server.shutdown_s``. Returns the exit code."""
+async def run_web(settings: Settings, sockets: Sequence[socket.socket], lock: int) -> int:
+    """Serve until SIGTERM, then drain for at most ``server.shutdown_s``. Returns the exit code. ``lock``:
+    the data folder's, let go at the end."""
     loop = asyncio.get_running_loop()
     leaving = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, leaving.set)
     database = Database(database_url(settings.store.url, settings.data))
     try:
         async with AsyncExitStack() as stack:
-            lock = await _folder_lock(settings)
             stack.callback(os.close, lock)
             await database.open()
             stack.push_async_callback(database.close)
@@ -91,16 +93,30 @@ async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
         return EXIT_FAILED
 
 
-async def _folder_lock(settings: Settings) -> int:
+def _folder_lock(settings: Settings) -> int:
     """A descriptor of the lock that proves that a web process of this data folder lives and its former one does not.
 
-    The supervisor starts one at a time; a former supervisor's may be just dying. Raises StoreUnavailable.
+    The supervisor starts one at a time; a former supervisor's may be just dying. Blocks. Raises StoreUnavailable.
     """
     for _ in range(FOLDER_LOCK_TRIES):
         if (lock := process_files.try_lock(settings.run_dir / process_files.WEB_LOCK)) is not None:
             return lock
-        await asyncio.sleep(FOLDER_LOCK_POLL_S)
+        time.sleep(FOLDER_LOCK_POLL_S)
     raise StoreUnavailable(f"Another web process uses the data folder {settings.data}.")
+
+
+def stand_by(settings: Settings) -> int | None:
+    """The same lock, when the process that acts has ended; signals end this one. None if the program on the disk is
+    another one by then: that shall be started. Blocks."""
+    # No certificate has been read yet, so there is nothing to renew.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    files = program_files()
+    _log.info("standby_waits", pid=os.getpid())
+    lock = process_files.wait_for_lock(settings.run_dir / process_files.WEB_LOCK)
+    if program_files() == files:
+        return lock
+    os.close(lock)
+    return None
 
 
 async def _take(
@@ -225,6 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--settings", type=Path, required=True)
     parser.add_argument("--listen-fd", type=int, action="append", default=[])
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--standby", action="store_true", help="Wait until the present web process has died.")
     options = parser.parse_args(arguments)
     # The next process needs the port.
     process_files.die_with_parent(options.parent)
@@ -234,13 +251,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     admin_token = os.environ.pop("STREAMER_ADMIN_TOKEN", "")
     settings = settings.model_copy(update={"admin_token": admin_token})
     configure_logging(settings.log, role="web")
+    try:
+        lock = stand_by(settings) if options.standby else _folder_lock(settings)
+    except StoreUnavailable as error:
+        _log.error("web_cannot_start", error=str(error))
+        return EXIT_FAILED
+    if lock is None:
+        return EXIT_DONE
     if settings.server.web_processes:
         # Requests that come from now on wait in it until this process serves.
         sockets = [run_folder.listen(settings.run_dir, run_folder.CORE_SOCKET)]
     else:
         sockets = [socket.socket(fileno=fd) for fd in options.listen_fd]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run_web(settings, sockets))
+        return runner.run(run_web(settings, sockets, lock))
 
 
 if __name__ == "__main__":

@@ -48,6 +48,10 @@ class Running:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    def standby(self) -> int | None:
+        """The web process that waits for the end of the one that acts; None: there is none yet."""
+        return standby_of(self.process.pid)
+
     async def api(self, method: str, path: str, body: Any = None, *, status: int | None = None) -> Any:
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
         async with self.session.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers) as response:
@@ -168,6 +172,13 @@ async def serving(
 async def _ready(running: Running) -> bool:
     assert running.process.returncode is None, running.logged()[-4000:]
     return await running.ready()
+
+
+def standby_of(serve: int) -> int | None:
+    """The child that waits for another one's lock, by the kernel's list."""
+    children = Path(f"/proc/{serve}/task/{serve}/children").read_text().split()
+    waiting = [line.split()[5] for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
+    return next((int(child) for child in children if child in waiting), None)
 
 
 def free_port() -> int:

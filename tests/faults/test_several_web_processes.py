@@ -1,4 +1,5 @@
-"""Two front processes and their core, with a camera on air: what viewers and the crew notice when one is killed."""
+"""Two front processes, their core and its standby, with a camera on air: what viewers and the crew notice when one is
+killed."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import tiny_camera
 from tests.fakes.running import Running
 from tests.fakes.shared import SMALL, Servers
+from tests.fakes.takeovers import die_and_be_replaced
 from tests.fakes.waiting import LIMIT_S, until, until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -26,7 +28,8 @@ VIEWERS = 24
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def server(servers: Servers) -> AsyncIterator[Running]:
-    async with servers.lent(SMALL | {"STREAMER_SERVER__WEB_PROCESSES": "2"}) as running:
+    settings = SMALL | {"STREAMER_SERVER__WEB_PROCESSES": "2", "STREAMER_SERVER__STANDBY": "true"}
+    async with servers.lent(settings) as running:
         yield running
 
 
@@ -100,12 +103,11 @@ async def test_a_killed_front_process_takes_its_own_viewers_along_and_a_killed_c
 
         async with Crowd(follower) as crowd:
             await crowd.all_served()
-            old = await server.kill("web")
+            await die_and_be_replaced(server, "hall", 1)
             await crowd.all_served()
             assert crowd.lost == 0
         await until(chat.disconnected.is_set)
         await until_answered(lambda: knows(server, token))
-        assert await restarted(server, "web", old)
         await follower.follow(until=all_past(1))
         faultless(follower)
         await chat.close()

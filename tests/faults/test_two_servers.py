@@ -1,4 +1,5 @@
-"""Two ``serve`` on one database, each with its own data folder: one directs, the other says who and waits."""
+"""Two ``serve`` on one database, each with its own data folder: one directs, the other says who and waits. The second
+has a front process and a standby of its own."""
 
 from __future__ import annotations
 
@@ -30,6 +31,8 @@ SETTINGS = SMALLEST | {
     # Events by their names: sentences for people may change.
     "STREAMER_LOG__FORMAT": "json",
 }
+
+BEHIND = {"STREAMER_SERVER__WEB_PROCESSES": "1", "STREAMER_SERVER__STANDBY": "true"}
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ async def test_one_directs_the_other_waits_and_takes_over_from_one_that_is_stopp
     settings = {**SETTINGS, "STREAMER_STORE__URL": postgres.new_database()}
     async with (
         serving(data=folder / "first", environment=settings) as first,
-        second_server(folder, settings) as second,
+        second_server(folder, {**settings, **BEHIND}) as second,
     ):
 
         async def waits() -> bool:

@@ -23,6 +23,7 @@ from streamer import serve
 from streamer.control import process_files
 from streamer.settings import load_settings
 from tests.fakes.certificates import write_certificate
+from tests.fakes.running import standby_of
 
 STREAMER = [sys.executable, "-m", "streamer.cli"]
 LIMIT_S = 40.0
@@ -61,6 +62,11 @@ class Serve:
     def pid(self, name: str) -> int | None:
         return process_files.read_pid(self.data / "run" / f"{name}.pid")
 
+    def standby(self) -> int:
+        """The web process that waits for the end of the one that acts."""
+        wait_for(lambda: standby_of(self.process.pid), "another web process waits")
+        return standby_of(self.process.pid) or 0
+
     def get(self, path: str, context: ssl.SSLContext | None = None) -> int:
         try:
             with urllib.request.urlopen(self.url + path, timeout=10, context=context) as answer:
@@ -91,7 +97,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """One that runs already: for tests that leave it as it was."""
     with starting(tmp_path_factory.mktemp("shared") / "data") as begin:
-        yield begin()
+        yield begin("--standby")
 
 
 @contextlib.contextmanager
@@ -130,8 +136,8 @@ def children(pid: int) -> list[int]:
 
 
 def test_it_serves_and_ends_without_leaving_anything(start: Callable[..., Serve]) -> None:
-    instance = start(spare=True)
-    web, media = instance.pid("web"), instance.pid("media")
+    instance = start("--standby", spare=True)
+    web, media, standby = instance.pid("web"), instance.pid("media"), instance.standby()
     assert web is not None
     assert media is not None
     wait_for(lambda: children(media), "the fork server")
@@ -146,18 +152,26 @@ def test_it_serves_and_ends_without_leaving_anything(start: Callable[..., Serve]
     assert not alive(web)
     assert not alive(media)
     assert not alive(forks)
+    assert not alive(standby)
+    assert instance.log.read_text().count("web_started") == 1, "nobody took over from a serve that ended"
     assert list((instance.data / "run").glob("*.pid")) == []
 
 
-def test_a_killed_web_process_comes_back_and_refuses_nobody(shared: Serve) -> None:
-    instance = shared
-    web, media = instance.pid("web"), instance.pid("media")
-    assert web is not None
-    os.kill(web, signal.SIGKILL)
-    # The listening socket is the supervisor's: who comes now waits in it.
-    assert instance.get("/livez") == 200
-    assert instance.pid("web") != web
-    assert instance.pid("media") == media
+def test_a_standby_acts_when_the_web_process_dies_or_ends(shared: Serve) -> None:
+    media = shared.pid("media")
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        acting, standby = shared.pid("web"), shared.standby()
+        assert acting is not None
+        os.kill(acting, number)
+        # The listening socket is the supervisor's: who comes now waits in it.
+        assert shared.get("/livez") == 200
+        wait_for(lambda standby=standby: shared.pid("web") == standby, "it acts")
+    # A signal that renews certificates is nothing for one that has read none.
+    waiting = shared.standby()
+    shared.process.send_signal(signal.SIGHUP)
+    assert shared.get("/livez") == 200
+    assert shared.standby() == waiting
+    assert shared.pid("media") == media
 
 
 def test_a_killed_media_host_comes_back_alone(shared: Serve) -> None:
