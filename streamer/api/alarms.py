@@ -13,7 +13,9 @@ from streamer.conference.alarm_memory import gravity
 from streamer.conference.alarms import Alarm
 from streamer.conference.grants import Action, Grant
 from streamer.conference.rooms import Room
+from streamer.director.kinds import once_for_alarm
 from streamer.errors import NotFound
+from streamer.store.answers import Once
 
 LONGEST_SNOOZE_MINUTES = 240
 
@@ -60,27 +62,51 @@ async def list_alarms(call: Call) -> AlarmList:
 
 
 async def acknowledge(call: Call) -> RoomAlarmView:
+    once, actions = once_for_alarm(call.asked, "acknowledge", call.path("id")), call.services.director.alarm_actions
+    if (before := await _before(call, once)) is not None:
+        return before
     room, alarm, grant = _named(call)
-    await call.services.director.alarm_actions.acknowledge(room.id, alarm.id, actor_of(grant))
+    await actions.acknowledge(room.id, alarm.id, actor_of(grant), once)
     return alarm_view(call, room, alarm)
 
 
 async def snooze(call: Call) -> RoomAlarmView:
+    minutes, actions = call.body(SnoozeMinutes).minutes, call.services.director.alarm_actions
+    once = once_for_alarm(call.asked, "snooze", call.path("id"), minutes)
+    if (before := await _before(call, once)) is not None:
+        return before
     room, alarm, grant = _named(call)
-    minutes, desk = call.body(SnoozeMinutes).minutes, call.services.director.alarm_actions
-    return alarm_view(call, room, await desk.snooze(room.id, alarm.id, minutes, actor_of(grant)))
+    return alarm_view(call, room, await actions.snooze(room.id, alarm.id, minutes, actor_of(grant), once))
 
 
 async def normal(call: Call) -> RoomAlarmView:
+    once = once_for_alarm(call.asked, "normal", call.path("id"))
+    if (before := await _before(call, once)) is not None:
+        return before
     room, alarm, grant = _named(call)
-    await call.services.director.alarm_actions.normal(room.id, alarm.id, actor_of(grant))
+    await call.services.director.alarm_actions.normal(room.id, alarm.id, actor_of(grant), once)
     return alarm_view(call, room, alarm)
 
 
 async def not_normal(call: Call) -> None:
-    room = _room_of_normal(call.services, call.path("id"))
+    once = once_for_alarm(call.asked, "not_normal", call.path("id"))
+    actions = call.services.director.alarm_actions
+    done = await actions.done(once)
+    room = _room_of_normal(call.services, call.path("id")) if done is None else room_named(call.services, done[0])
     grant = call.require(target_of(room))
-    await call.services.director.alarm_actions.not_normal(room.id, call.path("id"), actor_of(grant))
+    if done is None:
+        await actions.not_normal(room.id, call.path("id"), actor_of(grant), once)
+
+
+async def _before(call: Call, once: Once | None) -> RoomAlarmView | None:
+    """The answer to what has been done: the alarm as it was told then, since it may be over. Who has taken it on is
+    told as it is now."""
+    room_id, alarm = await call.services.director.alarm_actions.done(once) or ("", None)
+    if alarm is None:
+        return None
+    room = room_named(call.services, room_id)
+    call.require(target_of(room))
+    return alarm_view(call, room, alarm)
 
 
 def _named(call: Call) -> tuple[Room, Alarm, Grant]:

@@ -13,8 +13,8 @@ from streamer.conference.grants import Action, Grant
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import told_where
-from streamer.director.director import Recent
 from streamer.director.kinds import permission_of
+from streamer.director.tapped import Recent
 from streamer.store.sessions import Sessions
 
 MOST_ACTIONS = 100

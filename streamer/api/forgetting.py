@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
+
 from streamer.api.context import Services, now_ms
 from streamer.archive import editing
 from streamer.control import process_files
@@ -13,7 +15,11 @@ from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError
 from streamer.formats import erasures
 from streamer.formats.erasing import erase_stretches
+from streamer.store.answers import CommandAnswers, Once
+from streamer.store.database import StoreUnavailable
 from streamer.store.erasing import NotErased
+
+log = structlog.get_logger(__name__)
 
 
 async def forget(services: Services, room: str, from_ms: int, to_ms: int, actor: Actor) -> None:
@@ -22,6 +28,24 @@ async def forget(services: Services, room: str, from_ms: int, to_ms: int, actor:
         raise NotFound("There is no such room.", code="no_such_room")
     stretch = erasures.StretchErasure(now_ms(), room, from_ms, min(to_ms, services.director.media_now_ms(room)))
     await services.erasing.carry_out(stretch, lambda: _everywhere(services, stretch, actor))
+
+
+async def first_stretch(services: Services, once: Once, from_ms: int, to_ms: int) -> tuple[int, int]:
+    """The stretch that the command named when it came first. Erasing it again changes nothing.
+
+    Raises Unprocessable ``id_reused``.
+    """
+    try:
+        async with services.database.write() as connection:
+            answers = CommandAnswers(connection)
+            first = await answers.find(once)
+            if first is not None:
+                return first["from_ms"], first["to_ms"]
+            await answers.put_many([once.answered({"from_ms": from_ms, "to_ms": to_ms}, now_ms())])
+    except StoreUnavailable as error:
+        # Privacy does not wait for the database.
+        log.warning("stretch_not_noted", error=str(error))
+    return from_ms, to_ms
 
 
 async def again(services: Services, stretches: Sequence[erasures.StretchErasure]) -> None:

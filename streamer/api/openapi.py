@@ -15,9 +15,22 @@ from pydantic.json_schema import models_json_schema
 
 from streamer import __version__
 from streamer.api.cookies import COOKIE
+from streamer.api.idempotency import HEADER
 from streamer.api.models import ErrorBody
 from streamer.api.routing import PREFIX, Route
+from streamer.store.answers import MOST_ID
 
+_KEY_PARAMETER = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": MOST_ID},
+    "description": (
+        "Made by the client, in quotes. A repeat with the same key within an hour gets the first answer and changes "
+        "nothing; objects in it are as they are then. Refusals are not kept. 422 `id_reused`: the key belongs to "
+        "another request."
+    ),
+}
 _REF = "#/components/schemas/{model}"
 
 
@@ -85,6 +98,8 @@ def _operation(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
             {"name": name, "in": "query", "required": False, "schema": field}
             for name, field in schema["properties"].items()
         ]
+    if route.repeats:
+        parameters.append(_KEY_PARAMETER)
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:

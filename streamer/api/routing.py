@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from streamer.api.auth import authenticate, caller_of, require, require_role
 from streamer.api.context import SERVICES, Services
+from streamer.api.idempotency import idempotency_key, may_repeat
 from streamer.api.languages import locale_of
 from streamer.api.models import ListQuery
 from streamer.api.uncancelled import to_the_end
@@ -21,6 +22,7 @@ from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller
 from streamer.errors import BadRequest, StreamerError, Unprocessable
+from streamer.store.answers import CommandId
 
 PREFIX = "/api/v1"
 
@@ -51,6 +53,8 @@ class Call:
     _query: BaseModel | None
     headers: dict[str, str] = field(default_factory=dict)
     """Extra headers of the answer."""
+    asked: CommandId | None = None
+    """The request's ``Idempotency-Key``, of routes that take one."""
 
     def body(self, kind: type[_Model]) -> _Model:
         assert isinstance(self._body, kind)
@@ -130,6 +134,11 @@ class Route:
     def full_path(self) -> str:
         return PREFIX + self.path
 
+    @property
+    def repeats(self) -> bool:
+        """Whether a request with an ``Idempotency-Key`` may be sent again."""
+        return may_repeat(self.method, self.full_path)
+
 
 def add_routes(app: web.Application, routes: Sequence[Route]) -> None:
     for route in routes:
@@ -149,6 +158,8 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         query = None if route.query is None else _validate(route.query, dict(request.query), "query")
         body = None if route.body is None else await _read_json(request, route.body)
         call = Call(request, services, grant, route.action, body, query)
+        if route.repeats and grant is not None and (key := idempotency_key(request)):
+            call.asked = CommandId(grant.id, key)
         # A client that hangs up must not leave a change half done.
         answer = await (route.handler(call) if route.method == "GET" else to_the_end(route.handler(call)))
         # The answer may hold things for the token's holder alone, so no cache keeps it.

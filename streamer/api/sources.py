@@ -9,6 +9,7 @@ from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference import taps
 from streamer.conference.grants import Action
 from streamer.conference.sources import setting_of
+from streamer.director.kinds import once_of
 from streamer.errors import NotFound
 
 
@@ -25,7 +26,8 @@ async def change_source(call: Call) -> SourceChanged:
         raise invalid_field("gain_db", "name gain_db, mute, mono or kind")
     if "kind" in given and given["kind"] is None:
         given["kind"] = "unknown"
-    tapped = await director.run(room.id, taps.SetSource(name, **given), actor_of(grant))
+    tap = taps.SetSource(name, **given)
+    tapped = await director.run(room.id, tap, actor_of(grant), once_of(call.asked, tap, about=room.id))
     setting = setting_of(director.day(room.id).sources, name)
     return SourceChanged(name=name, action=tapped.action, **set_of(setting))
 

@@ -30,8 +30,8 @@ from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import View, told_where
-from streamer.director.director import Tapped
-from streamer.director.kinds import permission_of
+from streamer.director.kinds import kind_of, once_for_undo, once_of, permission_of
+from streamer.director.tapped import Tapped
 from streamer.errors import NotFound
 from streamer.store.events import Events
 from streamer.store.venues import Venues
@@ -51,7 +51,8 @@ async def _tap(call: Call, command: Callable[[Session], taps.Command]) -> Sessio
     services = call.services
     session = await find_session(call)
     grant = call.require(target_of(services, session))
-    tapped = await services.director.run(session.room, command(session), actor_of(grant))
+    tap = command(session)
+    tapped = await services.director.run(session.room, tap, actor_of(grant), once_of(call.asked, tap))
     after = next((changed for changed in tapped.sessions if changed.id == session.id), None)
     return _done(call, after or services.director.find(session.id) or session, tapped.action)
 
@@ -118,7 +119,8 @@ def _told(call: Call, tapped: Sequence[tuple[str, Tapped]]) -> Done:
 async def _in_room(call: Call, command: taps.Command) -> Done:
     room = _room(call, call.path("id"))
     grant = call.require(Target(room=room.id, venue=room.venue))
-    return _told(call, [(room.id, await call.services.director.run(room.id, command, actor_of(grant)))])
+    once = once_of(call.asked, command, about=room.id)
+    return _told(call, [(room.id, await call.services.director.run(room.id, command, actor_of(grant), once))])
 
 
 async def ad_hoc(call: Call) -> Done:
@@ -140,7 +142,12 @@ async def air(call: Call) -> Done:
         commands.append(taps.Gain(body.gain_db, director.effects.source_on(director.day(room.id))))
     if not commands:
         raise invalid_field("slate", "name slate, source or gain_db")
-    done = [(room.id, await call.services.director.run(room.id, one, actor_of(grant))) for one in commands]
+    once = once_of(call.asked, *commands, about=room.id)
+    done = []
+    for number, one in enumerate(commands):
+        # The first is the whole, where it is alone: as over Socket.IO.
+        part = once if once is None or number == 0 else once.of(kind_of(one))
+        done.append((room.id, await call.services.director.run(room.id, one, actor_of(grant), part)))
     return _told(call, done)
 
 
@@ -152,6 +159,10 @@ async def forget(call: Call) -> Done:
     grant = call.require(Target(room=room.id, venue=room.venue))
     to_ms = call.services.director.media_now_ms(room.id) if body.to_ms is None else body.to_ms
     from_ms = to_ms - round((body.minutes or 0) * MINUTE_MS) if body.from_ms is None else body.from_ms
+    if call.asked is not None:
+        once = call.asked.once("forget", room.id, body.model_dump(mode="json", exclude_none=True))
+        # *The last five minutes* of a repeat are those of the first time.
+        from_ms, to_ms = await forgetting.first_stretch(call.services, once, from_ms, to_ms)
     await forgetting.forget(call.services, room.id, from_ms, to_ms, actor_of(grant))
     return Done(action=None, rooms=[room.id])
 
@@ -190,7 +201,9 @@ def _resume(kind: str) -> Callable[[Call], Any]:
 async def _everywhere(call: Call, kind: str, command: taps.Command) -> Done:
     target, rooms = await _rooms_of(call, kind)
     grant = call.require(target)
-    return _told(call, await call.services.director.run_all([room.id for room in rooms], command, actor_of(grant)))
+    once = once_of(call.asked, command, about=f"{kind} {call.path('id')}")
+    director, names = call.services.director, [room.id for room in rooms]
+    return _told(call, await director.run_all(names, command, actor_of(grant), once))
 
 
 # --- undo -------------------------------------------------------------------------------------------
@@ -207,7 +220,8 @@ async def undo(call: Call) -> Done:
     grant = call.require(target)
     # Undoing an action needs the same right as taking it.
     require(grant, permission_of(action.kind), target)
-    return _told(call, [(room.id, await services.director.undo(action.id, actor_of(grant)))])
+    once = once_for_undo(call.asked, action.id)
+    return _told(call, [(room.id, await services.director.undo(action.id, actor_of(grant), once))])
 
 
 def _session_tap(name: str, handler: Any, summary: str, action: Action, body: Any = None) -> Route:

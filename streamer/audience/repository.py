@@ -41,6 +41,7 @@ from streamer.conference.participation import (
 from streamer.conference.sessions import Mark
 from streamer.errors import StreamerError, Unavailable
 from streamer.store import revision
+from streamer.store.answers import CommandAnswer, CommandAnswers
 from streamer.store.bulk import put_rows, remove_keys
 from streamer.store.chat import ChatMessages
 from streamer.store.database import Database, StoreUnavailable
@@ -73,6 +74,8 @@ class Unit:
     written: asyncio.Future[None]
     settle: Callable[[StreamerError | None], None] = lambda _error: None
     """Called in the order of the commands, before any of them is answered."""
+    answer: CommandAnswer | None = None
+    """The command's answer, if its client may ask for it again."""
 
 
 class AudienceRepository:
@@ -103,9 +106,14 @@ class AudienceRepository:
         if self._closing or len(self._waiting) >= MOST_WAITING:
             raise Unavailable("Too many commands at once.", code="busy", headers={"Retry-After": "1"})
 
-    def write(self, changes: Sequence[Change], settle: Callable[[StreamerError | None], None]) -> asyncio.Future[None]:
+    def write(
+        self,
+        changes: Sequence[Change],
+        settle: Callable[[StreamerError | None], None],
+        answer: CommandAnswer | None = None,
+    ) -> asyncio.Future[None]:
         """Write the changes with the next transaction. The future raises StoreUnavailable if it failed."""
-        unit = Unit(tuple(changes), asyncio.get_running_loop().create_future(), settle)
+        unit = Unit(tuple(changes), asyncio.get_running_loop().create_future(), settle, answer)
         self._waiting.append(unit)
         self._woken.set()
         return unit.written
@@ -163,6 +171,8 @@ class AudienceRepository:
         page = _Page()
         for unit in units:
             page.add(unit.changes)
+            if unit.answer is not None:
+                page.answers.append(unit.answer)
         if page.empty:
             return
         async with self._database.write() as connection:
@@ -239,6 +249,7 @@ class _Page:
     votes: dict[tuple[str, str], bool] = field(default_factory=dict)
     ballots: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     chapters: dict[str, Mark | None] = field(default_factory=dict)
+    answers: list[CommandAnswer] = field(default_factory=list)
 
     def add(self, changes: Iterable[Change]) -> None:
         for change in changes:
@@ -254,7 +265,7 @@ class _Page:
 
     @property
     def empty(self) -> bool:
-        return not (self.items or self.votes or self.ballots or self.chapters)
+        return not (self.items or self.votes or self.ballots or self.chapters or self.answers)
 
     async def write(self, connection: AsyncConnection) -> None:
         await Participants(connection).put_many(self._of(Person))
@@ -276,6 +287,7 @@ class _Page:
         await moderation.put_actions(self._of(ModerationAction))
         await moderation.put_reports(self._of(Report))
         await moderation.put_crew_messages(self._of(CrewMessage))
+        await CommandAnswers(connection).put_many(self.answers)
         if self.chapters:
             await revision.bump(connection)
             await put_rows(connection, marks, [_MARKS.values(mark) for mark in self.chapters.values() if mark])

@@ -33,6 +33,7 @@ from streamer.conference.sessions import Session
 from streamer.errors import Forbidden, StreamerError
 from streamer.formats import erasures
 from streamer.settings import AudienceSettings
+from streamer.store.answers import CommandAnswer, FirstAnswers, Once
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
 from streamer.store.logins import Secrets
@@ -82,6 +83,7 @@ class Audience:
         self._settings = settings
         self._marks_changed = marks_changed
         self.repository = AudienceRepository(database)
+        self._answers = FirstAnswers(database, clock)
         self._audiences: dict[str, AudienceScope] = {}
         self._loading: dict[str, asyncio.Task[AudienceScope]] = {}
         self._listeners: list[Listener] = []
@@ -161,16 +163,16 @@ class Audience:
         if audience is not None:
             audience.crowd.leave(participant, self._clock())
 
-    async def run(self, scope: Scope, who: Who, command: ClientMessage) -> dict[str, Any]:
+    async def run(self, scope: Scope, who: Who, command: ClientMessage, once: Once | None = None) -> dict[str, Any]:
         """Run the command. It is stored when this returns. Moderators' answers have the id for undo as ``action``, or
-        None.
+        None. ``once``: a command that has been run gives its first answer, unless it is only counted.
 
         Raises StreamerError: ``banned``, ``muted``, ``chat_closed``, ``read_only``, ``questions_only``,
         ``questions_closed``, ``anonymous_not_allowed``, ``slow_mode``, ``flood``, ``repeated``, ``empty_text``,
         ``too_long``, ``too_many_questions``, ``name_reserved``, ``name_refused``, ``no_such_message`` (``_question``,
         ``_poll``, ``_action``, ``_participant``), ``poll_closed``, ``wrong_state``, ``claimed``, ``not_undoable``,
-        ``superseded``, ``forbidden``, ``invalid``, ``busy``, ``store_unavailable``; then nothing has changed. Errors
-        that pass with time have ``Retry-After``.
+        ``superseded``, ``forbidden``, ``invalid``, ``id_reused``, ``busy``, ``store_unavailable``; then nothing has
+        changed. Errors that pass with time have ``Retry-After``.
         """
         definition, crew = definition_of(command), isinstance(who, Crew)
         if crew != (definition.action is not None):
@@ -181,17 +183,29 @@ class Audience:
                 return await definition.read(self._database, audience, command, self._clock())
             case CountedCommand():
                 decision = definition.count(audience, who, command, self._clock())
+            case StoredCommand() if once is not None:
+                return await self._answers.answer(once, lambda: self._store(audience, definition, who, command, once))
             case StoredCommand():
-                await self._fetch(audience, definition, command)
-                self.repository.check_room()
-                decision = definition.decide(audience.working, who, command, self.situation(audience, who))
-                await self.put(audience, decision.changes)
+                return await self._store(audience, definition, who, command)
         if decision.told is not None:
             kind, data = decision.told
             self._tell(AudienceEvent(audience.scope.key, Viewpoint.MODERATION, kind, data, self._clock()))
-        if crew:
-            return {"action": None if decision.action is None else decision.action.id, **decision.data}
-        return decision.data
+        return _answer(who, decision)
+
+    async def _store(
+        self,
+        audience: AudienceScope,
+        definition: StoredCommand[Any],
+        who: Who,
+        command: ClientMessage,
+        once: Once | None = None,
+    ) -> dict[str, Any]:
+        await self._fetch(audience, definition, command)
+        self.repository.check_room()
+        decision = definition.decide(audience.working, who, command, self.situation(audience, who))
+        answer = _answer(who, decision)
+        await self.put(audience, decision.changes, None if once is None else once.answered(answer, self._clock()))
+        return answer
 
     async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> Mapping[str, Any]:
         """The present state for a viewpoint. ``own`` needs the ``participant`` and holds only their own items."""
@@ -295,16 +309,18 @@ class Audience:
             prefixes_of=lambda participant: crowd.prefixes(participant, networks),
         )
 
-    async def put(self, audience: AudienceScope, changes: Sequence[Change]) -> None:
+    async def put(
+        self, audience: AudienceScope, changes: Sequence[Change], answer: CommandAnswer | None = None
+    ) -> None:
         """Write the changes, then show and send them. Raises StoreUnavailable; then they do not hold."""
-        if not changes:
+        if not changes and answer is None:
             if audience.unstored:
                 # The answer rests on changes that are still being written.
                 await self.repository.flushed()
             return
         audience.working.apply(changes)
         audience.unstored += 1
-        written = self.repository.write(changes, lambda error: self._settled(audience, changes, error))
+        written = self.repository.write(changes, lambda error: self._settled(audience, changes, error), answer)
         await asyncio.shield(written)
 
     def _settled(self, audience: AudienceScope, changes: Sequence[Change], error: StreamerError | None) -> None:
@@ -430,6 +446,8 @@ class Audience:
         if minute != self._minute:
             self._minute = minute
             await records.note_minute(self._database, self._watching(), minute * 60_000)
+        if not self._answers.complete:
+            await self._answers.load()
 
     def _watching(self) -> list[tuple[str, int]]:
         """(session, viewers) of the sessions that are on."""
@@ -456,3 +474,9 @@ class Audience:
         self._last_id = (now_ms, 0) if now_ms > last_ms else (last_ms, count + 1)
         at_ms, count = self._last_id
         return f"{at_ms:011x}{count:04x}{secrets.token_hex(6)}"
+
+
+def _answer(who: Who, decision: Decision) -> dict[str, Any]:
+    if isinstance(who, Crew):
+        return {"action": None if decision.action is None else decision.action.id, **decision.data}
+    return decision.data

@@ -20,6 +20,7 @@ from streamer.director.news import Actor
 from streamer.director.stored_alarms import restored, stored
 from streamer.store import revision
 from streamer.store.actions import Actions, StoredAction
+from streamer.store.answers import Answer, CommandAnswer, CommandAnswers, CommandId, Once
 from streamer.store.audit import AuditEntry, AuditLog, changed_fields
 from streamer.store.database import Database
 from streamer.store.events import Events
@@ -94,6 +95,9 @@ class DayChange:
     """The changes that an undo of the action takes back."""
     undone: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    once: Once | None = None
+    answer: Answer = field(default_factory=dict)
+    """Stored as the first answer to ``once``."""
     heard: bool = True
     """Whether it is written to the audit log; effects of the media are not."""
 
@@ -162,18 +166,39 @@ class DayRepository:
             later = await Actions(connection).latest(action.room, since_ms=action.at_ms, limit=LATER)
         return len(later) < LATER and is_alone(action, [one for one in later if one.id != action.id])
 
-    async def acknowledge(self, room: str, alarm: str, actor: Actor, now_ms: int) -> Acknowledgement:
+    async def answered(self, once: Once) -> Answer | None:
+        """The first answer to the command. Raises Unprocessable ``id_reused``."""
+        async with self._database.read() as connection:
+            return await CommandAnswers(connection).find(once)
+
+    async def first_answer(self, command: CommandId) -> Answer | None:
+        """The first answer to the command or to a part of it, whatever it says."""
+        async with self._database.read() as connection:
+            answers = await CommandAnswers(connection).all_of(command)
+        return answers[0].answer if answers else None
+
+    async def acknowledge(
+        self, room: str, alarm: str, actor: Actor, now_ms: int, answer: CommandAnswer | None = None
+    ) -> Acknowledgement:
         taken = Acknowledgement(room, alarm, actor.id, actor.label, now_ms)
         async with self._database.write() as connection:
+            await _put_answer(connection, answer)
             await Acknowledgements(connection).put(taken)
             await AuditLog(connection).add(
                 AuditEntry(now_ms, actor.id, actor.label, "alarm.acknowledge", "alarm", alarm, room=room)
             )
         return taken
 
-    async def save_alarms(self, room: str, memory: AlarmMemory, entry: AuditEntry | None = None) -> None:
+    async def save_alarms(
+        self,
+        room: str,
+        memory: AlarmMemory,
+        entry: AuditEntry | None = None,
+        answer: CommandAnswer | None = None,
+    ) -> None:
         """``entry``: what somebody did with an alarm."""
         async with self._database.write() as connection:
+            await _put_answer(connection, answer)
             await AlarmMemories(connection).put(room, stored(memory))
             if entry is not None:
                 await AuditLog(connection).add(entry)
@@ -231,6 +256,8 @@ class DayRepository:
                 )
             if change.undone is not None:
                 await Actions(connection).mark_undone(change.undone, change.at_ms)
+            if change.once is not None:
+                await _put_answer(connection, change.once.answered(change.answer, change.at_ms))
             if change.heard:
                 await _audit(connection, change, venue)
             return seen, await revision.current(connection)
@@ -339,6 +366,11 @@ def between(before: RoomDay, after: RoomDay, *, actor: Actor, kind: str, at_ms: 
         removed=tuple(s for s in before.sessions if s.id not in new),
         state=state if state != state_of(before) else None,
     )
+
+
+async def _put_answer(connection: AsyncConnection, answer: CommandAnswer | None) -> None:
+    if answer is not None:
+        await CommandAnswers(connection).put_many([answer])
 
 
 async def _write_incidents(connection: AsyncConnection, change: DayChange) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,30 +44,15 @@ from streamer.director.kinds import kind_of, session_of
 from streamer.director.news import CLOCK, Actor, IncidentChanged, Listener, StretchForgotten
 from streamer.director.room_alarms import RoomAlarms
 from streamer.director.room_state import RoomState
-from streamer.errors import StreamerError
+from streamer.director.tapped import ActionRequest, Recent, Tapped, answer_of
+from streamer.errors import NotFound, StreamerError
+from streamer.store.answers import CommandId, Once
 from streamer.store.audit import changed_fields
 from streamer.supervision import TASKS, start_kept
 
 TICK_S = 0.5
 STILL_COMING_S = 0.7
 """A picture leaves the packager at most this long after it was taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tapped:
-    """The result of an action. ``action`` is its id for undo; None: nothing changed. ``sessions`` are the changed
-    ones."""
-
-    action: str | None
-    sessions: tuple[Session, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """Somebody's action, and whether it can be undone now."""
-
-    action: StoredAction
-    undoable: bool
 
 
 class Director:
@@ -93,6 +78,8 @@ class Director:
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
+        self._roomless = asyncio.Lock()
+        """For sessions without a room."""
 
     # --- life --------------------------------------------------------------------------------------
 
@@ -193,36 +180,69 @@ class Director:
 
     # --- taps --------------------------------------------------------------------------------------
 
-    async def run(self, room_id: str, command: taps.Command, actor: Actor) -> Tapped:
-        """``room_id`` empty: of a session without a room. Raises NotFound, :class:`~streamer.conference.taps.Refused`,
-        StoreUnavailable; then nothing has changed."""
+    async def run(self, room_id: str, command: taps.Command, actor: Actor, once: Once | None = None) -> Tapped:
+        """``room_id`` empty: of a session without a room. ``once``: a command that has been run changes nothing.
+
+        Raises NotFound, :class:`~streamer.conference.taps.Refused`, StoreUnavailable, Unprocessable ``id_reused``; then
+        nothing has changed.
+        """
         kind, session = kind_of(command), session_of(command)
         if not room_id:
-            change = await ahead.without_room(self._day_repository, command, session, actor, kind, self._clock())
-            if change.changed:
-                await self._cache.write(change)
-            return Tapped(None, change.changed)
+            return await self._run_without_room(command, kind, session, actor, once)
         state = self._cache.state(room_id)
         async with state.lock:
+            if (done := await self._done(once)) is not None:
+                return done
             now_ms = self._clock()
+            asked = ActionRequest(kind, session, actor, now_ms, once)
             # An ad-hoc session is new, so it is stored nowhere yet.
             named = () if isinstance(command, taps.AdHoc) else (session,)
             far = await ahead.day_around(self._day_repository, state.day, named)
             if far is None:
                 before = clockwork.advance(self.effects.with_media(state, now_ms), now_ms)
                 after = clockwork.advance(taps.apply(before, command, now_ms), now_ms)
-                return await self._tapped(state, before, after, kind, session, actor, now_ms)
+                return await self._tapped(state, before, after, asked)
             after = ahead.planned(far, command, now_ms)
-            tapped = await self._written(state, far, after, kind, session, actor, now_ms)
+            tapped = await self._written(state, far, after, asked)
         await self.refresh()
         return tapped
 
-    async def run_all(self, room_ids: Sequence[str], command: taps.Command, actor: Actor) -> list[tuple[str, Tapped]]:
+    async def _run_without_room(
+        self, command: taps.Command, kind: str, session: str | None, actor: Actor, once: Once | None
+    ) -> Tapped:
+        async with self._roomless:
+            if (done := await self._done(once)) is not None:
+                return done
+            change = await ahead.without_room(self._day_repository, command, session, actor, kind, self._clock())
+            if change.changed or once is not None:
+                await self._cache.write(replace(change, once=once, answer=answer_of(None, session, change.changed)))
+            return Tapped(None, change.changed)
+
+    async def run_all(
+        self, room_ids: Sequence[str], command: taps.Command, actor: Actor, once: Once | None = None
+    ) -> list[tuple[str, Tapped]]:
         """The same command in several rooms. Where it does not apply (a resume without a hold) nothing changes."""
         done = []
         for room_id in room_ids:
-            done.append((room_id, await self.run(room_id, command, actor)))
+            part = None if once is None else once.of(room_id)
+            done.append((room_id, await self.run(room_id, command, actor, part)))
         return done
+
+    async def first_answer(self, asked: CommandId | None) -> Mapping[str, Any]:
+        """``action``, ``session`` (the one that the command was about), ``sessions`` and, of an alarm, ``room`` and
+        ``alarm`` of the command's first answer; empty if it has not been run."""
+        return (asked and await self._day_repository.first_answer(asked)) or {}
+
+    async def _done(self, once: Once | None) -> Tapped | None:
+        """The result of a command that has been run, with its sessions as they are now."""
+        answer = None if once is None else await self._day_repository.answered(once)
+        if answer is None:
+            return None
+        sessions = []
+        for session in answer["sessions"]:
+            with contextlib.suppress(NotFound):
+                sessions.append(self.find(session) or await self._day_repository.session(session))
+        return Tapped(answer["action"], tuple(sessions))
 
     async def action(self, action_id: str) -> StoredAction:
         """Raises NotFound."""
@@ -242,23 +262,27 @@ class Director:
             found.append(Recent(action, undoable))
         return found
 
-    async def undo(self, action_id: str, actor: Actor) -> Tapped:
-        """Undo an action. A second undo changes nothing. Raises NotFound, Refused ``superseded``."""
+    async def undo(self, action_id: str, actor: Actor, once: Once | None = None) -> Tapped:
+        """Undo an action. A second undo changes nothing. Raises NotFound, Refused ``superseded``, Unprocessable
+        ``id_reused``."""
         stored = await self._day_repository.action(action_id)
         state = self._cache.state(stored.room)
         async with state.lock:
+            if (done := await self._done(once)) is not None:
+                return done
             stored = await self._day_repository.action(action_id)
             if stored.undone_ms is not None:
                 return Tapped(None)
-            now_ms, kind = self._clock(), f"{stored.kind}.undo"
+            now_ms = self._clock()
+            asked = ActionRequest(f"{stored.kind}.undo", stored.session, actor, now_ms, once, undone=action_id)
             alone = await self._day_repository.is_alone(stored)
             far = await ahead.day_around(self._day_repository, state.day, touched(stored))
             if far is None:
                 before = clockwork.advance(self.effects.with_media(state, now_ms), now_ms)
                 after = clockwork.advance(restore(before, effect_of(stored), now_ms, alone=alone), now_ms)
-                return await self._tapped(state, before, after, kind, stored.session, actor, now_ms, undone=action_id)
+                return await self._tapped(state, before, after, asked)
             after = restore(far, effect_of(stored), now_ms, alone=alone)
-            tapped = await self._written(state, far, after, kind, stored.session, actor, now_ms, undone=action_id)
+            tapped = await self._written(state, far, after, asked)
         await self.refresh()
         return tapped
 
@@ -413,58 +437,41 @@ class Director:
             state.unsaved = True
             self.effects.note_fault("director_cannot_write", room=state.room.id)
 
-    async def _tapped(
-        self,
-        state: RoomState,
-        before: RoomDay,
-        after: RoomDay,
-        kind: str,
-        session: str | None,
-        actor: Actor,
-        now_ms: int,
-        undone: str | None = None,
-    ) -> Tapped:
+    async def _tapped(self, state: RoomState, before: RoomDay, after: RoomDay, asked: ActionRequest) -> Tapped:
         """Write an action and carry it out. The caller holds the lock."""
         shown = state.day
         # Earlier effects of the clock are written with it.
-        tapped = await self._written(state, before, after, kind, session, actor, now_ms, undone, written=shown)
+        tapped = await self._written(state, before, after, asked, written=shown)
         state.day = after
-        await self.effects.put_into_effect(state, shown, now_ms)
-        self._tell_incidents(state, incidents(shown, after, now_ms))
+        await self.effects.put_into_effect(state, shown, asked.now_ms)
+        self._tell_incidents(state, incidents(shown, after, asked.now_ms))
         return tapped
 
     async def _written(
-        self,
-        state: RoomState,
-        before: RoomDay,
-        after: RoomDay,
-        kind: str,
-        session: str | None,
-        actor: Actor,
-        now_ms: int,
-        undone: str | None = None,
-        *,
-        written: RoomDay | None = None,
+        self, state: RoomState, before: RoomDay, after: RoomDay, asked: ActionRequest, *, written: RoomDay | None = None
     ) -> Tapped:
         """Write the result of an action on ``before``; ``written``: the day that the database has, if it is another."""
         done = effect(before, after)
         shown = before if written is None else written
-        action = None if undone is not None or done.empty else secrets.token_urlsafe(9)
-        change = between(shown, after, actor=actor, kind=kind, at_ms=now_ms)
+        action = None if asked.undone is not None or done.empty else secrets.token_urlsafe(9)
+        sessions = tuple(image.after for image in done.sessions if image.after is not None)
+        change = between(shown, after, actor=asked.actor, kind=asked.kind, at_ms=asked.now_ms)
         change = replace(
             change,
-            session=session,
+            session=asked.session,
             action=action,
             done=done,
-            undone=undone,
+            undone=asked.undone,
+            once=asked.once,
+            answer=answer_of(action, asked.session, sessions),
             details=differences(shown.sources, after.sources),
             heard=not done.empty,
         )
-        covered = incidents(shown, after, now_ms)
+        covered = incidents(shown, after, asked.now_ms)
         change = replace(change, opened=covered.opened, closed=covered.closed)
-        if not change.empty or action is not None or undone is not None:
+        if not change.empty or action is not None or asked.undone is not None or asked.once is not None:
             await self._cache.write(change, state.room.venue)
-        return Tapped(action, tuple(image.after for image in done.sessions if image.after is not None))
+        return Tapped(action, sessions)
 
     def _tell_incidents(self, state: RoomState, covered: Incidents) -> None:
         for session in covered.sessions:

@@ -9,6 +9,7 @@ import structlog
 
 from streamer.conference.alarm_causes import RANKS
 from streamer.conference.alarm_memory import AlarmMemory, Episode, Normal
+from streamer.conference.alarms import Alarm
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +23,8 @@ class StoredAlarms:
 def stored(memory: AlarmMemory) -> str:
     """Only what a restart must not forget, and nothing of people: an alarm about a link names its holder."""
     kept = [one for one in memory.episodes if one.alarm.code in RANKS or one.snoozed_until_ms is not None]
-    return msgspec.json.encode(StoredAlarms(tuple(_plain(one) for one in kept), memory.normals)).decode("utf-8")
+    plain = tuple(replace(one, alarm=nameless(one.alarm)) for one in kept)
+    return msgspec.json.encode(StoredAlarms(plain, memory.normals)).decode("utf-8")
 
 
 def restored(text: str) -> AlarmMemory:
@@ -35,6 +37,6 @@ def restored(text: str) -> AlarmMemory:
     return AlarmMemory(found.episodes, found.normals)
 
 
-def _plain(episode: Episode) -> Episode:
-    details = {name: value for name, value in episode.alarm.details.items() if name != "label"}
-    return replace(episode, alarm=replace(episode.alarm, details=details))
+def nameless(alarm: Alarm) -> Alarm:
+    """Without the holder of a link."""
+    return replace(alarm, details={name: value for name, value in alarm.details.items() if name != "label"})

@@ -6,10 +6,11 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import structlog
+from msgspec import Meta
 
 from streamer.audience.command import Budget, C, ClientMessage, CommandDefinition, Ident
 from streamer.audience.names import NameSet
@@ -28,11 +29,18 @@ from streamer.realtime.hub import AUDIENCE, Client
 from streamer.realtime.messages import EVERY_ROOM
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
+from streamer.store.answers import MOST_ID, CommandId, Once
 
 log = structlog.get_logger(__name__)
 
 MOST_AT_WORK = 500
 """The most commands at a time, in all."""
+
+
+class CommandOptions(ClientMessage, frozen=True):
+    """The second argument of a command. ``id``: made by the client; a repeat with it gets the first answer."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=MOST_ID)] | None = None
 
 
 @dataclass(slots=True)
@@ -48,6 +56,15 @@ class CommandContext:
     views: Views
     audience: Audience
     now_ms: int
+    name: str
+    said: Any
+    """The payload as it came."""
+    asked: CommandId | None = None
+    """The id of the command, if it has one."""
+
+    def once(self, scope: Scope) -> Once | None:
+        """The command with its id, if it has one. ``scope``: of the audience that it is for."""
+        return None if self.asked is None else self.asked.once(scope.key, self.name, self.said)
 
     def require(self, target: Target, action: Action | None = None) -> Actor:
         """Check role and scope, for the command's own action if no other is given. Raises Unauthorized or Forbidden."""
@@ -76,8 +93,9 @@ async def ask(context: CommandContext, command: ClientMessage, scope: Scope | No
     if context.action is not None:
         actor = context.require(rights.scope_target(context.director, scope))
         assert context.grant is not None
-        return await context.audience.run(scope, Crew(actor.id, actor.label, context.grant.role), command)
-    answer = await context.audience.run(scope, client.participant, command)
+        crew = Crew(actor.id, actor.label, context.grant.role)
+        return await context.audience.run(scope, crew, command, context.once(scope))
+    answer = await context.audience.run(scope, client.participant, command, context.once(scope))
     if isinstance(command, NameSet):
         client.name, client.place = answer["name"], answer["place"]
     return answer
@@ -154,7 +172,7 @@ class Commands:
         limit = self._limits.get((client.namespace, name))
         if limit is not None:
             _check(limit.wait_s(client.member))
-        payload = _checked(command, arguments)
+        payload, options = _checked(command, arguments)
         if command.budget is not None and self._is_new(client):
             # An identity costs nothing: limits of each participant do not stop a person who takes a new one each time.
             _check(
@@ -163,7 +181,8 @@ class Commands:
         if len(self._at_work) >= MOST_AT_WORK:
             raise TooMany("Too many commands at once.", code="rate_limited", headers={"Retry-After": "1"})
         # A client that hangs up does not stop it: a half-done change in the database would have no effect.
-        task = asyncio.create_task(self._work(client, command, payload), name=f"command {name}")
+        said = arguments[0] if arguments else None
+        task = asyncio.create_task(self._work(client, command, payload, said, options.id), name=f"command {name}")
         self._at_work.add(task)
         task.add_done_callback(self._at_work.discard)
         done, _ = await asyncio.wait({task}, timeout=self._settings.command_s)
@@ -177,7 +196,9 @@ class Commands:
         age_ms = self._clock() - client.since_ms
         return client.role in (None, Role.VIEWER) and age_ms < self._settings.newcomer_s * 1000
 
-    async def _work(self, client: Client, command: CommandDefinition[Any], payload: ClientMessage) -> dict[str, Any]:
+    async def _work(
+        self, client: Client, command: CommandDefinition[Any], payload: ClientMessage, said: Any, asked: str | None
+    ) -> dict[str, Any]:
         grant = None
         if client.caller is not None:
             # The grant as it is now: grants end, move with their sessions and are revoked.
@@ -199,7 +220,12 @@ class Commands:
             self._views,
             self._audience,
             self._clock(),
+            command.name,
+            said,
         )
+        if asked is not None:
+            caller = client.member if command.action is None or grant is None else grant.id
+            context.asked = CommandId(caller, asked)
         if isinstance(payload, RoomCommand):
             context.room = self._room(client, payload)
         if isinstance(command, StudioCommand):
@@ -225,15 +251,14 @@ def _check(wait_s: float, message: str = "Too many commands.") -> None:
         raise TooMany(message, code="rate_limited", headers={"Retry-After": str(max(1, math.ceil(wait_s)))})
 
 
-def _checked(command: CommandDefinition[Any], arguments: list[Any]) -> ClientMessage:
-    if len(arguments) > 1:
-        raise Unprocessable("A command has one payload.", code="invalid")
+def _checked(command: CommandDefinition[Any], arguments: list[Any]) -> tuple[ClientMessage, CommandOptions]:
+    if len(arguments) > 2:
+        raise Unprocessable("A command has a payload and options.", code="invalid")
+    payload, options = (one if one is not None else {} for one in (*arguments, None, None)[:2])
     try:
-        payload = arguments[0] if arguments and arguments[0] is not None else {}
-        found: ClientMessage = msgspec.convert(payload, command.schema)
+        return msgspec.convert(payload, command.schema), msgspec.convert(options, CommandOptions)
     except msgspec.ValidationError as error:
         raise Unprocessable(str(error), code="invalid") from error
-    return found
 
 
 def _forget_error(task: asyncio.Task[Any]) -> None:

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from streamer import PROTOCOL_VERSION
 from streamer.audience.command import ClientMessage, Ident
+from streamer.store.answers import KEPT_MS
 
 Place = Annotated[str, Meta(max_length=40)]
 Since = Annotated[int, Meta(ge=0, le=2**53 - 1)]
@@ -206,3 +207,5 @@ class RoomSnapshot(msgspec.Struct, frozen=True):
     moderation: Any = None
     lines: Any = None
     protocol: int = PROTOCOL_VERSION
+    repeat_s: int = KEPT_MS // 1000
+    """A command may be sent again with its id for this time."""

@@ -14,6 +14,7 @@ import msgspec
 from streamer import __version__
 from streamer.audience import messages as audience_messages
 from streamer.realtime import messages
+from streamer.realtime.commands import CommandOptions
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO
 from streamer.realtime.rights import ENTRY
 from streamer.realtime.service import TABLES
@@ -48,6 +49,7 @@ def schemas() -> dict[str, Any]:
     their payloads."""
     commands = [(space, command.name, command.schema) for space, table in TABLES.items() for command in table]
     frames = [
+        CommandOptions,
         messages.Handshake,
         messages.RoomSnapshot,
         messages.EventEntry,
@@ -82,7 +84,12 @@ def asyncapi_document() -> dict[str, Any]:
         payloads = found["Commands"]["properties"][space]["properties"]
         for command in table:
             needs = f"Needs `{command.action.value}`." if command.action is not None else "Needs no grant."
-            sent[f"{name}.{command.name}"] = {"name": command.name, "summary": needs, "payload": payloads[command.name]}
+            sent[f"{name}.{command.name}"] = {
+                "name": command.name,
+                "summary": needs,
+                "headers": {"$ref": _REF.format(name="CommandOptions")},
+                "payload": payloads[command.name],
+            }
             operations[f"{name}.{command.name}"] = {
                 "action": "receive",
                 "channel": {"$ref": f"#/channels/{name}"},
@@ -111,7 +118,8 @@ def asyncapi_document() -> dict[str, Any]:
             **_info(),
             "description": (
                 "What audiences, moderators and studios say and are told over Socket.IO. A message named `event.TYPE` "
-                "is an entry of the list that `events` carries."
+                "is an entry of the list that `events` carries. The headers of a command are its second argument, "
+                "which may be left out."
             ),
             "license": {"name": "AGPL-3.0-or-later"},
         },

@@ -18,9 +18,9 @@ from streamer.conference.page_reports import InputReport, Kbps, PageReport
 from streamer.conference.rooms import SOURCE_PATTERN
 from streamer.conference.sessions import Session, SessionState
 from streamer.conference.visibility import Caller, alarm_told, told_where
-from streamer.director.director import Tapped
-from streamer.director.kinds import permission_of
+from streamer.director.kinds import once_for_alarm, once_for_undo, once_of, permission_of
 from streamer.director.news import Actor
+from streamer.director.tapped import Tapped
 from streamer.errors import Conflict, NotFound
 from streamer.realtime import rights
 from streamer.realtime.commands import CommandContext, RoomCommand, StudioCommand, ask
@@ -95,13 +95,15 @@ class StudioSay(RoomCommand, frozen=True, kw_only=True):
 
 
 async def _start(context: CommandContext, command: SessionStart) -> dict[str, Any]:
-    session = _named(context, command.id) if command.id is not None else _to_start(context)
+    before = await _before(context)
+    session = before or (_named(context, command.id) if command.id is not None else _to_start(context))
     return await _tap(context, session, taps.StartTap(session.id, media_ms(command.at)))
 
 
 async def _end(context: CommandContext, command: SessionEnd) -> dict[str, Any]:
+    before = await _before(context)
     day = context.director.day(context.room)
-    session = current(day)
+    session = before or current(day)
     if session is None:
         # The same action again, or a correction of it: the rules know whether that is still possible.
         session = last_ended(day, max((s.ended_ms or 0 for s in day.sessions), default=0))
@@ -111,7 +113,7 @@ async def _end(context: CommandContext, command: SessionEnd) -> dict[str, Any]:
 
 
 async def _extend(context: CommandContext, command: SessionExtend) -> dict[str, Any]:
-    session = current(context.director.day(context.room))
+    session = await _before(context) or current(context.director.day(context.room))
     if session is None or not rights.tells(context.director, context.grant, session):
         raise _nothing_on_air()
     return await _tap(context, session, taps.Extend(session.id, command.minutes))
@@ -131,25 +133,34 @@ async def _gain(context: CommandContext, command: AirGain) -> dict[str, Any]:
 
 
 async def _acknowledge(context: CommandContext, command: AlarmAcknowledge) -> dict[str, Any]:
-    actor = _told_alarm(context, command.id)
-    await context.director.alarm_actions.acknowledge(context.room, command.id, actor)
-    return {"alarm": command.id}
+    once, actions = once_for_alarm(context.asked, "acknowledge", command.id), context.director.alarm_actions
+    if await actions.done(once) is None:
+        await actions.acknowledge(context.room, command.id, _told_alarm(context, command.id), once)
+    return _alarm(context, command.id)
 
 
 async def _snooze(context: CommandContext, command: AlarmSnooze) -> dict[str, Any]:
-    actor = _told_alarm(context, command.id)
-    await context.director.alarm_actions.snooze(context.room, command.id, command.minutes, actor)
-    return {"alarm": command.id}
+    once = once_for_alarm(context.asked, "snooze", command.id, command.minutes)
+    actions = context.director.alarm_actions
+    if await actions.done(once) is None:
+        await actions.snooze(context.room, command.id, command.minutes, _told_alarm(context, command.id), once)
+    return _alarm(context, command.id)
 
 
 async def _normal(context: CommandContext, command: AlarmNormal) -> dict[str, Any]:
-    desk = context.director.alarm_actions
-    if command.on:
-        await desk.normal(context.room, command.id, _told_alarm(context, command.id))
-    else:
+    name, actions = "normal" if command.on else "not_normal", context.director.alarm_actions
+    once = once_for_alarm(context.asked, name, command.id)
+    if await actions.done(once) is None and command.on:
+        await actions.normal(context.room, command.id, _told_alarm(context, command.id), once)
+    elif await actions.done(once) is None:
         actor = context.require(rights.room_target(context.director, context.room))
-        await desk.not_normal(context.room, command.id, actor)
-    return {"alarm": command.id}
+        await actions.not_normal(context.room, command.id, actor, once)
+    return _alarm(context, command.id)
+
+
+def _alarm(context: CommandContext, alarm: str) -> dict[str, Any]:
+    context.require(rights.room_target(context.director, context.room))
+    return {"alarm": alarm}
 
 
 async def _report(context: CommandContext, command: SourceReport) -> dict[str, Any]:
@@ -199,7 +210,7 @@ async def _undo(context: CommandContext, command: TapUndo) -> dict[str, Any]:
     context.require(target)
     # Undoing an action needs the same right as taking it.
     actor = context.require(target, permission_of(action.kind))
-    tapped = await context.director.undo(action.id, actor)
+    tapped = await context.director.undo(action.id, actor, once_for_undo(context.asked, action.id))
     return {
         "action": tapped.action,
         "undone": action.id,
@@ -220,7 +231,7 @@ async def _say(context: CommandContext, command: StudioSay) -> dict[str, Any]:
 
 async def _tap(context: CommandContext, session: Session, tap: taps.Command) -> dict[str, Any]:
     actor = context.require(rights.session_target(context.director, session))
-    tapped = await context.director.run(context.room, tap, actor)
+    tapped = await context.director.run(context.room, tap, actor, once_of(context.asked, tap))
     return {
         "action": tapped.action,
         "session": context.views.crew(_after(context, session, tapped), context.client.caller),
@@ -229,13 +240,20 @@ async def _tap(context: CommandContext, session: Session, tap: taps.Command) -> 
 
 async def _air(context: CommandContext, tap: taps.Command) -> dict[str, Any]:
     actor = context.require(rights.room_target(context.director, context.room))
-    tapped = await context.director.run(context.room, tap, actor)
+    once = once_of(context.asked, tap, about=context.room)
+    tapped = await context.director.run(context.room, tap, actor, once)
     return {"action": tapped.action, "air": air_of(context.director, context.room)}
 
 
 def _after(context: CommandContext, session: Session, tapped: Tapped) -> Session:
     changed = next((one for one in tapped.sessions if one.id == session.id), None)
     return changed or find(context.director.day(context.room), session.id) or session
+
+
+async def _before(context: CommandContext) -> Session | None:
+    """The session that the command was about when it came first: another may be on air, or next, by now."""
+    about = (await context.director.first_answer(context.asked)).get("session")
+    return None if about is None else _named(context, about)
 
 
 def _named(context: CommandContext, session_id: str) -> Session:

@@ -250,3 +250,16 @@ hall_codes = Table(
     Column("created_ms", BigInteger, nullable=False),
     UniqueConstraint("room_id", "place"),
 )
+
+command_answers = Table(
+    "command_answers",
+    metadata,
+    Column("caller", String(64), primary_key=True),
+    Column("id", String(128), primary_key=True),
+    Column("part", String(64), primary_key=True),
+    Column("fingerprint", String(32), nullable=False),
+    Column("answer", UnboundedText, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""First answers to commands. No index by time: it would cost each message more than the deletion of old ones costs."""

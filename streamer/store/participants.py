@@ -11,6 +11,7 @@ from streamer.conference.participation import PUBLIC_QUESTIONS, Person
 from streamer.store.audience_tables import (
     address_holds,
     chat_messages,
+    command_answers,
     moderation_actions,
     participants,
     poll_votes,
@@ -82,6 +83,12 @@ class Participants(Repository):
         nobodys = {"participant_id": None, "name": "", "place": "", "role": "", "original": None, "reason": ""}
         gone["questions"] += (await run(update(questions).where(asked).values(nobodys))).rowcount
         await run(delete(participants).where(participants.c.id == participant, participants.c.seen_ms <= until_ms))
+        named_in = command_answers.c.answer.contains(f'"{participant}"', autoescape=True)
+        await run(
+            delete(command_answers).where(
+                or_(command_answers.c.caller == participant, named_in), command_answers.c.at_ms <= until_ms
+            )
+        )
         await run(update(address_holds).where(address_holds.c.participant_id == participant).values(participant_id=""))
         await run(update(sanctions).where(sanctions.c.participant_id == participant).values(name="", reason=""))
         # The images for undo hold their words, also in actions on several people's texts.

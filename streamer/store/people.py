@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Delete, Table, Update, and_, delete, exists, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.store import archive_tables, audience_tables
+from streamer.store import answers, archive_tables, audience_tables
 from streamer.store import tables as t
 from streamer.store.recordings import RecordingState
 
@@ -62,6 +62,7 @@ class Until(StrEnum):
     SPEAKERS_DAYS = "`archive.speakers_days` after it (0: they stay), or as long as a recording"
     RECORDING = "as long as the recording; without one `audience.keep_days`"
     UNDO = f"{UNDO_DAYS} days"
+    REPEATS = "an hour"
     OVER = "its own end"
     CHANGED = "it is changed or deleted by hand"
 
@@ -285,6 +286,16 @@ LIST: tuple[TablePolicy, ...] = (
         _audience(audience_tables.notices),
     ),
     TablePolicy(
+        audience_tables.command_answers,
+        "caller answer",
+        "id part fingerprint at_ms",
+        "Answers to commands, for repeats: ids, states, one's own name and votes",
+        Until.REPEATS,
+        lambda moment: answers.too_old(moment.now_ms),
+        whose="caller",
+        erased=ErasureOutcome.GONE,
+    ),
+    TablePolicy(
         audience_tables.watch_minutes,
         "",
         "session_id minute_ms viewers",
@@ -484,14 +495,3 @@ async def sweep(connection: AsyncConnection, periods: Periods, now_ms: int) -> d
             if count:
                 gone[kept.table.name] = gone.get(kept.table.name, 0) + count
     return gone
-
-
-def for_people() -> str:
-    """The list in the form of ``SECURITY.md``."""
-    lines = ["| what | kept for | *my data* has it | *delete my data* |", "| --- | --- | --- | --- |"]
-    for kept in LIST:
-        if kept.what:
-            assert kept.until is not None
-            told = "yes" if kept.whose and not kept.untold else "yes, without reasons" if kept.whose else "no"
-            lines.append(f"| {kept.what} (`{kept.table.name}`) | {kept.until} | {told} | {kept.erased} |")
-    return "\n".join(lines) + "\n"

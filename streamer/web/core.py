@@ -1,8 +1,9 @@
 """A front process's way to the core: requests and WebSockets over the core's Unix socket. On the loop.
 
 The core judges all that goes this way: who asks (:mod:`streamer.api.addresses`), and what they may. While it is away,
-what has not reached it waits for a moment; what may have reached it and changes something is not sent twice. All use of
-aiohttp's private parts for that, and for a WebSocket's bytes, stands here.
+what has not reached it waits for a moment; what may have reached it and changes something is not sent twice, except a
+tap with an ``Idempotency-Key``, to which the core that comes gives the first answer. All use of aiohttp's private parts
+for that, and for a WebSocket's bytes, stands here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from streamer.api.addresses import CLIENT, HOLDER, HOLDER_MARK, SCHEME, Proxies, speaks_tls
+from streamer.api.idempotency import HEADER, may_repeat
 from streamer.control import run_folder
 from streamer.control.server import wait_cancelled
 from streamer.delivery.responses import cut_off
@@ -54,6 +56,10 @@ _HOPS = frozenset(
 """Headers of one connection (RFC 9110, 7.6.1)."""
 _OURS = "streamer-"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+MOST_KEPT = 64 * 1024
+"""A body that is kept to be sent again, bytes. The taps' are a few hundred."""
+Body = aiohttp.StreamReader | bytes | None
+"""Bytes: a request that may be sent again."""
 _AUTOMATIC = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT, hdrs.CONTENT_TYPE)
 
 
@@ -109,7 +115,9 @@ class Core:
         """The core's answer. Raises Unavailable ``core_unavailable`` if it did not get the request, ``core_lost`` if it
         may have; BadRequest ``bad_body``."""
         upgrade = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
-        body = request.content if request.body_exists and not upgrade else None
+        body: Body = request.content if request.body_exists and not upgrade else None
+        if _may_go_again(request):
+            body = await _whole(request)
         headers = self._headers(request, upgrade=upgrade)
         if body is None:
             headers.popall(hdrs.CONTENT_LENGTH, None)
@@ -152,12 +160,13 @@ class Core:
         method: str,
         path: str,
         headers: Mapping[str, str],
-        body: aiohttp.StreamReader | None,
+        body: Body,
         upgrade: bool = False,
     ) -> aiohttp.ClientResponse:
         assert self._session is not None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + WAIT_S
+        away = UNAVAILABLE
         options: dict[str, Any] = {"read_until_eof": False} if upgrade else {}
         while True:
             try:
@@ -172,14 +181,15 @@ class Core:
             except aiohttp.ClientConnectorError:
                 await self._reachable(deadline)
             except (aiohttp.ClientError, ConnectionError) as error:
-                if body is not None and body.exception() is not None:
+                if isinstance(body, aiohttp.StreamReader) and body.exception() is not None:
                     raise BadRequest("The body cannot be decoded.", code="bad_body") from error
-                if body is not None or method not in _SAFE:
+                if not isinstance(body, bytes) and (body is not None or method not in _SAFE):
                     # Whether it was done before the core went, nobody here can know.
                     raise _away(LOST) from error
+                away = LOST if isinstance(body, bytes) else away
                 await asyncio.sleep(RETRY_S)
             if loop.time() >= deadline:
-                raise _away(UNAVAILABLE)
+                raise _away(away)
 
     async def _reachable(self, deadline: float) -> None:
         """Wait until the core listens, for all who wait by one look at a time: a hall's phones wait together."""
@@ -346,6 +356,21 @@ class _NoReader:
 
     def set_exception(self, _error: BaseException, _cause: BaseException | None = None) -> None:
         pass
+
+
+def _may_go_again(request: web.Request) -> bool:
+    """Whether the core knows a request that it has had, and answers it as before."""
+    small = request.content_length is not None and request.content_length <= MOST_KEPT
+    keyed = HEADER in request.headers and may_repeat(request.method, request.path)
+    return keyed and (small or not request.body_exists)
+
+
+async def _whole(request: web.Request) -> bytes:
+    """Raises BadRequest ``bad_body``."""
+    try:
+        return await request.content.read() if request.body_exists else b""
+    except (aiohttp.ClientError, web.RequestPayloadError) as error:
+        raise BadRequest("The body cannot be decoded.", code="bad_body") from error
 
 
 def _nothing() -> None:

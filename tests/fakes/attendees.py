@@ -45,8 +45,9 @@ class Attendee:
         )
         await until(lambda: self.snapshots or self.disconnected.is_set())
 
-    async def command(self, name: str, payload: Any = None) -> Any:
-        return await self.io.call(name, payload, namespace=self.namespace, timeout=5)
+    async def command(self, name: str, payload: Any = None, options: Any = None) -> Any:
+        arguments = payload if options is None else (payload, options)
+        return await self.io.call(name, arguments, namespace=self.namespace, timeout=5)
 
     async def does(self, command: str, payload: Any = None, **data: Any) -> dict[str, Any]:
         """The answer to a command that is allowed. Where it comes too soon after others it is given again."""

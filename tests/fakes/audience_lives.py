@@ -10,18 +10,26 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from streamer.audience.questions import QuestionAsk
+from streamer.store.audience_tables import chat_messages
 from streamer.store.chat import ChatMessages
 from streamer.store.moderation import Moderation
 from streamer.store.questions import Questions
+from tests.fakes.audience_writer import RealClock, send
 from tests.fakes.talkers import ANN, HALL, hall
 
+UNDER_WAY = 30
+"""Messages that a writer may have sent without an answer when it is killed."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
 class Lives:
-    """``acknowledged``: (kind, id) in all lives. ``lost``: those that were missing after a kill."""
+    """``acknowledged``: (kind, id) in all lives. ``lost``: those that were missing after a kill. ``doubled``: texts
+    that stood there more often than once when all of a life were sent again with their ids."""
 
     folder: Path
     chance: random.Random
@@ -29,6 +37,9 @@ class Lives:
     kills: int = 0
     acknowledged: list[tuple[str, str]] = field(default_factory=list)
     lost: set[tuple[str, str]] = field(default_factory=set)
+    doubled: set[str] = field(default_factory=set)
+    repeated: int = 0
+    """Messages that were there although nobody had been told so."""
 
     @property
     def kinds(self) -> Counter[str]:
@@ -41,7 +52,10 @@ class Lives:
     async def live(self) -> None:
         """One more life, killed, and a look at all that was acknowledged in any."""
         self.kills += 1
-        self.acknowledged += await _write_until_killed(self.folder, 1_000_000 * self.kills, self.chance)
+        first = 1_000_000 * self.kills
+        acknowledged = await _write_until_killed(self.folder, first, self.chance)
+        self.acknowledged += acknowledged
+        await self._send_again(first, {what for kind, what in acknowledged if kind == "chat"})
         async with hall(self.folder) as made, made.database.read() as connection:
             of = {
                 kind: {what for one, what in self.acknowledged if one == kind} for kind in ("chat", "deleted", "vote")
@@ -53,6 +67,25 @@ class Lives:
         self.lost |= {("chat", one) for one in of["chat"] - set(found)}
         self.lost |= {("deleted", one) for one in of["deleted"] - (hidden & logged)}
         self.lost |= {("vote", one) for one in of["vote"] - voted}
+
+    async def _send_again(self, first: int, told: set[str]) -> None:
+        """All that the life sent, and a little more: messages that were on their way at the kill are among it."""
+        numbers = [n for n in range(first, first + 2 * len(told) + UNDER_WAY) if n % 3]
+        async with hall(self.folder, clock=RealClock()) as made:
+            async with made.database.read() as connection:
+                before = await _texts(connection, first)
+            answers = [await send(made, number) for number in numbers]
+            async with made.database.read() as connection:
+                after = await _texts(connection, first)
+        self.repeated += len(before) - len(told)
+        self.doubled |= {text for text, count in after.items() if count != 1}
+        self.lost |= {("answer", one) for one in told - {answer["id"] for answer in answers}}
+
+
+async def _texts(connection: AsyncConnection, first: int) -> Counter[str]:
+    """The texts of one life."""
+    rows = await connection.execute(select(chat_messages.c.text))
+    return Counter(text for text in rows.scalars() if int(text.removeprefix("number ")) >= first)
 
 
 async def _write_until_killed(folder: Path, first: int, chance: random.Random) -> list[tuple[str, str]]:

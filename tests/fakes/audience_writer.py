@@ -10,12 +10,14 @@ import asyncio
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from streamer.audience.chat import ChatDelete, ChatSend
 from streamer.audience.news import Viewpoint
 from streamer.audience.people import Participant
 from streamer.audience.questions import QuestionVote
-from tests.fakes.talkers import HALL, MODERATOR, Clock, hall
+from streamer.store.answers import CommandId
+from tests.fakes.talkers import HALL, MODERATOR, Clock, Hall, hall
 
 EVERY_S = 0.005
 
@@ -23,6 +25,12 @@ EVERY_S = 0.005
 class RealClock(Clock):
     def __call__(self) -> int:
         return int(time.time() * 1000)
+
+
+async def send(made: Hall, number: int) -> dict[str, Any]:
+    """With an id: sent once more, in another life, it is the same message."""
+    who, text = Participant(f"p{number}", f"P{number}", since_ms=1), f"number {number}"
+    return await made.audience.run(HALL, who, ChatSend(text), CommandId(who.id, "c1").once(text))
 
 
 async def write(folder: Path, first: int) -> None:
@@ -36,7 +44,7 @@ async def write(folder: Path, first: int) -> None:
                 await made.audience.run(HALL, who, QuestionVote(question, 1))
                 print(f"vote {who.id}", flush=True)
                 return
-            sent = await made.audience.run(HALL, who, ChatSend(f"number {number}"))
+            sent = await send(made, number)
             print(f"chat {sent['id']}", flush=True)
             if number % 3 == 2:
                 await made.audience.run(HALL, MODERATOR, ChatDelete(None, (sent["id"],)))

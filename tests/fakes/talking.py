@@ -30,15 +30,16 @@ from streamer.conference.sessions import Session, Visibility
 from streamer.conference.sources import source_on
 from streamer.conference.undo import Effect, effect, restore
 from streamer.control.messages import RoomConfig
-from streamer.director.director import Tapped
 from streamer.director.kinds import kind_of, session_of
 from streamer.director.news import Actor, AlarmsChanged, Listener, News, RoomChanged, SessionChanged
 from streamer.director.room_alarms import RoomAlarms
+from streamer.director.tapped import Tapped
 from streamer.errors import NotFound, StreamerError, Unauthorized
 from streamer.realtime.access import AuthenticatedCaller
 from streamer.realtime.service import Realtime
 from streamer.settings import AudienceSettings, RealtimeSettings
 from streamer.store.actions import StoredAction
+from streamer.store.answers import CommandId, Once
 from streamer.store.erasing import Erasing
 from streamer.store.room_states import Acknowledgement
 from streamer.store.rooms import Rooms
@@ -103,7 +104,7 @@ class ScriptedDirector:
     def acknowledged(self, room_id: str) -> Mapping[str, Acknowledgement]:
         return self._taken.get(room_id, {})
 
-    async def run(self, room_id: str, command: taps.Command, actor: Actor) -> Tapped:
+    async def run(self, room_id: str, command: taps.Command, actor: Actor, _once: Once | None = None) -> Tapped:
         await asyncio.sleep(self.delay_s)
         self.actors.append(actor)
         before = clockwork.advance(self.day(room_id), self.now_ms())
@@ -115,7 +116,13 @@ class ScriptedDirector:
             raise NotFound("There is no such action.", code="no_such_action")
         return self._actions[action_id][0]
 
-    async def undo(self, action_id: str, actor: Actor) -> Tapped:
+    async def first_answer(self, _asked: CommandId | None) -> Mapping[str, Any]:
+        return {}
+
+    async def done(self, _once: Once | None) -> None:
+        return None
+
+    async def undo(self, action_id: str, actor: Actor, _once: Once | None = None) -> Tapped:
         stored, done = self._actions[action_id]
         before = self.day(stored.room)
         tapped = self._done(stored.room, before, restore(before, done, self.now_ms()), f"{stored.kind}.undo", None)
@@ -124,21 +131,21 @@ class ScriptedDirector:
     def source_on(self, day: RoomDay) -> str:
         return source_on(day.source)
 
-    async def acknowledge(self, room_id: str, alarm_id: str, actor: Actor) -> None:
+    async def acknowledge(self, room_id: str, alarm_id: str, actor: Actor, _once: Once | None = None) -> None:
         if all(alarm.id != alarm_id for alarm in self.alarms(room_id)):
             raise NotFound("There is no such alarm.", code="no_such_alarm")
         taken = Acknowledgement(room_id, alarm_id, actor.id, actor.label, self.now_ms())
         self._taken.setdefault(room_id, {})[alarm_id] = taken
         self.tell(AlarmsChanged(room_id, self.alarms(room_id)))
 
-    async def snooze(self, room_id: str, alarm_id: str, minutes: int, actor: Actor) -> None:
+    async def snooze(self, room_id: str, alarm_id: str, minutes: int, actor: Actor, _once: Once | None = None) -> None:
         until_ms = self.now_ms() + minutes * MINUTE_MS
         alarms = (
             replace(one, snoozed_until_ms=until_ms) if one.id == alarm_id else one for one in self.alarms(room_id)
         )
         self.ring(room_id, *alarms)
 
-    async def normal(self, room_id: str, alarm_id: str, actor: Actor) -> None:
+    async def normal(self, room_id: str, alarm_id: str, actor: Actor, _once: Once | None = None) -> None:
         self.ring(room_id, *(one for one in self.alarms(room_id) if one.id != alarm_id))
 
     # --- for tests ----------------------------------------------------------------------------------

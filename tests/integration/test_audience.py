@@ -38,16 +38,21 @@ async def _in(server: Running, namespace: str = "/audience", **auth: Any) -> Att
 async def test_a_killed_web_process_loses_nothing_that_was_acknowledged(server: Running) -> None:
     people = [await _in(server, name=f"N{number}") for number in range(PEOPLE)]
     moderator = await _in(server, "/moderation", token=ADMIN_TOKEN)
+    sids = {person: str(person.io.sid) for person in people}
     said: list[str] = []
+    unanswered: dict[str, str] = {}
+    """Sid -> the text whose answer was lost."""
     stop = asyncio.Event()
 
     async def talk(person: Attendee) -> None:
         number = 0
         while not stop.is_set():
             number += 1
+            text = f"{sids[person]} {number}"
             try:
-                answer = await person.command("chat.send", {"text": f"{person.io.sid} {number}"})
+                answer = await person.command("chat.send", {"text": text}, {"id": text})
             except (socketio.exceptions.SocketIOError, TimeoutError):
+                unanswered[sids[person]] = text
                 return
             if answer["ok"]:
                 said.append(answer["id"])
@@ -78,6 +83,15 @@ async def test_a_killed_web_process_loses_nothing_that_was_acknowledged(server: 
         ids = [message["id"] for message in snapshot["audience"]["chat"]]
         assert acknowledged <= set(ids)
         assert len(ids) == len(set(ids))
+    # Stored or not when the process was killed: sent again, each is there once.
+    for before, after in zip(people, back, strict=True):
+        if (text := unanswered.get(sids[before])) is not None:
+            assert (await after.command("chat.send", {"text": text}, {"id": text}))["ok"]
+    late = await _in(server, name="Late")
+    texts = [message["text"] for message in late.snapshots[0]["audience"]["chat"]]
+    assert len(texts) == len(set(texts))
+    assert set(unanswered.values()) <= set(texts)
+    await late.close()
     again = await _in(server, "/moderation", token=ADMIN_TOKEN)
     assert again.snapshots[0]["moderation"]["mode"]["words"] == ["banana"]
     for client in (*people, *back, moderator, again):

@@ -59,6 +59,7 @@ from streamer.control.messages import (
 from streamer.formats.erasures import Erasure
 from streamer.host.media_host import ShutdownParams, StopParams
 from streamer.realtime import messages
+from streamer.realtime.commands import CommandOptions
 from streamer.realtime.packets import ACK, CONNECT, EVENT, pack, pack_events, parse
 from streamer.realtime.rights import ENTRY
 from streamer.realtime.service import TABLES
@@ -203,6 +204,7 @@ def test_every_struct_of_the_program_is_recorded() -> None:
     events = [*messages.EVENTS.values(), *audience_messages.EVENTS.values(), audience_messages.Removed]
     others = [
         messages.SessionRemoved,
+        CommandOptions,
         messages.Handshake,
         messages.RoomSnapshot,
         messages.EventEntry,

@@ -44,12 +44,14 @@ class Step:
     sent: bool
     name: str
     value: Any
+    options: Any = None
 
 
 def _steps(text: str) -> Iterator[Step]:
     for part in re.split(r"\n(?=\w+ +(?:->|<-) )", text.strip()):
         who, arrow, name, body = part.split(maxsplit=3)
-        yield Step(who, arrow == "->", name, json.loads(body))
+        value, *options = json.loads(f"[{body}]")
+        yield Step(who, arrow == "->", name, value, *options)
 
 
 @dataclass
@@ -98,7 +100,8 @@ class Play:
         if step.name == "connect":
             await self.connect(step)
         elif step.sent:
-            self.answers[step.who] = await self.clients[step.who].command(step.name, self.values.of(step.value))
+            client = self.clients[step.who]
+            self.answers[step.who] = await client.command(step.name, self.values.of(step.value), step.options)
         elif step.name == "answer":
             self.values.check(step.value, self.answers.pop(step.who))
         elif step.name == "snapshot":

@@ -83,7 +83,7 @@ class Hall:
             **others,
         )
 
-    async def run(self, _scope: Any, _who: Any, _command: Any) -> dict[str, Any]:
+    async def run(self, _scope: Any, _who: Any, _command: Any, _once: Any = None) -> dict[str, Any]:
         return {"name": "", "place": ""}
 
     def phone(self, number: int, came_s: float) -> Client:

@@ -13,7 +13,8 @@ from streamer.settings import ArchiveSettings, AudienceSettings
 from streamer.store.audience_tables import metadata
 from streamer.store.database import Database
 from streamer.store.participants import Participants
-from streamer.store.people import LIST, UNDO_DAYS, ErasureOutcome, Periods, TablePolicy, Until, for_people, sweep
+from streamer.store.people import LIST, UNDO_DAYS, ErasureOutcome, Periods, TablePolicy, Until, sweep
+from streamer.store.people_page import for_people
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW_MS = 1_800_000_000_000
@@ -28,6 +29,7 @@ DAYS = {
     Until.RECORDING: 30,
     Until.UNDO: UNDO_DAYS,
     Until.OVER: 0,
+    Until.REPEATS: 1 / 24,
 }
 BY_ITS_ROOM = {"room_states", "room_modes", "schedule_sources", "hooks"}
 """These end with what they are about, by hand or by the clock, and hold nothing that is old."""
@@ -54,7 +56,7 @@ def test_what_holds_people_says_how_long_and_by_which_rule() -> None:
         assert kept.what, ids(kept)
         assert kept.until is not None, ids(kept)
         assert kept.ends is not None or ids(kept) in {*BY_ITS_ROOM, *WITH_ANOTHER}, ids(kept)
-        names_somebody = {"participant_id"} & set(kept.table.c.keys())
+        names_somebody = {"participant_id", "caller"} & set(kept.table.c.keys())
         assert bool(kept.whose) == bool(names_somebody or ids(kept) == "participants"), ids(kept)
         assert (kept.erased is ErasureOutcome.NOT_THEIRS) == (not kept.whose), ids(kept)
 
@@ -65,7 +67,7 @@ def test_the_usual_periods_are_the_settings() -> None:
 
 
 def test_the_page_for_people_is_the_list() -> None:
-    # python -c "from streamer.store.people import for_people; print(for_people())"
+    # python -m streamer.store.people_page
     assert for_people() in (ROOT / "SECURITY.md").read_text("utf-8")
 
 
@@ -148,11 +150,12 @@ async def test_nothing_is_left_of_it_after_its_period_and_everything_before(
     async with keyless.write() as connection:
         await without_keys(keyless, connection)
         await put(connection, kept.table, row_of(kept, NOW_MS))
-        young = max(0, days * DAY_MS - 1000)
+        period_ms = round(days * DAY_MS)
+        young = max(0, period_ms - 1000)
         if days:
             await sweep(connection, PERIODS, NOW_MS + young)
             assert await words_in(connection, kept.table, MARK, ANN), "kept for as long as is said"
-        gone = await sweep(connection, PERIODS, NOW_MS + days * DAY_MS + 1000)
+        gone = await sweep(connection, PERIODS, NOW_MS + period_ms + 1000)
         assert not await words_in(connection, kept.table, MARK, ANN), gone
         assert ids(kept) in gone
 

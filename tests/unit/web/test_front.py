@@ -199,6 +199,32 @@ async def test_a_command_that_may_have_reached_the_core_is_not_sent_twice_and_a_
     assert asked == ["GET", "GET", "POST", "PUT", "DELETE"]
 
 
+async def test_a_tap_with_a_key_is_sent_again_to_the_core_that_comes_and_nothing_else_is(settings: Settings) -> None:
+    asked: list[tuple[str, str, str]] = []
+
+    async def dies_once(request: web.Request) -> web.Response:
+        asked.append((request.path, request.headers["Idempotency-Key"], await request.text()))
+        if len([one for one in asked if one[0] == request.path]) == 1:
+            assert request.transport is not None
+            request.transport.abort()
+        return web.json_response({"action": "a"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", dies_once)
+    key = {"Idempotency-Key": '"k1"', "Content-Type": "application/json"}
+    start, hold, grants = "/api/v1/sessions/s/start", "/api/v1/venues/v/hold", "/api/v1/grants"
+    large = "x" * (core.MOST_KEPT + 1)
+    async with front(settings, FakePlane(on_air()), app) as client:
+        for path, body in ((start, '{"at": 1}'), (hold, "")):
+            async with client.post(path, data=body, headers=key) as r:
+                assert (r.status, await r.json()) == (200, {"action": "a"})
+        for path, body in ((grants, "{}"), ("/api/v1/rooms/r/forget", large)):
+            async with client.post(path, data=body, headers=key) as r:
+                assert (r.status, (await r.json())["error"]["code"]) == (503, "core_lost")
+    assert asked[:4] == [(start, '"k1"', '{"at": 1}')] * 2 + [(hold, '"k1"', "")] * 2
+    assert len(asked) == 6
+
+
 # --- requests as they come ------------------------------------------------------------------------------
 
 

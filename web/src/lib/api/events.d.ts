@@ -234,6 +234,14 @@ export interface components {
             by: string | null;
             until: string;
         };
+        /**
+         * CommandOptions
+         * @description The second argument of a command. ``id``: made by the client; a repeat with it gets the first answer.
+         */
+        CommandOptions: {
+            /** @default null */
+            id?: string | null;
+        };
         Commands: {
             "/audience": {
                 "chat.send": components["schemas"]["ChatSend"];
@@ -820,6 +828,8 @@ export interface components {
             lines?: unknown;
             /** @default 1 */
             protocol?: number;
+            /** @default 3600 */
+            repeat_s?: number;
         };
         /** SanctionChanged */
         SanctionChanged: {
