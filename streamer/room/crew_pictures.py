@@ -1,7 +1,7 @@
 """Small pictures for the crew's wall: a source as it comes in, and the programme as it goes out.
 
-Runs on the loop, decodes on a thread. Costs nothing while nobody asks but the memory of each source's last key frame.
-However many people look, a picture is made at most every :data:`FRESH_S`.
+Runs on the loop, scales on a thread. Decodes nothing: the programme decodes its source, and the meters decode the key
+frames of the others. However many people look, a picture is made at most every :data:`FRESH_S`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import av
 from av.video.frame import VideoFrame
@@ -18,69 +17,39 @@ from av.video.reformatter import VideoReformatter
 
 from streamer.control.messages import CrewPicture
 from streamer.errors import NotFound
-from streamer.formats import h264
-from streamer.media.decode import PictureDecoder
-from streamer.media.incoming import IncomingUnit
 from streamer.media.ladder import Ladder
+from streamer.media.source_meters import SeenPicture
 from streamer.media.stills import CREW_WIDTH, crew_jpeg
 
 FRESH_S = 1.8
 """A picture is given again for so long: a page asks every two seconds."""
-KEYFRAME_AGE_S = 1.9
+KEYFRAME_AGE_MS = 1900
 """A source whose last key frame is older is asked for one. The programme asks its own source as often."""
 
 LOOK_S = 1.5
 """A ladder that is later than this has other worries."""
 
 
-@dataclass(slots=True)
-class _KeyFrame:
-    codec: str
-    data: bytes
-    at_s: float
-    """Monotonic."""
-    at_ms: int
-
-
 class CrewPictures:
-    """``outgoing`` is the ladder whose pictures go out now; None where none of the programme does.
-    ``request_keyframe(source)`` asks a publisher."""
+    """``ladder(source)`` decodes the pictures of a source, or those that go out (""); None: it does not.
+    ``seen(source)`` is then its last key frame. ``request_keyframe(source)`` asks a publisher."""
 
     def __init__(
-        self, outgoing: Callable[[], Ladder | None], request_keyframe: Callable[[str], None], max_pixels: int
+        self,
+        ladder: Callable[[str], Ladder | None],
+        seen: Callable[[str], SeenPicture | None],
+        request_keyframe: Callable[[str], None],
     ) -> None:
-        self._ladder = outgoing
+        self._ladder = ladder
         self._reformatter = VideoReformatter()
         """Of the ladder's thread."""
+        self._seen = seen
         self._request_keyframe = request_keyframe
-        self._max_pixels = max_pixels
-        self._keyframes: dict[str, _KeyFrame] = {}
-        self._sets: dict[str, tuple[tuple[bytes, ...], tuple[bytes, ...]]] = {}
-        """H.264 parameter sets: they may come in a unit of their own."""
         self._made: dict[str, tuple[float, CrewPicture]] = {}
         self._making: dict[str, asyncio.Lock] = {}
 
-    def take_in(self, name: str, incoming: IncomingUnit) -> None:
-        """Keep the last key frame of each source."""
-        if not incoming.is_video:
-            return
-        unit, avc = incoming.unit, incoming.avc
-        if avc is not None:
-            sps, pps = self._sets.get(name, ((), ()))
-            if avc.sps or avc.pps:
-                self._sets[name] = (avc.sps or sps, avc.pps or pps)
-        if not incoming.idr or unit.damaged:
-            return
-        data = unit.data
-        if avc is not None and not (avc.sps and avc.pps):
-            sps, pps = self._sets.get(name, ((), ()))
-            data = h264.to_annexb([*sps, *pps]) + data
-        self._keyframes[name] = _KeyFrame(unit.codec, data, time.monotonic(), time.time_ns() // 1_000_000)
-
     def forget(self, name: str) -> None:
         """Drop what another publication sent: the source has ended, or is fed anew."""
-        self._keyframes.pop(name, None)
-        self._sets.pop(name, None)
         self._made.pop(name, None)
 
     async def picture(self, name: str) -> CrewPicture:
@@ -89,14 +58,13 @@ class CrewPictures:
             made = self._made.get(name)
             if made is not None and time.monotonic() - made[0] < FRESH_S:
                 return made[1]
-            picture = await (self._outgoing() if name == "" else self._incoming(name))
+            ladder = self._ladder(name)
+            picture = await (self._from_key_frame(name) if ladder is None else self._from_ladder(ladder))
             self._made[name] = (time.monotonic(), picture)
             return picture
 
-    async def _outgoing(self) -> CrewPicture:
-        ladder, loop = self._ladder(), asyncio.get_running_loop()
-        if ladder is None:
-            raise _no_picture()
+    async def _from_ladder(self, ladder: Ladder) -> CrewPicture:
+        loop = asyncio.get_running_loop()
         done: asyncio.Future[CrewPicture] = loop.create_future()
 
         def use(frames: Sequence[VideoFrame]) -> None:
@@ -117,19 +85,20 @@ class CrewPictures:
             raise _no_picture()
         return picture
 
-    async def _incoming(self, name: str) -> CrewPicture:
-        frame = self._keyframes.get(name)
-        if frame is None or time.monotonic() - frame.at_s > KEYFRAME_AGE_S:
-            self._request_keyframe(name)
-        if frame is None:
+    async def _from_key_frame(self, name: str) -> CrewPicture:
+        if name == "":
             raise _no_picture()
-        before = self._made.get(name)
-        if before is not None and before[1].at_ms == frame.at_ms:
+        seen, before = self._seen(name), self._made.get(name)
+        if seen is None or time.time_ns() // 1_000_000 - seen.at_ms > KEYFRAME_AGE_MS:
+            self._request_keyframe(name)
+        if seen is None or (before is not None and before[1].at_ms == seen.at_ms):
+            if before is None:
+                raise _no_picture()
             return before[1]
-        jpeg = await asyncio.to_thread(_jpeg, frame, self._max_pixels)
+        jpeg = await asyncio.to_thread(_jpeg, seen)
         if not jpeg:
             raise _no_picture()
-        return CrewPicture(jpeg, frame.at_ms)
+        return CrewPicture(jpeg, seen.at_ms)
 
 
 def _settle(done: asyncio.Future[CrewPicture], made: CrewPicture) -> None:
@@ -137,14 +106,9 @@ def _settle(done: asyncio.Future[CrewPicture], made: CrewPicture) -> None:
         done.set_result(made)
 
 
-def _jpeg(frame: _KeyFrame, max_pixels: int) -> bytes:
-    """Of one key frame alone; b"" where it cannot be decoded."""
-    decoder = PictureDecoder(frame.codec, max_pixels)
-    pictures = [*decoder.decode(frame.data, 0).pictures, *decoder.flush().pictures]
-    if not pictures:
-        return b""
+def _jpeg(seen: SeenPicture) -> bytes:
     try:
-        return crew_jpeg(pictures[0][1], VideoReformatter(), decoder.sample_aspect)
+        return crew_jpeg(seen.frame, VideoReformatter(), seen.sample_aspect)
     except (av.FFmpegError, ValueError):
         return b""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from av.video.frame import VideoFrame
 
@@ -18,6 +18,8 @@ from streamer.broadcast.measures import SILENT_DB, PictureMeasure, SoundMeasure,
 from streamer.broadcast.programme import SLATE
 from streamer.broadcast.troubles import SourceJudge
 from streamer.control.messages import MediaMeasure, MediaTrouble, RoomConfig
+from streamer.formats import h264
+from streamer.formats.types import AccessUnit
 from streamer.media.incoming import IncomingUnit
 from streamer.media.pipeline import BroadcastPipeline
 from streamer.media.source_meters import SourceMeters
@@ -39,6 +41,9 @@ class _Source:
     sound_ms: int | None = None
     """The last packet of its sound; None: it never sent any."""
     video_ms: int | None = None
+    sps: tuple[bytes, ...] = ()
+    pps: tuple[bytes, ...] = ()
+    """H.264 parameter sets: they may come in a unit of their own."""
     key_ms: int | None = None
     key_s: float | None = None
     """Between the last two key frames."""
@@ -105,10 +110,14 @@ class MediaWatch:
                 self.meters.sound(name, unit, at_ms)
             return
         source.video_ms = at_ms
+        if incoming.avc is not None:
+            source.sps, source.pps = incoming.avc.sps or source.sps, incoming.avc.pps or source.pps
         if incoming.idr:
             self._note_key_frame(name, source, at_ms)
+            if unit.damaged:
+                return
             if at_ms - source.picture_ms >= PICTURE_FRESH_MS or name != self._on_programme:
-                self.meters.key_frame(name, unit, at_ms)
+                self.meters.key_frame(name, _with_sets(source, incoming), at_ms)
 
     def picture(self, frame: VideoFrame) -> None:
         """A decoded picture of the source on the programme, on the thread that has decoded it."""
@@ -257,6 +266,14 @@ class MediaWatch:
         # A silence that the source has itself is told of the source.
         peak = reading.peak if measure.peak > -50 else SILENT_DB + 120
         self._programme.level(now_ms, reading.momentary, peak, voice=bool(measure.voice))
+
+
+def _with_sets(source: _Source, incoming: IncomingUnit) -> AccessUnit:
+    """A key frame that can be decoded by itself."""
+    unit, avc = incoming.unit, incoming.avc
+    if avc is None or (avc.sps and avc.pps):
+        return unit
+    return replace(unit, data=h264.to_annexb([*source.sps, *source.pps]) + unit.data)
 
 
 def _measure_of(judge: SourceJudge, natural_s: float | None) -> MediaMeasure:

@@ -112,11 +112,6 @@ class RoomService:
             on_source_keyframe_wanted=self.publications.request_keyframe,
         )
         self.previews = Previews(self.relay)
-        self.crew_pictures = CrewPictures(
-            self._outgoing,
-            self.publications.request_keyframe,
-            int(settings.media.max_source_megapixels * 1_000_000),
-        )
         self.watch = MediaWatch(
             config,
             int(settings.media.max_source_megapixels * 1_000_000),
@@ -124,6 +119,7 @@ class RoomService:
             ways=self.publications.way,
             look=self.publications.request_keyframe,
         )
+        self.crew_pictures = CrewPictures(self._decoding, self.watch.meters.seen, self.publications.request_keyframe)
         self.programme = Programme(
             config.id,
             settings,
@@ -293,7 +289,6 @@ class RoomService:
             return
         self.programme.take_in(name, incoming)
         self.previews.take_in(name, incoming)
-        self.crew_pictures.take_in(name, incoming)
         self.watch.take_in(name, incoming)
 
     # --- from the programme ------------------------------------------------------------------------
@@ -387,10 +382,13 @@ class RoomService:
     async def _picture(self, wanted: PictureWanted) -> CrewPicture:
         return await self.crew_pictures.picture(wanted.source)
 
-    def _outgoing(self) -> Ladder | None:
-        """The ladder whose pictures the public output shows now."""
-        pipeline, shown = self.programme.pipeline, self._shows().get(PUBLIC) in ("programme", "picture_muted")
-        return pipeline.ladder if pipeline and shown and isinstance(self.programme.take, PictureTake) else None
+    def _decoding(self, source: str) -> Ladder | None:
+        """The ladder that decodes a source, or what the public output shows now ("")."""
+        pipeline, take = self.programme.pipeline, self.programme.take
+        if pipeline is None or not isinstance(take, PictureTake):
+            return None
+        shown = take.source == source if source else self._shows().get(PUBLIC) in ("programme", "picture_muted")
+        return pipeline.ladder if shown else None
 
     def _keyframe_for_viewers(self) -> None:
         take = self.programme.take

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -82,6 +84,19 @@ def test_a_closed_microphone_is_no_work_for_the_voice_detector() -> None:
     for peak, voice, chunks in ((0.0, False, 0), (1e-4, False, 0), (1e-2, True, HEARD_CHUNKS)):
         detector.push(np.full(CHUNK * CYCLE_CHUNKS, peak, np.float32))
         assert (detector.voice, len(heard)) == (voice, chunks)
+
+
+def test_the_voice_detector_keeps_to_the_thread_that_calls_it() -> None:
+    # In a process of its own, where no other thread begins or ends.
+    script = """if True:
+        import os
+        from streamer.media.voice import CHUNK, load_model
+        model, before = load_model(), os.listdir("/proc/self/task")
+        model.process_samples([0.1] * CHUNK)
+        print(len(os.listdir("/proc/self/task")) - len(before))
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0"]
 
 
 async def test_a_key_frame_of_a_source_that_nobody_shows_is_measured() -> None:

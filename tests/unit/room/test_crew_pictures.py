@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,14 +14,12 @@ from av.video.frame import VideoFrame
 from PIL import Image
 
 from streamer.errors import NotFound, StreamerError
-from streamer.formats import h264
-from streamer.formats.types import AccessUnit
-from streamer.media.incoming import read_unit
+from streamer.media.source_meters import SeenPicture
 from streamer.media.switch import SourceState
 from streamer.room import crew_pictures
 from streamer.room.crew_pictures import CrewPictures
 from streamer.room.previews import Previews
-from tests.unit.media.test_ladder import counter_picture, source
+from tests.unit.media.test_ladder import counter_picture
 
 
 def counter_in(jpeg: bytes) -> int:
@@ -38,39 +38,30 @@ class Ladder:
         use(self.frames)
 
 
-def pictures(ladder: Ladder | None = None) -> tuple[CrewPictures, list[str]]:
+def pictures(
+    ladder: Ladder | None = None, *, of: str = "", seen: Callable[[str], SeenPicture | None] = lambda _: None
+) -> tuple[CrewPictures, list[str]]:
+    """``ladder`` decodes the pictures of ``of``."""
     asked: list[str] = []
-    return CrewPictures(lambda: ladder, asked.append, 0), asked  # type: ignore[arg-type, return-value]
+    room = CrewPictures(lambda source: ladder if source == of else None, seen, asked.append)  # type: ignore[arg-type, return-value]
+    return room, asked
 
 
-def feed(room: CrewPictures, codec: str, units: Sequence[bytes]) -> None:
-    for number, data in enumerate(units):
-        unit = read_unit(AccessUnit("video", codec, data, number * 3000, 90_000, number))
-        assert unit is not None
-        room.take_in("main", unit)
+def key_frame(number: int, age_ms: int = 0) -> SeenPicture:
+    return SeenPicture(counter_picture(number, 1280, 720), Fraction(1), time.time_ns() // 1_000_000 - age_ms)
 
 
-@pytest.mark.parametrize(("codec", "encoder"), [("h264", "libx264"), ("vp8", "libvpx")])
-async def test_a_sources_picture_is_of_its_last_key_frame(
-    codec: str, encoder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_source_off_the_programme_shows_its_last_key_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew_pictures, "FRESH_S", 0.0)
-    room, asked = pictures()
-    units = source(25, codec=encoder, gop=10, width=1280, height=720)
-    feed(room, codec, units)
+    newest = key_frame(20)
+    room, asked = pictures(Ladder(), seen=lambda source: newest if source == "main" else None)
     made = await room.picture("main")
     assert Image.open(io.BytesIO(made.jpeg)).size == (480, 270)
     assert counter_in(made.jpeg) == 20
+    assert await room.picture("main") is made, "the same key frame is the same picture"
+    newest = key_frame(21, age_ms=-1)
+    assert counter_in((await room.picture("main")).jpeg) == 21
     assert asked == []
-    assert (await room.picture("main")).at_ms == made.at_ms, "the same key frame is the same picture"
-
-
-async def test_parameter_sets_may_come_apart_from_the_key_frame() -> None:
-    room, _ = pictures()
-    nals = list(h264.split_annexb(source(1)[0]))
-    sets, rest = ([nal for nal in nals if (nal[0] & 31 in (7, 8)) is of] for of in (True, False))
-    feed(room, "h264", [h264.to_annexb(sets), h264.to_annexb(rest)])
-    assert counter_in((await room.picture("main")).jpeg) == 0
 
 
 async def test_many_who_look_cost_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,33 +73,39 @@ async def test_many_who_look_cost_one_picture(monkeypatch: pytest.MonkeyPatch) -
         return b"jpeg"
 
     monkeypatch.setattr(crew_pictures, "_jpeg", count)
-    room, _ = pictures()
-    feed(room, "h264", source(1))
+    newest = key_frame(1)
+    room, _ = pictures(seen=lambda _: newest)
     assert {one.jpeg for one in await asyncio.gather(*(room.picture("main") for _ in range(20)))} == {b"jpeg"}
     assert made == 1
 
 
-async def test_an_old_key_frame_is_shown_and_a_new_one_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew_pictures, "KEYFRAME_AGE_S", -1.0)
-    room, asked = pictures()
+async def test_an_old_key_frame_is_shown_and_a_new_one_asked_for() -> None:
+    newest = None
+    room, asked = pictures(seen=lambda _: newest)
     with pytest.raises(NotFound):
         await room.picture("main")
-    feed(room, "h264", source(1))
+    newest = key_frame(1, age_ms=crew_pictures.KEYFRAME_AGE_MS + 100)
     assert (await room.picture("main")).jpeg
     assert asked == ["main", "main"]
 
 
-async def test_a_source_that_went_and_one_that_is_broken_have_no_picture() -> None:
-    room, _ = pictures()
-    feed(room, "h264", source(1))
+async def test_the_programmes_source_is_decoded_no_second_time_for_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_pictures, "FRESH_S", 0.0)
+    ladder: Ladder | None = Ladder(counter_picture(3, 1920, 1080), counter_picture(4, 640, 360))
+    asked: list[str] = []
+    room = CrewPictures(lambda source: ladder if source == "main" else None, lambda _: None, asked.append)  # type: ignore[arg-type, return-value]
+    made = await room.picture("main")
+    assert counter_in(made.jpeg) == 4
+    # It has left the programme, and no key frame has come since.
+    ladder = None
+    assert await room.picture("main") is made
+    assert asked == ["main"]
     room.forget("main")
     with pytest.raises(NotFound):
         await room.picture("main")
-    # A key frame whose parameter sets never came.
-    slices = [nal for nal in h264.split_annexb(source(1)[0]) if nal[0] & 31 == 5]
-    feed(room, "h264", [h264.to_annexb(slices)])
     with pytest.raises(NotFound):
-        await room.picture("main")
+        await room.picture("")
+    assert asked == ["main", "main"]
 
 
 async def test_what_goes_out_is_the_smallest_picture_that_is_large_enough() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +13,14 @@ import pytest
 from streamer.broadcast.measures import SoundMeasure
 from streamer.broadcast.orders import RoomOrders, SourceOrder
 from streamer.control.messages import RoomConfig
+from streamer.formats import h264
 from streamer.formats.types import AccessUnit
-from streamer.media.incoming import IncomingUnit
+from streamer.media.incoming import IncomingUnit, read_unit
 from streamer.room.media_watch import MediaWatch
 from streamer.room.publication import WayCounts
+from tests.fakes.waiting import until
+from tests.unit.media.test_ladder import counter_picture, read_counter
+from tests.unit.media.test_ladder import source as encoded
 
 TALK = SoundMeasure(0, level=-22.0, lowest=-50.0, peak=-8.0, loudness=-22.0, voice=True)
 WAY = WayCounts(0, 0, 5.0, 20.0, 2500.0, 30.0, 0)
@@ -154,3 +159,38 @@ def test_the_distance_of_key_frames_that_nobody_asked_for(room: Room) -> None:
     room.now_ms += 500
     room.packet("spare", "video", idr=True)
     assert room.watch.measures["spare"].keyframe_s == natural
+
+
+@pytest.mark.parametrize(("codec", "encoder"), [("h264", "libx264"), ("vp8", "libvpx")])
+async def test_a_source_off_the_programme_is_seen_by_its_newest_whole_key_frame(codec: str, encoder: str) -> None:
+    watch = MediaWatch(RoomConfig(id="hall", name="Hall"), 10_000_000, 300, ways=lambda _: None, look=lambda _: None)
+
+    async def takes_in(units: Sequence[bytes], *, damaged: bool = False) -> int | None:
+        for data in units:
+            unit = read_unit(AccessUnit("video", codec, data, 0, 90_000, time.monotonic_ns(), damaged=damaged))
+            assert unit is not None
+            watch.take_in("spare", unit)
+        await until(lambda: watch.meters._worker.idle)
+        seen = watch.meters.seen("spare")
+        return None if seen is None else read_counter(seen.frame)
+
+    watch.source_up("spare")
+    units = encoded(25, codec=encoder, gop=10)
+    assert await takes_in(units[:12]) == 10
+    assert await takes_in(units[20:], damaged=True) == 10
+    # Another sender, whose parameter sets come in a unit of their own.
+    watch.source_up("spare")
+    assert await takes_in([]) is None
+    whole = units[20]
+    if codec == "h264":
+        nals = list(h264.split_annexb(units[20]))
+        sets, rest = ([nal for nal in nals if (nal[0] & 31 in (7, 8)) is of] for of in (True, False))
+        whole = h264.to_annexb(rest)
+        assert await takes_in([whole]) is None
+        assert await takes_in([h264.to_annexb(sets)]) is None
+    assert await takes_in([whole]) == 20
+    # The programme shows newer ones.
+    watch.tick("spare", None)
+    watch.picture(counter_picture(21))
+    assert watch.meters.seen("spare") is None
+    watch.close()
