@@ -66,10 +66,12 @@ async def offer_to_play(kinds: tuple[str, ...] = ("audio", "video")) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def whep_player(server: Running, room: str, *, source: str = "", token: str = "") -> AsyncIterator[Player]:
+async def whep_player(
+    server: Running, room: str, *, source: str = "", token: str = "", kinds: tuple[str, ...] = ("audio", "video")
+) -> AsyncIterator[Player]:
     """Connected when the answer is applied; raises :class:`Refusal` if the POST is not answered with 201."""
     player, tasks = Player(), []
-    pc = await offer_to_play()
+    pc = await offer_to_play(kinds)
     pc.on("track", lambda track: tasks.append(asyncio.create_task(_watch(track, player), name="whep track")))
     headers = {"Content-Type": "application/sdp"} | ({"Authorization": f"Bearer {token}"} if token else {})
     path = f"/whep/{room}" + (f"/{source}" if source else "")

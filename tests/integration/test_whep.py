@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import time
 from urllib.parse import urljoin
 
+import av
+import numpy as np
 import pytest
+from PIL import Image
 
+from streamer.publish import inputs
+from streamer.publish.testcard import decode_strip, sound_frame
 from tests.fakes import decoding
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
-from tests.fakes.publishing import tiny_camera
+from tests.fakes.planned_day import source_up
+from tests.fakes.publishing import smallest_camera, tiny_camera
 from tests.fakes.running import Running
 from tests.fakes.shared import LOW, TOP
-from tests.fakes.waiting import until
-from tests.fakes.watching import Refusal, whep_player
+from tests.fakes.waiting import Pace, until, until_answered
+from tests.fakes.watching import Player, Refusal, whep_player
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -66,6 +73,74 @@ async def test_camera_slate_and_camera_again_in_one_connection(server: Running) 
             await until(lambda: viewer.test_card_since(back) > 30)
 
 
+LISTENING_S, MUTED_S = 0.3, 0.2
+LOUD, SILENT = 0.1, 0.01
+
+
+class Whistle:
+    """The test cards of this process whistle while it is :attr:`on`, in place of their beeps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.on = False
+        self._began_us = 0
+        monkeypatch.setattr(inputs, "sound_frame", self._frame)
+
+    def _frame(self, utc_us: int, pts: int, blocks: int = 1) -> av.AudioFrame:
+        if self.on and not self._began_us:
+            self._began_us = utc_us
+        # In the middle of a beep, and of the silence after it.
+        return sound_frame(40_000 if self.on else 500_000, pts, blocks)
+
+    async def heard_after_s(self, player: Player, pace: Pace) -> float:
+        """From the first sample of a tone in the source to the listener's ear."""
+        self.on, self._began_us = False, 0
+        quiet = now()
+        await until(
+            lambda: len(player.peaks_since(quiet)) > 20 and max(player.peaks_since(now() - 0.2), default=1) < SILENT
+        )
+        switched = now()
+        self.on = True
+        await pace.until_answered(lambda: _soon(max(player.peaks_since(switched), default=0) > LOUD))
+        first = next(at_s for at_s, peak in player.heard if at_s > switched and peak > LOUD)
+        return time.time() - (now() - first) - self._began_us / 1e6
+
+
+async def test_listening_is_at_most_three_tenths_late_where_nothing_is_live_too_and_a_mute_is_heard_within_two(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sound alone, as the crew listens on the wall, to a source whose picture no preview could pass on."""
+    whistle, pace, late = Whistle(monkeypatch), Pace(), []
+    await server.room("whep-ear")
+    async with smallest_camera(server, "whep-ear", codec="vp8", packet_blocks=1):
+        await source_up(server, "whep-ear")
+        assert (await server.state("whep-ear"))["state"] != "live"
+        async with whep_player(
+            server, "whep-ear", source="main", token=server.tokens["whep-ear"], kinds=("audio",)
+        ) as crew:
+            late.append([await whistle.heard_after_s(crew, pace) for _ in range(3)])
+        await server.begin(await server.plan("whep-ear", "Whistling"))
+        await server.wait_state("whep-ear", "live")
+        async with whep_player(server, "whep-ear", kinds=("audio",)) as public:
+            late.append([await whistle.heard_after_s(public, pace) for _ in range(3)])
+            print("late, ms:", [[round(1000 * one) for one in some] for some in late], pace)
+            # A busy machine holds one or the other up.
+            assert all(min(some) <= pace.allowed_s(LISTENING_S) for some in late), (late, pace)
+
+            sent = now()
+            await server.api("PATCH", "/rooms/whep-ear/sources/main", {"mute": True})
+            await until(
+                lambda: len(public.peaks_since(sent)) > 20 and max(public.peaks_since(now() - 0.3), default=1) < SILENT
+            )
+            last = max(at_s for at_s, peak in public.heard if peak > SILENT)
+            muted_s = last - sent - min(late[1])
+            print(f"muted after {1000 * muted_s:.0f} ms")
+            assert muted_s <= pace.allowed_s(MUTED_S)
+
+
+async def _soon(value: bool) -> bool:
+    return value
+
+
 async def test_past_the_bound_viewers_are_sent_away_with_a_time_and_a_place_becomes_free(server: Running) -> None:
     await server.room("whep-small", start="auto")
     async with tiny_camera(server, "whep-small"):
@@ -97,6 +172,18 @@ async def test_the_preview_of_a_source_is_for_the_rooms_crew(server: Running) ->
         async with whep_player(server, "whep-crew", source="spare", token=server.tokens["whep-crew"]) as preview:
             began = now()
             await until(lambda: preview.test_card_since(began) > 20)
+        # The wall's small pictures: what goes out, its source, and another one.
+        for query in ("", "?source=main", "?source=spare"):
+            await until_answered(lambda query=query: crew_picture(server, "whep-crew", query))
+
+
+async def crew_picture(server: Running, room: str, query: str) -> bool:
+    """Whether the test card is in it."""
+    headers = {"Authorization": f"Bearer {server.tokens[room]}"}
+    async with server.session.get(f"{server.url}/api/v1/rooms/{room}/picture.jpg{query}", headers=headers) as answer:
+        if answer.status != 200:
+            return False
+        return decode_strip(np.asarray(Image.open(io.BytesIO(await answer.read())).convert("L"))) is not None
 
 
 async def test_off_air_the_public_sees_the_slate_at_once_and_nothing_of_the_programme(server: Running) -> None:

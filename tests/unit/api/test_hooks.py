@@ -191,6 +191,8 @@ async def test_an_alarm_is_told_signed_with_links_once_and_its_end_once(
         push = by_path["/push"]
         message = json.loads(browser.read(push.body))
         assert message["tag"] == data["incident"] == push.headers["Topic"]
+        # RFC 8030, 5.2: no push service takes a message without TTL.
+        assert {"TTL": "900", "Urgency": "high", "Content-Encoding": "aes128gcm"}.items() <= push.headers.items()
         assert vapid_claims(push.headers["Authorization"])["aud"] == receiver.url("/").rstrip("/")
         ntfy = by_path["/"].json
         assert (ntfy["topic"], ntfy["priority"]) == ("topic-of-ann", 5)
