@@ -47,8 +47,13 @@ def mistakes(file: Path | None, overrides: dict[str, Any]) -> list[str]:
             break
         except tomllib.TOMLDecodeError as error:
             number, words = _line_of(error, text)
-            found.append((number, f"{file}:{number}: this line is not TOML: {words}"))
             lines = text.split("\n")
+            if begun := _left_open(lines[: number - 1]):
+                number = begun
+                found.append((number, f"{file}:{number}: the value that begins in this line has no end"))
+                text = "\n".join((*lines[: number - 1], *_without_value(lines[number - 1 :])))
+                continue
+            found.append((number, f"{file}:{number}: this line is not TOML: {words}"))
             if not lines[number - 1]:
                 break
             text = "\n".join((*lines[: number - 1], *_mended(lines[number - 1 :])))
@@ -67,6 +72,29 @@ def _line_of(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:
     while number > 1 and not lines[number - 1].strip():
         number -= 1
     return number, _AT_LINE.sub("", str(error))
+
+
+def _left_open(lines: Sequence[str]) -> int:
+    """The number of the setting whose value (a list, a text of several lines) has no end in these lines, the first of a
+    file in which the rest was TOML; 0: there is none."""
+    for number in range(len(lines), 0, -1):
+        if _SECTION.match(lines[number - 1]):
+            break
+        if _SETTING.match(lines[number - 1]):
+            try:
+                tomllib.loads("\n".join(lines[number - 1 :]))
+            except tomllib.TOMLDecodeError:
+                return number
+    return 0
+
+
+def _without_value(lines: Sequence[str]) -> Iterator[str]:
+    """The lines without the setting that the first of them begins: the next setting or section ends it."""
+    size = 1
+    while size < len(lines) and not _SETTING.match(lines[size]) and not _SECTION.match(lines[size]):
+        size += 1
+    yield from ("",) * size
+    yield from lines[size:]
 
 
 def _mended(lines: Sequence[str]) -> Iterator[str]:

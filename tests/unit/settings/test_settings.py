@@ -169,6 +169,18 @@ def test_a_file_that_is_cut_off_or_no_text_is_told(tmp_path: Path) -> None:
         ":2: this line is not TOML: I",
         ":4: this line is not TOML: I",
     ]
+    file.write_text(
+        '[server]\nprot = 1\ntrusted_proxies = [\n  "127.0.0.1",\n  "::1"\nhost = "::"\nport = -1\n[hls]\ndvr_s = 1\n'
+        'rung = [[1], [2]\n\n[media]\npreset = """\na\nb\n'
+    )
+    assert [line.split("s.toml")[1] for line in mistakes(file, {})] == [
+        ":2: server.prot: there is no such setting; did you mean server.port?",
+        ":3: the value that begins in this line has no end",
+        ":7: server.port: Input should be greater than or equal to 0 (found -1)",
+        ":9: hls.dvr_s: Input should be greater than or equal to 60 (found 1)",
+        ":10: the value that begins in this line has no end",
+        ":13: the value that begins in this line has no end",
+    ], "each once"
     file.write_bytes(b"\xff\xfe[")
     assert "is not UTF-8" in mistakes(file, {})[0]
 
