@@ -26,9 +26,14 @@ backend origin {
 }
 
 sub vcl_recv {
-    # Varnish has added nginx's address; the origin reads this list from the right.
-    set req.http.X-Forwarded-For = regsub(req.http.X-Forwarded-For, ",[^,]*$", "");
-
+    # Public media are most of what is asked for: one look at their address says so. Each expression costs all viewers.
+    if (req.method == "GET"
+        && req.url ~ "^/(?:live|replay)(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+(?<!/download)\.(?:m4s|mp4)$") {
+        if (!std.healthy(req.backend_hint)) {
+            return (synth(503, "origin_unreachable"));
+        }
+        return (hash);
+    }
     if (req.url == "/.streamer/ban") {
         call ban_scope;
     }
@@ -42,8 +47,6 @@ sub vcl_recv {
         || req.url ~ "^[^?]*/download\.mp4") {
         return (pass);
     }
-    unset req.http.Cookie;
-    unset req.http.Authorization;
     call canonical_query;
     return (hash);
 }
@@ -102,6 +105,16 @@ sub canonical_query {
 sub vcl_hash {
     hash_data(req.url);
     return (lookup);
+}
+
+sub vcl_backend_fetch {
+    if (!bereq.uncacheable) {
+        # Nothing of the one person for whom it is asked first.
+        unset bereq.http.Cookie;
+        unset bereq.http.Authorization;
+    }
+    # Varnish has added nginx's address; the origin reads this list from the right.
+    set bereq.http.X-Forwarded-For = regsub(bereq.http.X-Forwarded-For, ",[^,]*$", "");
 }
 
 sub vcl_backend_response {

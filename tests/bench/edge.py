@@ -1,7 +1,7 @@
 """Followers of a held playlist at an edge beside the same followers at the server itself: what they cost the server,
-and how soon all are answered. Then a segment read from the edge beside the same bytes as a file from the same cache
-with its own rules. The clients are ``followers.c`` and ``reads.c``, on the same cores; the edge is Debian's Varnish
-with our configuration, without TLS.
+and how soon all are answered. Then parts read from the edge beside the same bytes as files from the same cache with its
+own rules. The clients are ``followers.c`` and ``reads.c``, on the same cores; the edge is Debian's Varnish with our
+configuration, without TLS.
 
     python -m tests.bench edge [--quick]
 """
@@ -23,6 +23,7 @@ from typing import Any
 import aiohttp
 
 from tests.bench import machine
+from tests.fakes.delivery_server import serve
 from tests.fakes.publishing import camera_process
 from tests.fakes.running import Running, free_port, serving
 from tests.fakes.shared import SMALL
@@ -31,7 +32,9 @@ from tests.fakes.waiting import until_answered
 
 HERE = Path(__file__).parent
 READERS = 16
-ROUNDS = 3
+ROUNDS = 15
+PARTS = (26_000, 200_000)
+"""Bytes of a part: of sound or a small picture, and of video at 4.5 Mbit/s."""
 FULL = 100
 SETTINGS = SMALL | {
     "STREAMER_HLS__SEGMENT_S": "2",
@@ -61,7 +64,7 @@ class Run:
 class Reads:
     """Medians of some rounds, one after the other in turn."""
 
-    kilobytes: float
+    part_bytes: int
     edge_per_s: float
     static_per_s: float
     edge_cpu_us: float
@@ -69,7 +72,7 @@ class Reads:
     static_cpu_us: float
 
 
-async def measure(counts: tuple[int, ...], seconds: float, say: Callable[[str], None]) -> tuple[list[Run], Reads]:
+async def measure(counts: tuple[int, ...], seconds: float, say: Callable[[str], None]) -> tuple[list[Run], list[Reads]]:
     runs: list[Run] = []
     with tempfile.TemporaryDirectory() as folder:
         client, reader = Path(folder) / "followers", Path(folder) / "reads"
@@ -83,61 +86,61 @@ async def measure(counts: tuple[int, ...], seconds: float, say: Callable[[str], 
                 await server.wait_state("hall", "live")
                 playlist = await _playlist(server)
                 with varnish(Path(folder) / "varnish", port=port, origin=origin) as cache:
-                    await until_answered(lambda: _answers(server, f"http://127.0.0.1:{port}{playlist}"))
+                    await until_answered(lambda: _answers(server.session, f"http://127.0.0.1:{port}{playlist}"))
                     for followers in counts:
                         for where, at in (("server", origin), ("edge", port)):
                             # Requests that the last client left held would be counted as this one's. And a server
                             # that was behind may still be thought away by the edge, which then answers 503.
                             await until_answered(lambda: _at_rest(server), limit_s=60)
-                            await until_answered(lambda: _answers(server, f"http://127.0.0.1:{port}{playlist}"))
+                            await until_answered(lambda: _answers(server.session, f"http://127.0.0.1:{port}{playlist}"))
                             run = await _run(server, cache.pid, client, where, at, playlist, followers, seconds)
                             say(str(run))
                             runs.append(run)
-                    reads = await _reads(server, cache.pid, reader, port, playlist, seconds / 5, say)
+        reads = [await _reads(reader, size, seconds / 20, say) for size in PARTS]
     return runs, reads
 
 
-async def _reads(
-    server: Running, cache: int, reader: Path, port: int, playlist: str, seconds: float, say: Callable[[str], None]
-) -> Reads:
-    """Of the newest whole segment."""
-    folder, beside, origin = reader.with_name("static"), free_port(), free_port()
-    folder.mkdir()
-    async with server.session.get(server.url + playlist) as response:
-        listed = re.findall(r"^[^#\n]+\.m4s$", await response.text(), re.M)
-    segment = playlist.rpartition("/")[0] + "/" + listed[-1]
-    async with server.session.get(server.url + segment) as response:
-        assert response.status == 200
-        (folder / "segment.m4s").write_bytes(data := await response.read())
-    files = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(folder), str(origin)]
-    rounds: dict[int, list[tuple[float, float]]] = {port: [], beside: []}
-    with (
-        subprocess.Popen(files, stderr=subprocess.DEVNULL) as static,
-        varnish(reader.with_name("plain"), port=beside, origin=origin, plain=True) as plain,
-    ):
-        places = ((port, segment, cache), (beside, "/segment.m4s", plain.pid))
-        try:
-            await until_answered(lambda: _answers(server, f"http://127.0.0.1:{beside}/segment.m4s"))
-            for _ in range(ROUNDS):
-                for at, path, pid in places:
-                    before = machine.cpu_seconds(machine.family(pid))
-                    process = await asyncio.create_subprocess_exec(
-                        *(str(reader), str(at), path, str(READERS), str(seconds)), stdout=asyncio.subprocess.PIPE
-                    )
-                    told = json.loads((await process.communicate())[0])
-                    say(f"{path} {told}")
-                    assert told["errors"] == 0
-                    spent = sum(machine.spent(before, machine.cpu_seconds(machine.family(pid))).values())
-                    rounds[at].append((told["reads"] / told["seconds"], spent / told["reads"] * 1e6))
-        finally:
-            static.terminate()
+async def _reads(reader: Path, size: int, seconds: float, say: Callable[[str], None]) -> Reads:
+    folder = reader.with_name(f"{size}")
+    port, beside, files_port = (free_port() for _ in range(3))
+    async with serve(folder / "data") as origin, aiohttp.ClientSession() as session:
+        fake = origin.broadcast(id="read", part_bytes=size).open()
+        fake.segments(3)
+        part = origin.media(fake, "v720/2.0.m4s")
+        (folder / "static").mkdir()
+        (folder / "static" / "part.m4s").write_bytes(fake.data["v720", 2, 0])
+        files = ["http.server", "--bind", "127.0.0.1", "--directory", str(folder / "static"), str(files_port)]
+        asked = int(origin.url.rpartition(":")[2])
+        rounds: dict[int, list[tuple[float, float]]] = {port: [], beside: []}
+        with (
+            subprocess.Popen([sys.executable, "-m", *files], stderr=subprocess.DEVNULL) as static,
+            varnish(folder / "varnish", port=port, origin=asked) as cache,
+            varnish(folder / "plain", port=beside, origin=files_port, plain=True) as plain,
+        ):
+            try:
+                for at, path in ((port, part), (beside, "/part.m4s")):
+                    address = f"http://127.0.0.1:{at}{path}"
+                    await until_answered(lambda address=address: _answers(session, address))  # type: ignore[misc]
+                for _ in range(ROUNDS):
+                    for at, path, pid in ((port, part, cache.pid), (beside, "/part.m4s", plain.pid)):
+                        before = machine.cpu_seconds(machine.family(pid))
+                        process = await asyncio.create_subprocess_exec(
+                            *(str(reader), str(at), path, str(READERS), str(seconds)), stdout=asyncio.subprocess.PIPE
+                        )
+                        told = json.loads((await process.communicate())[0])
+                        say(f"{path} {told}")
+                        assert told["errors"] == 0
+                        spent = sum(machine.spent(before, machine.cpu_seconds(machine.family(pid))).values())
+                        rounds[at].append((told["reads"] / told["seconds"], spent / told["reads"] * 1e6))
+            finally:
+                static.terminate()
     edge, file = ([machine.median(values) for values in zip(*rounds[at], strict=True)] for at in (port, beside))
-    return Reads(len(data) / 1000, edge[0], file[0], edge[1], file[1])
+    return Reads(size, edge[0], file[0], edge[1], file[1])
 
 
-async def _answers(server: Running, address: str) -> bool:
+async def _answers(session: aiohttp.ClientSession, address: str) -> bool:
     with contextlib.suppress(aiohttp.ClientError):
-        async with server.session.get(address) as response:
+        async with session.get(address) as response:
             return response.status == 200
     return False
 
@@ -186,7 +189,7 @@ async def _figures(server: Running) -> dict[str, float]:
     return {name: float(value) for name, value in found}
 
 
-def table(runs: list[Run], reads: Reads) -> str:
+def table(runs: list[Run], reads: list[Reads]) -> str:
     lines = [
         "| Held playlists | Playlists, parts a state | Woken p50 / p95 / max | Stale | Late | Errors | Web process "
         "| Edge |",
@@ -201,14 +204,15 @@ def table(runs: list[Run], reads: Reads) -> str:
             f"| {run.followers} followers and {FULL} of parts, at the {run.where} | {answered} | {delays} |"
             f" {told['breaches']} | {told['late']} | {told['errors']} | {run.web_cpu:.2f} cores | {edge} |"
         )
-    lines += [
-        "",
-        f"| A segment of {reads.kilobytes:.0f} kB, {READERS} readers | Answers | CPU of the cache for each |",
-        "| --- | --- | --- |",
-        f"| The edge | {reads.edge_per_s:.0f} /s | {reads.edge_cpu_us:.0f} µs |",
-        f"| A file of the same bytes, by Varnish's own rules | {reads.static_per_s:.0f} /s "
-        f"| {reads.static_cpu_us:.0f} µs |",
-        f"| The edge beside it (at least 0.95) | {reads.edge_per_s / reads.static_per_s:.2f} |"
-        f" {reads.static_cpu_us / reads.edge_cpu_us:.2f} |",
-    ]
+    for read in reads:
+        lines += [
+            "",
+            f"| A part of {read.part_bytes // 1000} kB, {READERS} readers | Answers | CPU of the cache for each |",
+            "| --- | --- | --- |",
+            f"| The edge | {read.edge_per_s:.0f} /s | {read.edge_cpu_us:.1f} µs |",
+            f"| A file of the same bytes, by Varnish's own rules | {read.static_per_s:.0f} /s "
+            f"| {read.static_cpu_us:.1f} µs |",
+            f"| The edge beside it (at least 0.95) | {read.edge_per_s / read.static_per_s:.2f} |"
+            f" {read.static_cpu_us / read.edge_cpu_us:.2f} |",
+        ]
     return "\n".join(lines)

@@ -128,7 +128,8 @@ async def test_all_who_wait_for_a_part_cost_the_origin_one_request(served: Serve
         )
         for n in range(FOLLOWERS)
     ]
-    part = asyncio.create_task(viewers.get(served.media(fake, "v720/3.0.m4s")))
+    personal = {"Cookie": "login=1", "Authorization": "Bearer x"}
+    part = asyncio.create_task(viewers.get(served.media(fake, "v720/3.0.m4s"), headers=personal))
     await until(lambda: served.stats.held_now == 2)
     whole = await follow("")
     assert not any(task.done() for task in waiting)
