@@ -1,7 +1,9 @@
-"""Through nginx with our own configuration: TLS, HTTP/2 and a name that is not localhost, camera and viewers alike."""
+"""Through two edges with our own configuration, nginx and Varnish each: TLS, HTTP/2 and a name that is not localhost,
+camera and viewers alike."""
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -19,18 +21,21 @@ from tests.fakes.nginx import nginx, nginx_config, nginx_program
 from tests.fakes.publishing import TINY, camera
 from tests.fakes.running import Running, free_port, serving
 from tests.fakes.shared import SMALLEST, close_rooms
+from tests.fakes.varnish import varnish, varnish_program
 from tests.fakes.waiting import until_answered
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.slow,
     *needs_chromium,
-    pytest.mark.skipif(nginx_program() is None, reason="nginx is not installed"),
+    pytest.mark.skipif(
+        nginx_program() is None or varnish_program() is None, reason="nginx or varnish is not installed"
+    ),
 ]
 
 NAME = OTHER_NAMES[0]
 SECOND = "127.0.0.2"
-"""The name of another proxy before the same server."""
+"""The name of another edge before the same server."""
 PROTOCOLS = """() => performance.getEntriesByType('resource')
   .filter(({ name }) => name.includes('/live/') || name.includes('/assets/')).map((entry) => entry.nextHopProtocol)"""
 STEERED = "performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/live/steering.json'))"
@@ -42,7 +47,8 @@ LAST_HOST = """() => new URL(performance.getEntriesByType('resource').map(({ nam
 class Proxied:
     server: Running
     url: str
-    first: subprocess.Popen[bytes]
+    first: list[subprocess.Popen[bytes]]
+    """What the first edge runs."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -59,29 +65,43 @@ async def proxied(certificate: Certificate, tmp_path_factory: pytest.TempPathFac
         "STREAMER_ROOM__WARM_SPARE": "true",
         "STREAMER_EDGES__NAMES": f'["{SECOND}"]',
     }
-    configs = []
-    for address in ("127.0.0.1", SECOND):
-        own = folder / address
-        own.mkdir()
-        options = {"certificate": certificate.file, "key": certificate.key, "name": NAME}
-        configs.append(nginx_config(own, upstream=upstream, port=port, address=address, **options))
     async with serving("--public-url", url, environment=settings, port=upstream) as server:
-        with nginx(configs[0]) as first, nginx(configs[1]) as second:
+        with contextlib.ExitStack() as running:
+            edges = []
+            for address in ("127.0.0.1", SECOND):
+                own = folder / address
+                own.mkdir()
+                cache, from_cache = free_port(), free_port()
+                config = nginx_config(
+                    own,
+                    upstream=upstream,
+                    port=port,
+                    certificate=certificate.file,
+                    key=certificate.key,
+                    name=NAME,
+                    cache=cache,
+                    from_cache=from_cache,
+                    address=address,
+                )
+                kept = varnish(own / "varnish", port=cache, origin=from_cache)
+                edges.append([running.enter_context(nginx(config)), running.enter_context(kept)])
 
             async def up() -> bool:
-                assert first.poll() is None, (folder / "127.0.0.1/error.log").read_text()
-                assert second.poll() is None, (folder / SECOND / "error.log").read_text()
-                for address in ("127.0.0.1", SECOND):
+                for address, edge in zip(("127.0.0.1", SECOND), edges, strict=True):
+                    ended = any(process.poll() is not None for process in edge)
+                    assert not ended, (folder / address / "error.log").read_text()
+                    # Until its cache knows that the server lives, it answers 503.
+                    nowhere = f"https://{address}:{port}/live/nowhere/index.m3u8"
                     try:
-                        async with server.session.get(f"https://{address}:{port}/readyz", ssl=False) as response:
-                            if response.status != 200:
+                        async with server.session.get(nowhere, ssl=False) as response:
+                            if response.status != 404:
                                 return False
                     except aiohttp.ClientError:
                         return False
                 return True
 
             await until_answered(up, limit_s=60)
-            yield Proxied(server, url, first)
+            yield Proxied(server, url, edges[0])
 
 
 async def test_the_studio_publishes_and_a_link_from_the_api_leads_there(browser: Browser, proxied: Proxied) -> None:
@@ -100,9 +120,7 @@ async def test_the_studio_publishes_and_a_link_from_the_api_leads_there(browser:
     await close_rooms(proxied.server)
 
 
-async def test_viewers_play_over_http2_and_webrtc_and_go_on_at_another_proxy(
-    browser: Browser, proxied: Proxied
-) -> None:
+async def test_viewers_play_over_http2_and_webrtc_and_go_on_at_another_edge(browser: Browser, proxied: Proxied) -> None:
     await proxied.server.room("hall", name="Grande salle", start="auto")
     async with camera(proxied.server, "hall", options=TINY):
         await proxied.server.wait_state("hall", "live")
@@ -124,10 +142,11 @@ async def test_viewers_play_over_http2_and_webrtc_and_go_on_at_another_proxy(
             protocols = await seen.page.evaluate(PROTOCOLS)
             assert len(protocols) > 5
             assert set(protocols) == {"h2"}
-            # One proxy dies: its viewers go on at the other one.
+            # One edge dies: its viewers go on at the other one.
             await seen.mark()
             await seen.holds(STEERED)
-            proxied.first.kill()
+            for process in proxied.first:
+                process.kill()
             await seen.wait_moving(beyond_ms=time.time_ns() // 1_000_000 + 2_000)
             assert await seen.page.evaluate(LAST_HOST) == SECOND
             await seen.check_mark()
