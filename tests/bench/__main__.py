@@ -1,6 +1,6 @@
 """``make bench``: tables, each figure beside its peer's from the same run.
 
-    python -m tests.bench [audience] [cold] [cost] [crew] [delays] [edge] [--quick] [--rounds N] [--out FILE]
+    python -m tests.bench [audience] [backup] [cold] [cost] [crew] [delays] [edge] [--quick] [--rounds N] [--out FILE]
 
 The tables go to the standard output as Markdown, the single measurements to the standard error.
 """
@@ -12,9 +12,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import audience, cold, cost, crew, delays, edge, machine
+from tests.bench import audience, backup, cold, cost, crew, delays, edge, machine
 
-TABLES = ("cost", "crew", "delays", "cold", "edge", "audience")
+TABLES = ("cost", "crew", "delays", "cold", "edge", "backup", "audience")
 
 
 def say(text: str) -> None:
@@ -38,6 +38,8 @@ def made(name: str, options: argparse.Namespace) -> str:
         return edge.table(
             *asyncio.run(edge.measure((200,) if quick else (200, 1000, 2000), 10.0 if quick else 30.0, say))
         )
+    if name == "backup":
+        return backup.table(asyncio.run(backup.measure(20 if quick else 200, 5.0 if quick else 20.0, say)))
     return audience.table(audience.measure(quick=quick, say=say))
 
 

@@ -1,13 +1,15 @@
-"""A process that writes into a store as long as it lives: ``python -m tests.fakes.store_writer URL FIRST``.
+"""A process that writes into a store as long as it lives: ``python -m tests.fakes.store_writer URL FIRST [PER_S]``.
 
 Each transaction changes the one session "life" and adds a session and a mark. After the commit it prints a line with
-its number. A reader of the line may rely on it.
+its number. A reader of the line may rely on it. Without ``PER_S`` it does not pause.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +23,12 @@ def nth(number: int) -> Session:
     return Session(f"s{number}", "a", f"Talk {number}", number, number + 1, speakers=("x" * (number % 3000),))
 
 
-async def write(url: str, first: int) -> None:
+async def write(url: str, first: int, per_s: float = math.inf) -> None:
     database = Database(database_url(url, Path()))
     await database.start()
-    number = first
+    number, began = first, time.monotonic()
     while True:
+        await asyncio.sleep(max(0.0, began + (number - first) / per_s - time.monotonic()))
         async with database.write() as connection:
             sessions = Sessions(connection)
             life = await sessions.get("life")
@@ -37,4 +40,4 @@ async def write(url: str, first: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(write(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(write(sys.argv[1], int(sys.argv[2]), *map(float, sys.argv[3:])))
