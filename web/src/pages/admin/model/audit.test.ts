@@ -75,18 +75,26 @@ describe('the audit log', () => {
 
   it('is filtered by people, not by their ids', () => {
     const entries = [
-      { who: 'g2', label: 'Zoé' },
-      { who: 'g1', label: 'Ana' },
-      { who: 'g1', label: 'Ana' },
-      { who: 'clock', label: '' },
+      { who: 'g2', label: 'Zoé', at_ms: 4 },
+      { who: 'g1', label: 'Ana', at_ms: 3 },
+      { who: 'g1', label: 'Ana', at_ms: 2 },
+      { who: 'clock', label: '', at_ms: 1 },
     ]
-    expect(peopleOf(entries, '')).toEqual([
+    const when = (at_ms: number) => `${at_ms} h`
+    expect(peopleOf(entries, '', when)).toEqual([
       ['g1', 'Ana'],
       ['clock', 'L’horloge'],
       ['g2', 'Zoé'],
     ])
     // One whom nothing that is shown names stays chosen.
-    expect(peopleOf([], 'g9')).toEqual([['g9', 'g9']])
+    expect(peopleOf([], 'g9', when)).toEqual([['g9', 'g9']])
+    // Two links with one label are two choices.
+    expect(peopleOf([...entries, { who: 'g3', label: 'Ana', at_ms: 1 }], '', when)).toEqual([
+      ['g3', 'Ana, en dernier : 1 h'],
+      ['g1', 'Ana, en dernier : 3 h'],
+      ['clock', 'L’horloge'],
+      ['g2', 'Zoé'],
+    ])
     expect(whoText({ who: 'admin', label: 'STREAMER_ADMIN_TOKEN' })).toBe('Administration')
     expect(whoText({ who: 'retention', label: 'retention' })).toBe('La conservation')
   })

@@ -64,11 +64,26 @@ export function whoText({ who, label }: Pick<AuditEntry, 'who' | 'label'>): stri
   return OWN_LABELS[label]?.() ?? (label || (who === 'admin' ? t('who.admin') : who))
 }
 
-/** Those who did something, by the id that the log knows them by, in the order of their names. */
-export function peopleOf(entries: readonly Pick<AuditEntry, 'who' | 'label'>[], more: string): [string, string][] {
+/**
+ * Those who did something, by the id that the log knows them by, in the order of their names. Links with the same label
+ * are told apart by the time of their last entry here.
+ *
+ * @param when tells a time in the reader's words
+ */
+export function peopleOf(
+  entries: readonly Pick<AuditEntry, 'who' | 'label' | 'at_ms'>[],
+  more: string,
+  when: (at_ms: number) => string,
+): [string, string][] {
   const named = new Map(entries.map((entry) => [entry.who, whoText(entry)]))
   if (more !== '' && !named.has(more)) named.set(more, whoText({ who: more, label: '' }))
-  return [...named].sort(([, a], [, b]) => a.localeCompare(b))
+  const names = [...named.values()]
+  const toldApart = ([who, name]: [string, string]): [string, string] => {
+    const own = entries.filter((entry) => entry.who === who)
+    if (own.length === 0 || names.indexOf(name) === names.lastIndexOf(name)) return [who, name]
+    return [who, t('who.same', { name, at: when(Math.max(...own.map(({ at_ms }) => at_ms))) })]
+  }
+  return [...named].map(toldApart).sort(([, a], [, b]) => a.localeCompare(b))
 }
 
 /** Things that the page knows by id. */
