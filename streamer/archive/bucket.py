@@ -77,19 +77,30 @@ class MediaBucket:
         import obstore
 
         place = f"{self._instance}/{_OWNER}"
-        try:
-            if again and await self.size_of(place) is None:
-                raise BucketFailed(f"{self.address} is not the bucket that files were copied to: {place} is missing.")
-            with self._telling():
-                await obstore.put_async(self._store, place, owner.encode(), mode="create")
-        except FileExistsError:
-            with self._telling():
-                found = await (await obstore.get_async(self._store, place)).bytes_async()
-            if bytes(found) != owner.encode():
-                raise BucketFailed(
-                    f"Another copy of this data folder keeps its files in {self.address}. If it is gone for good, "
-                    f"delete {self.address}/{place}."
-                ) from None
+        # Looked at first: a full bucket takes no object, and what is erased here must go from it all the same.
+        found = await self._owner(place)
+        if found is None and again:
+            raise BucketFailed(f"{self.address} is not the bucket that files were copied to: {place} is missing.")
+        if found is None:
+            try:
+                with self._telling():
+                    await obstore.put_async(self._store, place, owner.encode(), mode="create")
+            except FileExistsError:
+                found = await self._owner(place)
+        if found not in (None, owner):
+            raise BucketFailed(
+                f"Another copy of this data folder keeps its files in {self.address}. If it is gone for good, "
+                f"delete {self.address}/{place}."
+            )
+
+    async def _owner(self, place: str) -> str | None:
+        import obstore
+
+        with self._telling(missing=True):
+            try:
+                return bytes(await (await obstore.get_async(self._store, place)).bytes_async()).decode()
+            except FileNotFoundError:
+                return None
 
     async def keys(self) -> set[str]:
         """The keys of all our objects."""
@@ -148,9 +159,10 @@ class MediaBucket:
         """Delete objects; those that are not there are no error."""
         import obstore
 
-        await self.probe()
         with self._telling():
             await obstore.delete_async(self._store, sorted(keys))
+        # Afterwards: a full bucket takes no object, and may take this one now.
+        await self.probe()
 
     async def _digest(self, key: str) -> str:
         import obstore

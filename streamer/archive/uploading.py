@@ -146,6 +146,8 @@ class Uploads:
         known = {one.file for one in self._objects.values() if one.state is ObjectState.KEPT}
         waiting = await asyncio.to_thread(self._finished_files, known)
         self.stats.waiting, self.stats.waiting_bytes = len(waiting), sum(one.size for one in waiting)
+        if waiting:
+            await self._bucket(self._address).probe()
         for one in waiting:
             if self._erasing.going or self._busy():
                 return  # the next look sees what is left
@@ -271,7 +273,8 @@ class Uploads:
             objects = {one.key: one for one in await BucketObjects(connection).all()}
         for address in sorted({self._address, *(one.address for one in objects.values())} - {""}):
             bucket = self._bucket(address)
-            await bucket.probe()
+            if not any(one.address == address for one in objects.values()):
+                await bucket.probe()
             again = any(one.address == address and one.state is ObjectState.KEPT for one in objects.values())
             await bucket.own(await asyncio.to_thread(_owner, self._data / BUCKET_OWNER), again=again)
             there = await bucket.keys()

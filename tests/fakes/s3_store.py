@@ -97,6 +97,11 @@ class S3Server:
     def keep_versions(self, bucket: str) -> None:
         self._shell(f"s3.bucket.create -name {bucket}\ns3.bucket.versioning -name {bucket} -enable\n")
 
+    def fill(self, bucket: str, *, full: bool = True) -> None:
+        """The bucket takes nothing more, or takes it again. This is how its quota is enforced, which by itself happens
+        some time after it was reached."""
+        self._shell(f"fs.configure -locationPrefix=/buckets/{bucket}/ -readOnly={str(full).lower()} -apply\n")
+
     def clean_up(self) -> None:
         """Take the bytes of deleted objects off the disk, as the store does from time to time."""
         self._shell("lock\nvolume.vacuum -garbageThreshold=0.00001\nunlock\n")

@@ -25,6 +25,7 @@ from streamer.broadcast.programme import Chunk, Part, Segment
 from streamer.cli.check import _bucket
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
+from streamer.control.server import wait_cancelled
 from streamer.data_folder import BUCKET_OWNER
 from streamer.formats.erasures import RecordingErasure, StretchErasure
 from streamer.formats.hole_punch import punch
@@ -39,6 +40,7 @@ from tests.fakes.erasable import BEARER, ROOM, Web, prepare, serving
 from tests.fakes.packaging import broadcast
 from tests.fakes.s3_store import BUCKET, S3Server, running_s3_server
 from tests.fakes.stores import sqlite_store
+from tests.fakes.waiting import until
 
 OLD_S = 3600
 FIRST, SECOND = "b-720-0000.m4s", "b-audio-0000.m4s"
@@ -398,6 +400,48 @@ async def test_what_is_wrong_with_a_bucket_is_said_and_nothing_is_sent(
     archive.address = f"s3://{BUCKET}/wrong"
     with pytest.raises(BucketFailed, match="SignatureDoesNotMatch"):
         await archive.again().send_all()
+
+
+async def test_a_full_bucket_is_said_and_gives_what_is_erased_and_all_is_sent_when_there_is_room(
+    archive: Archive, server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploading, "RETRY_S", (0.05,))
+    monkeypatch.setattr(uploading, "QUIET_S", 0.0)
+    monkeypatch.setattr(uploading, "HOLD_S", 0.0)
+    for session, letter in (("talk", b"1"), ("third", b"3")):
+        archive.record(session, f"{session}.m4s", letter * 70_000)
+    await archive.uploads.send_all()
+    path = archive.record("next", SECOND, b"2" * 3_000)
+    await asyncio.to_thread(server.fill, BUCKET)
+    sending = asyncio.create_task(archive.uploads.run())
+    try:
+        await until(lambda: archive.uploads.stats.failing > 1)
+        assert (archive.uploads.stats.waiting, archive.uploads.stats.waiting_bytes) == (1, 3_000)
+        told = await asyncio.to_thread(_bucket, archive.address)
+        assert (told.level, told.text) == ("bad", archive.uploads.trouble)
+        assert told.text.startswith(f"{archive.address}: InternalError, ")  # SeaweedFS says no more than that
+        # Whether it keeps what was deleted is seen when it takes something again: until then nothing is called erased.
+        with pytest.raises(NotErased):
+            await archive.delete("talk")
+        assert archive.objects(server) == [b"3" * 70_000]
+        await wait_cancelled(sending)
+        archive.again()
+        with pytest.raises(NotErased):
+            await archive.delete("third")
+        assert archive.objects(server) == []
+        assert path.read_bytes() == b"2" * 3_000
+    finally:
+        await asyncio.to_thread(server.fill, BUCKET, full=False)
+        await wait_cancelled(sending)
+
+    async def done(_records: object) -> None:
+        pass
+
+    archive.erasing.does(RecordingErasure, done)
+    await archive.erasing.again()
+    assert archive.erasing.unfinished() == []
+    await archive.uploads.send_all()
+    assert archive.objects(server) == [b"2" * 3_000]
 
 
 async def replayed(web: Web) -> tuple[list[bytes], bytes]:
