@@ -211,6 +211,8 @@ export class Player {
 
   setMode(mode: Mode): void {
     if (mode === this.mode) return
+    // Whoever leaves it is not taken there again.
+    this.poorRefused ||= this.mode === 'poor'
     this.mode = mode
     this.offerPoor = false
     this.following = true
@@ -457,6 +459,8 @@ export class Player {
     // A server that is away is no weak connection.
     if (this.phase === 'reconnecting') this.health.forgive()
     this.offerPoor = this.mode !== 'poor' && !this.poorRefused && this.seen && this.health.poor(now_ms)
+    // Where no picture can come, sound is heard without a question.
+    if (this.offerPoor && this.runner.starved) this.setMode('poor')
   }
 
   /** A live viewer who fell behind (a long stall, a hidden tab) is brought back; one who went back is left in peace. */

@@ -48,6 +48,8 @@ class FakeMedia extends EventTarget {
 
 let media: FakeMedia
 let told: RoomState
+/** The multivariant one; empty: it is gone. */
+let playlist: string
 let player: Player
 let posted: { address: string; body: Record<string, unknown>; credentials: RequestCredentials | undefined }[]
 
@@ -59,12 +61,14 @@ beforeEach(() => {
   vi.stubGlobal('location', { href: 'http://streamer.test/watch/hall' })
   vi.stubGlobal('HTMLMediaElement', { HAVE_CURRENT_DATA: 2 })
   posted = []
+  playlist = ''
   vi.stubGlobal('fetch', async (address: string, init?: RequestInit) => {
     if (init?.method === 'POST') {
       posted.push({ address, body: JSON.parse(init.body as string), credentials: init.credentials })
       return new Response(null, { status: 204 })
     }
-    return address.startsWith('/api/') ? Response.json({ id: 'hall', state: told }) : new Response('', { status: 404 })
+    if (address.startsWith('/api/')) return Response.json({ id: 'hall', state: told })
+    return playlist ? new Response(playlist) : new Response('', { status: 404 })
   })
   media = new FakeMedia()
 })
@@ -174,6 +178,39 @@ describe('how it plays', () => {
     await pass(60_000)
     expect(posted).toHaveLength(before)
     stop()
+  })
+})
+
+describe('a link that carries no picture', () => {
+  const carries = (throughput: number) => {
+    player.runner.qualities = [{ index: 0, height: 240, bitrate: 480_000 }]
+    Object.assign(player.runner.engine!, { throughput })
+  }
+
+  it('carries sound without a question, and whoever goes back to the picture stays there', async () => {
+    await watching()
+    playlist = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=60000,CODECS="mp4a.40.2"\na48.m3u8\n'
+    carries(300_000)
+    media.stands = true
+    await pass(16_000)
+    expect(player.mode).toBe('poor')
+    expect(media.addresses.at(-1)).toBe('http://streamer.test/live/hall/a48.m3u8')
+    media.stands = false
+    player.setMode('standard')
+    media.dispatchEvent(new Event('playing'))
+    await pass(10_000)
+    carries(300_000)
+    media.stands = true
+    await pass(16_000)
+    expect([player.mode, player.offerPoor]).toEqual(['standard', false])
+  })
+
+  it('is asked about where it would carry the leanest', async () => {
+    await watching()
+    carries(500_000)
+    media.stands = true
+    await pass(16_000)
+    expect([player.mode, player.offerPoor]).toEqual(['standard', true])
   })
 })
 
