@@ -35,13 +35,13 @@ ROOM = "hall"
 
 @dataclass
 class Window:
-    """What was seen in a stretch of time."""
+    """A stretch of time."""
 
     name: str
     seconds: float = 0.0
     writes: int = 0
     lags_ms: list[float] = field(default_factory=list)
-    """How long after its end each part of the picture was listed."""
+    """From the end of each part of the picture until it was listed."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Proxied:
     server: Running
     url: str
     first: list[subprocess.Popen[bytes]]
-    """What the first edge runs."""
+    """The programs of the first edge."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

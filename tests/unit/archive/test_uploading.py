@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import struct
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import obstore
@@ -20,7 +19,6 @@ from streamer.archive import bucket, uploading
 from streamer.archive.away import read_at
 from streamer.archive.files import LEVELLED, write
 from streamer.archive.material import Material, Reel
-from streamer.archive.uploading import Uploads
 from streamer.broadcast.programme import Chunk, Part, Segment
 from streamer.cli.check import _bucket
 from streamer.conference.rooms import Room
@@ -31,7 +29,6 @@ from streamer.formats.erasures import RecordingErasure, StretchErasure
 from streamer.formats.hole_punch import punch
 from streamer.s3 import BucketFailed
 from streamer.store.bucket_objects import BucketObjects
-from streamer.store.database import Database
 from streamer.store.erasing import Erasing, NotErased
 from streamer.store.recordings import Recording, Recordings, RecordingState
 from streamer.store.rooms import Rooms
@@ -40,9 +37,9 @@ from tests.fakes.erasable import BEARER, ROOM, Web, prepare, serving
 from tests.fakes.packaging import broadcast
 from tests.fakes.s3_store import BUCKET, S3Server, running_s3_server
 from tests.fakes.stores import sqlite_store
+from tests.fakes.uploads import OLD_S, Archive, now_ms
 from tests.fakes.waiting import until
 
-OLD_S = 3600
 FIRST, SECOND = "b-720-0000.m4s", "b-audio-0000.m4s"
 
 
@@ -56,50 +53,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def _keys(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@dataclass
-class Archive:
-    folder: Path
-    address: str
-    database: Database
-    erasing: Erasing
-
-    def __post_init__(self) -> None:
-        self.uploads = self.again()
-
-    def again(self) -> Uploads:
-        """As another process finds it."""
-        self.uploads = Uploads(self.folder, self.address, self.database, self.erasing, clock=now_ms)
-        self.erasing.copies = self.uploads
-        return self.uploads
-
-    def path(self, session: str, file: str) -> Path:
-        return self.folder / "recordings" / session / "media" / file
-
-    def record(self, session: str, file: str, content: bytes | Path, age_s: float = OLD_S) -> Path:
-        path = self.path(session, file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, Path):
-            path.hardlink_to(content)
-        else:
-            path.write_bytes(content)
-            os.utime(path, (time.time() - age_s,) * 2)
-        return path
-
-    async def delete(self, session: str) -> None:
-        async def do() -> None:
-            shutil.rmtree(self.folder / "recordings" / session, ignore_errors=True)
-
-        await self.erasing.carry_out(RecordingErasure(now_ms(), session), do)
-
-    def objects(self, server: S3Server) -> list[bytes]:
-        found = server.objects(self.address.removeprefix(f"s3://{BUCKET}/"))
-        return sorted(data for name, data in found.items() if not name.endswith(("/probe", "/owner")))
 
 
 @pytest_asyncio.fixture

@@ -211,7 +211,6 @@ export class Player {
 
   setMode(mode: Mode): void {
     if (mode === this.mode) return
-    // Whoever leaves it is not taken there again.
     this.poorRefused ||= this.mode === 'poor'
     this.mode = mode
     this.offerPoor = false
@@ -446,8 +445,7 @@ export class Player {
       else this.runner.engine?.jump()
     }
     if (this.playback === 'playing' && this.health.stalled) this.playback = 'stalled'
-    else if (this.playback === 'stalled' && this.runner.failing) this.playback = 'failing'
-    else if (this.playback === 'loading' && this.runner.failing) this.playback = 'failing'
+    else if (this.runner.failing && /^(stalled|loading)$/.test(this.playback)) this.playback = 'failing'
     else if (this.playback !== 'playing' && !media.paused && this.health.flowing) this.moving()
     // Its last parts may be missing in one of its tracks, and then no element says that it has ended.
     if (this.runner.over && (remedy !== 'none' || (this.playback === 'stalled' && this.runner.atEnd))) return this.off()
@@ -459,7 +457,6 @@ export class Player {
     // A server that is away is no weak connection.
     if (this.phase === 'reconnecting') this.health.forgive()
     this.offerPoor = this.mode !== 'poor' && !this.poorRefused && this.seen && this.health.poor(now_ms)
-    // Where no picture can come, sound is heard without a question.
     if (this.offerPoor && this.runner.starved) this.setMode('poor')
   }
 
@@ -471,7 +468,6 @@ export class Player {
 
   /** Reads the playhead into what is shown. */
   private look(): void {
-    const { media } = this
     const { engine } = this.runner
     if (this.runner.whep) {
       this.timeline = null
@@ -481,7 +477,7 @@ export class Player {
       )
       return
     }
-    if (!engine || !media) return
+    if (!engine || !this.media) return
     if (this.replay) return this.lookAtReplay()
     const { playhead } = engine
     const { at_ms, behind_s } = playhead

@@ -88,7 +88,7 @@ export class Runner {
     return at_ms !== null && edge_ms !== null && edge_ms - at_ms < END_MS
   }
 
-  /** Less comes in than the leanest picture needs. */
+  /** Less comes in than the leanest picture needs: then sound is heard without a question. */
   get starved(): boolean {
     const got = this.engine?.throughput ?? Infinity
     return this.source === 'live' && this.qualities.length > 0 && this.qualities.every(({ bitrate }) => bitrate > got)

@@ -8,7 +8,8 @@ export const en = {
   unreachable: 'The server does not answer. Try again in a moment.',
   again: 'Try again',
   intro: 'This is how the recording of your session would be published. Please look at it and say whether it may be.',
-  'intro.published': 'This is how the recording of your session is published. Please look at it and say whether it may stay.',
+  'intro.published':
+    'This is how the recording of your session is published. Please look at it and say whether it may stay.',
   facts: '{day}, {room}. {length} long.',
   until: 'You can answer until {day}.',
   player: 'The recording of your session',
