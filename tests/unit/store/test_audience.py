@@ -330,6 +330,7 @@ async def test_who_wants_to_be_forgotten_is(hall: Database) -> None:
             "reports": 1,
             "sanctions": 1,
             "address_holds": 0,
+            "command_answers": 0,
             "moderation_actions": 1,
         }
         assert await people.erase("ann") == {"votes": 2, "messages": 1, "questions": 2}
