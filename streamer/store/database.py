@@ -40,6 +40,9 @@ _SIGN_LIMIT_S, _SIGN_POLL_S = 6.0, 0.25
 """A director's sign is watched for this long; a living director would have changed it by then."""
 _IDLE_LIMIT_S = 15
 """A writer that stopped inside a transaction blocks the others no longer than this; then PostgreSQL rolls it back."""
+_PASSING = ("08", "40", "53", "55P03", "57", "58")
+"""SQLSTATE: the connection, a rollback for others' sake, no room, a lock that others hold, an operator, the system
+(PostgreSQL, appendix A)."""
 _POSTGRES_LOCK_ID = 0x5374726D
 """An arbitrary constant: the advisory lock under which one process at a time migrates."""
 _POSTGRES_WRITER_ID = 0x53747277
@@ -197,8 +200,8 @@ class Database:
     async def write_aside(self) -> AsyncIterator[AsyncConnection]:
         """For one statement that no other transaction depends on: it does not wait for other writers."""
         engine = self._aside
-        if engine is not None and self.is_sqlite:
-            engine = engine.execution_options(streamer_write=True)
+        if engine is not None:
+            engine = engine.execution_options(streamer_write=self.is_sqlite, streamer_aside=True)
         async with self._transaction(engine) as connection:
             yield connection
 
@@ -235,8 +238,8 @@ class Database:
                 raise
             raise StoreUnavailable("The database does not answer.") from error
         except DBAPIError as error:
-            # The disk is full, or the server went away: no part of the transaction holds.
-            if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+            # The disk is full, another holds the row, the server went away: no part of the transaction holds.
+            if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated or _may_pass(error):
                 raise StoreUnavailable("The database ended the transaction.") from error
             raise
 
@@ -306,9 +309,11 @@ class Database:
             cursor.execute("PRAGMA foreign_keys = ON")
 
     def _postgres_begin(self, connection: Connection) -> None:
-        if connection.get_execution_options().get("streamer_write", False):
+        options = connection.get_execution_options()
+        if options.get("streamer_write", False) or options.get("streamer_aside", False):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {self._busy_limit_ms}")
             connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_LIMIT_S}s'")
+        if options.get("streamer_write", False):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRES_WRITER_ID})")
 
     async def _migrate(self) -> None:
@@ -381,6 +386,12 @@ def pending(connection: Connection) -> bool:
 
 def _has_directors(connection: Connection) -> bool:
     return inspect(connection).has_table(directors.name)
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    """Whether PostgreSQL refused because of its state, not of the statement. Its driver's errors have no class of
+    their own for that."""
+    return str(getattr(error.orig, "sqlstate", None) or "").startswith(_PASSING)
 
 
 def _sqlite_begin(connection: Connection) -> None:

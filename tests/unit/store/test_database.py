@@ -28,6 +28,7 @@ from streamer.settings import load_settings
 from streamer.store import revision
 from streamer.store.audience_tables import metadata
 from streamer.store.database import MIGRATIONS, Database, StoreUnavailable, database_url, revisions, upgrade
+from streamer.store.directors import DirectorHolder, Directors
 from streamer.store.grants import Grants, OpenConnection, WebRtcConnections
 from streamer.store.marks import Marks
 from streamer.store.room_states import RoomStates
@@ -205,6 +206,25 @@ async def test_a_writer_that_waits_for_too_long_is_told_so_and_readers_do_not_wa
             assert await Rooms(reading).find("a") is None
     async with hasty.write() as connection:
         assert await Rooms(connection).find("a") is not None
+    await hasty.close()
+
+
+async def test_a_row_that_another_process_holds_is_a_database_that_is_busy(store: Database, store_url: str) -> None:
+    me = DirectorHolder(epoch=1, holder="f", host="here", pid=1, folder="/data")
+    hasty = opened(store_url)
+    await hasty.start()
+    # Signs wait for no other writer: a process that was stopped in the middle of one holds the row.
+    async with store.write_aside() as connection:
+        await connection.execute(text("UPDATE directors SET sign = sign + 1"))
+        if not store.is_sqlite:
+            limit = await connection.execute(text("SHOW idle_in_transaction_session_timeout"))
+            assert limit.scalar_one() == "15s"
+        with pytest.raises(StoreUnavailable):
+            async with hasty.write() as other:
+                seen = await Directors(other).holder()
+                await Directors(other).take(seen, me, idle=False)
+    async with hasty.write() as other:
+        assert await Directors(other).take(await Directors(other).holder(), me, idle=False)
     await hasty.close()
 
 
