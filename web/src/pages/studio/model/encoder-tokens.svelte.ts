@@ -30,6 +30,8 @@ export class EncoderTokens {
   problem = $state('')
 
   private readonly key: string
+  /** The number of the newest request for the list: the answers of earlier ones are old. */
+  private asked = 0
 
   constructor(
     private readonly api: Api,
@@ -41,11 +43,12 @@ export class EncoderTokens {
   }
 
   async read(me: Pick<Me, 'session' | 'event'>): Promise<void> {
+    const [asked, made] = [++this.asked, this.made]
     const tokens = await this.api.all('/api/v1/grants', scopeOf(me, this.room), readTold)
-    if (tokens === null) return
+    if (tokens === null || asked !== this.asked) return
     this.list = tokens.filter(({ role }) => role === 'publisher').reverse()
-    // It was revoked elsewhere.
-    if (this.made !== '' && !this.list.some(({ id }) => id === this.kept().id)) this.keep('', '')
+    // It was revoked elsewhere. A list that was asked for before a token was made does not have it.
+    if (made !== '' && made === this.made && !this.list.some(({ id }) => id === this.kept().id)) this.keep('', '')
   }
 
   async make(me: Pick<Me, 'session' | 'event'>, label: string): Promise<void> {
@@ -68,6 +71,7 @@ export class EncoderTokens {
 
   private async step(me: Pick<Me, 'session' | 'event'>, what: () => Promise<string>): Promise<void> {
     this.busy = true
+    this.asked += 1
     this.problem = await what()
     await this.read(me)
     this.busy = false

@@ -4,8 +4,9 @@ import { EncoderTokens, scopeOf } from './encoder-tokens.svelte'
 
 const ME = { session: null, event: null }
 
-/** A server with grants; the ids of those that it made count up. */
-function server() {
+/** A server with grants; the ids of those that it made count up. A list says what there was when it was asked for, and
+    comes when `held` lets it. */
+function server(held = Promise.resolve()) {
   const grants = [{ id: 'm', role: 'moderator', label: 'Mo', created: '2026-05-01T09:00:00Z' }]
   const asked: [string, string, unknown][] = []
   const api = new Api('', (path, init) => {
@@ -13,7 +14,10 @@ function server() {
     asked.push([init.method ?? '', path, body])
     const answer = (status: number, told: unknown) =>
       Promise.resolve(new Response(status === 204 ? null : JSON.stringify(told), { status }))
-    if (init.method === 'GET') return answer(200, { items: grants, cursor: null })
+    if (init.method === 'GET') {
+      const [items, wait] = [[...grants], asked.length === 1 ? held : Promise.resolve()]
+      return wait.then(() => answer(200, { items, cursor: null }))
+    }
     if (init.method === 'DELETE') {
       const at = grants.findIndex(({ id }) => path.endsWith(`/${id}`))
       grants.splice(at, 1)
@@ -66,6 +70,17 @@ describe('a token for an encoder', () => {
     const away = new EncoderTokens(new Api('', () => Promise.reject(new TypeError('away'))), 'b12', storage())
     await away.make(ME, 'OBS')
     expect([away.problem, away.made, away.busy]).toEqual(['unreachable', '', false])
+  })
+
+  it('stays shown where a list that was asked for before comes after it was made', async () => {
+    let come = () => {}
+    const { api } = server(new Promise((resolve) => (come = resolve)))
+    const tokens = new EncoderTokens(api, 'b12', storage())
+    const first = tokens.read(ME)
+    await tokens.make(ME, 'OBS')
+    come()
+    await first
+    expect([tokens.made, tokens.list?.length]).toEqual(['p1.secret', 1])
   })
 
   it('reaches no further than the technician’s own link', () => {
