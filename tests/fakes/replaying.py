@@ -106,10 +106,11 @@ class Player:
 
     async def reload(self) -> None:
         for name, address in self.renditions.items():
-            fresh = parse_media((await self.fetch(address)).decode())
+            text = (await self.fetch(address)).decode()
+            fresh = parse_media(text)
             # A busy machine may lose frames of what it encodes; what only passes through has no hole.
             bad = [text for text in check_replay(fresh) if name != LOW or not text.endswith(JUMPS)]
-            assert bad == [], f"{name}: {bad}"
+            assert bad == [], f"{name}: {bad}\n{text}"
             before = self.playlists.get(name)
             if before is not None:
                 assert [s.uri for s in before.segments] == [s.uri for s in fresh.segments[: len(before.segments)]]

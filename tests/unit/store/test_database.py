@@ -213,6 +213,11 @@ async def test_a_row_that_another_process_holds_is_a_database_that_is_busy(store
     me = DirectorHolder(epoch=1, holder="f", host="here", pid=1, folder="/data")
     hasty = opened(store_url)
     await hasty.start()
+
+    async def take() -> bool:
+        async with hasty.write() as connection:
+            return await Directors(connection).take(await Directors(connection).holder(), me, idle=False)
+
     # Signs wait for no other writer: a process that was stopped in the middle of one holds the row.
     async with store.write_aside() as connection:
         await connection.execute(text("UPDATE directors SET sign = sign + 1"))
@@ -220,11 +225,8 @@ async def test_a_row_that_another_process_holds_is_a_database_that_is_busy(store
             limit = await connection.execute(text("SHOW idle_in_transaction_session_timeout"))
             assert limit.scalar_one() == "15s"
         with pytest.raises(StoreUnavailable):
-            async with hasty.write() as other:
-                seen = await Directors(other).holder()
-                await Directors(other).take(seen, me, idle=False)
-    async with hasty.write() as other:
-        assert await Directors(other).take(await Directors(other).holder(), me, idle=False)
+            await take()
+    assert await take()
     await hasty.close()
 
 
