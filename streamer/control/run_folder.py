@@ -17,6 +17,7 @@ from streamer.errors import BadRequest
 
 MEDIA_SOCKET = "media.sock"
 CORE_SOCKET = "core.sock"
+BUS_SOCKET = "bus.sock"
 _ROOM_ID = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 _CONTROL_NAME = re.compile(r"room-(.+)\.control\.sock")
 _BACKLOG = 64

@@ -1,7 +1,5 @@
 """The server side of a control socket: requests, replies and events (control/messages.py). The media host and each room
-process have one. All on the loop.
-
-A media host and a room process each have one. All on the loop.
+process have one; the core has one for its front processes (bus/local.py). All on the loop.
 """
 
 from __future__ import annotations
@@ -81,6 +79,7 @@ class ControlServer:
         latest: Collection[str] = ("status", "room"),
         droppable: Collection[str] = ("meters",),
         request_limit_s: float = REQUEST_LIMIT_S,
+        max_pending: int = MAX_PENDING,
         max_backlog_bytes: int = BACKLOG_BYTES,
         max_age_s: float = BEHIND_LIMIT_S,
         epoch: int = 0,
@@ -92,6 +91,7 @@ class ControlServer:
         self._latest_kinds = frozenset(latest)
         self._droppable = frozenset(droppable)
         self._request_limit_s = request_limit_s
+        self._max_pending = max_pending
         self._max_backlog_bytes = max_backlog_bytes
         self._max_age_s = max_age_s
         self._latest: dict[tuple[str, str], Any] = {}
@@ -140,6 +140,9 @@ class ControlServer:
         """Send this to later connections no more."""
         self._latest.pop((kind, key), None)
 
+    def _ended(self, out: Outbound) -> None:
+        """Called when a connection has ended."""
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         out = Outbound(writer, max_bytes=self._max_backlog_bytes, max_age_s=self._max_age_s)
         for (kind, _), data in self._latest.items():
@@ -152,6 +155,7 @@ class ControlServer:
             await asyncio.wait((pump, read), return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._connections.discard(out)
+            self._ended(out)
             if out.cut_reason is not None:
                 self.cut_off += 1
                 log.warning("control_reader_cut", reason=out.cut_reason)
@@ -168,7 +172,7 @@ class ControlServer:
             message = decode_control(payload)
             if not isinstance(message, Request):
                 raise FrameError("only requests are sent to a control server")
-            if len(requests) >= MAX_PENDING:
+            if len(requests) >= self._max_pending:
                 refusal = TooMany("Too many requests on one connection.", code="too_many_requests")
                 out.send(encode_frame(Reply(id=message.id, error=to_protocol_error(refusal))))
                 continue
@@ -180,12 +184,12 @@ class ControlServer:
 
     async def _answer(self, request: Request, out: Outbound) -> None:
         try:
-            frame = encode_frame(Reply(id=request.id, result=await self._call(request)))
+            frame = encode_frame(Reply(id=request.id, result=await self._call(request, out)))
         except StreamerError as error:
             frame = encode_frame(Reply(id=request.id, error=to_protocol_error(error)))
         except Exception:
             log.exception("control_request_failed", method=request.method)
-            internal = ProtocolError(code="internal", message="Something went wrong in the media plane.", status=500)
+            internal = ProtocolError(code="internal", message="Something went wrong on our side.", status=500)
             frame = encode_frame(Reply(id=request.id, error=internal))
         out.send(frame)
 
@@ -198,7 +202,7 @@ class ControlServer:
         for (kind, key), data in list(self._latest.items()):
             self.publish(kind, data, key=key)
 
-    async def _call(self, request: Request) -> Any:
+    async def _call(self, request: Request, _out: Outbound) -> Any:
         if 0 < request.epoch < self.epoch:
             self.refused += 1
             log.error("older_epoch_refused", method=request.method, epoch=request.epoch, obeyed=self.epoch)

@@ -61,7 +61,7 @@ class Admission:
             sid=sid,
             namespace=namespace,
             wire=wire,
-            channel="",
+            front=wire.front,
             address=self._access.address(request),
             member=sid,
             bucket=Bucket(self._settings.commands_burst, self._settings.commands_per_s),

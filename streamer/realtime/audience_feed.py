@@ -35,7 +35,9 @@ TRIES = 5
 class AudienceFeed:
     """``banned(scope key, participant)`` is called with a participant who must leave."""
 
-    def __init__(self, hub: Hub, director: Director, audience: Audience, banned: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, hub: Hub[Client], director: Director, audience: Audience, banned: Callable[[str, str], None]
+    ) -> None:
         self._hub = hub
         self._director = director
         self._audience = audience

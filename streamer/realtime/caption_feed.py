@@ -7,13 +7,13 @@ from streamer.audience.scope import Scope, scope_of
 from streamer.conference.rooms import Between
 from streamer.director.director import Director
 from streamer.realtime.access import StateOf
-from streamer.realtime.hub import AUDIENCE, Hub
+from streamer.realtime.hub import AUDIENCE, Client, Hub
 
 
 class CaptionFeed:
     """``state_of``: the state of a room's public output. Captions while it shows the slate are not sent."""
 
-    def __init__(self, hub: Hub, director: Director, state_of: StateOf) -> None:
+    def __init__(self, hub: Hub[Client], director: Director, state_of: StateOf) -> None:
         self._hub = hub
         self._director = director
         self._state_of = state_of

@@ -74,14 +74,14 @@ class ConnectionHandler(Protocol):
     def ended(self, wire: Wire, address: str) -> None:
         """A session has ended; all of its clients have left."""
 
-    async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request) -> NamespaceClient:
-        """Raises StreamerError for a client that may not come in."""
+    async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request) -> NamespaceClient | None:
+        """None: it has been let in already. Raises StreamerError for a client that may not come in."""
 
     def entered(self, client: Any) -> None:
         """The client has been told that it is in."""
 
-    async def command(self, client: Any, name: str, payload: list[Any]) -> dict[str, Any]:
-        """The acknowledgement. Does not raise."""
+    async def command(self, client: Any, name: str, payload: list[Any]) -> Any:
+        """The acknowledgement, an object as JSON. Does not raise."""
 
     def left(self, client: Any) -> None: ...
 
@@ -130,6 +130,9 @@ class Wire:
     A WebSocket's frames go straight into the transport. While a client polls, and after its upgrade until the queued
     packets have left, Engine.IO's queue is used.
     """
+
+    front: Any = None
+    """The front process where it ends; None: here."""
 
     def __init__(self, engine: Engine, socket: Any) -> None:
         self.sid: str = socket.sid
@@ -406,9 +409,9 @@ class EngineServer:
             return
         wire.write(pack(EVENT, client.namespace, ["closed", error.body()]))
         wire.write(pack(DISCONNECT, client.namespace))
-        self._leave(wire, client)
+        self.leave(wire, client)
 
-    def _leave(self, wire: Wire, client: NamespaceClient) -> None:
+    def leave(self, wire: Wire, client: NamespaceClient) -> None:
         if wire.clients.get(client.namespace) is client:
             del wire.clients[client.namespace]
             self._handler.left(client)
@@ -431,7 +434,7 @@ class EngineServer:
             elif packet.kind == EVENT:
                 await self._command(wire, packet.namespace, packet.ack, packet.data)
             elif packet.kind == DISCONNECT and (client := wire.clients.get(packet.namespace)) is not None:
-                self._leave(wire, client)
+                self.leave(wire, client)
         except Malformed as error:
             self.engine.malformed += 1
             self.recently.append(str(error))
@@ -444,7 +447,7 @@ class EngineServer:
             return
         wire.release()
         for client in list(wire.clients.values()):
-            self._leave(wire, client)
+            self.leave(wire, client)
         if environ is not None:
             self._handler.ended(wire, environ[ADDRESS])
 
@@ -467,12 +470,17 @@ class EngineServer:
             body = error.body()
             wire.write(pack(CONNECT_ERROR, namespace, {"message": error.message, "data": body, **body}))
             return
+        if client is not None:
+            self.let_in(wire, client)
+
+    def let_in(self, wire: Wire, client: NamespaceClient) -> None:
+        """Tell a client that it is in."""
         if self.engine.wires.get(wire.sid) is not wire or wire.closed:
             # The client left during the lookup.
             self._handler.left(client)
             return
-        wire.clients[namespace] = client
-        wire.write(pack(CONNECT, namespace, {"sid": client.sid}))
+        wire.clients[client.namespace] = client
+        wire.write(pack(CONNECT, client.namespace, {"sid": client.sid}))
         self._handler.entered(client)
 
     async def _command(self, wire: Wire, namespace: str, ack: int | None, data: Any) -> None:

@@ -25,7 +25,7 @@ from streamer.errors import NotFound
 from streamer.realtime import rights
 from streamer.realtime.access import Views
 from streamer.realtime.facts import Facts, gone
-from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Hub
+from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client, Hub
 from streamer.realtime.messages import (
     Air,
     AlarmData,
@@ -55,7 +55,7 @@ class DayFeed:
 
     def __init__(
         self,
-        hub: Hub,
+        hub: Hub[Client],
         facts: Facts,
         director: Director,
         plane: MediaPlane,

@@ -3,6 +3,9 @@ under load.
 
 A slow reader costs its position in the log and the data in its transport (64 KiB and a message), no copies. It is cut
 off when it is too far behind, and comes back with ``since``.
+
+Clients whose connections end in a front process are in the core's channels too, but served by the front's own hub: each
+event goes once to each front that has readers of it.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import contextlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -48,17 +51,43 @@ TRIM_EVERY_S = 5.0
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class Client:
+class Front(Protocol):
+    """A front process, which serves clients of its own."""
+
+    def post(self, channel: EventChannel[Any], entry: LogEntry, to: list[str] | None) -> None:
+        """``to``: the clients that may have it; None: all of the channel."""
+
+    def forget(self, channel: EventChannel[Any], about: str) -> None: ...
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ChannelReader:
     """One client in one namespace. ``channel``: a room's id, ``session:{id}`` or ``*``."""
 
     sid: str
     namespace: str
     wire: Wire
-    channel: str
-    address: str
-    member: str
+    channel: str = ""
+    member: str = ""
     """The participant in an audience; elsewhere the client itself."""
+    front: Front | None = None
+    """The front process that serves it."""
+    cursor: int = 0
+    lagging_since: float | None = None
+
+    def may_have(self, entry: LogEntry, target: Target | None) -> bool:
+        """Whether the client may get the entry. ``target``: the entry's room, for a client of several rooms."""
+        return entry.to is None or self.sid in entry.to
+
+
+R = TypeVar("R", bound=ChannelReader)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Client(ChannelReader):
+    """One that this process judges."""
+
+    address: str
     bucket: Bucket
     caller: AuthenticatedCaller | None = None
     room: str = ""
@@ -82,8 +111,6 @@ class Client:
     """Whether the audience counts it."""
     told: Any = None
     """The audience's part of its snapshot, until it is sent."""
-    cursor: int = 0
-    lagging_since: float | None = None
     renewed_at: float = field(default_factory=time.monotonic)
 
     @property
@@ -102,7 +129,6 @@ class Client:
         return Participant(self.member, self.name, self.place, role, self.since_ms)
 
     def may_have(self, entry: LogEntry, target: Target | None) -> bool:
-        """Whether the client may get the entry. ``target``: the entry's room, for a client of several rooms."""
         if entry.only is not None and entry.only != self.member:
             return False
         if entry.for_all and target is None:
@@ -118,11 +144,13 @@ class Client:
 
 
 @dataclass(slots=True, eq=False)
-class EventChannel:
+class EventChannel(Generic[R]):
     namespace: str
     name: str
     log: Log
-    clients: dict[Client, None] = field(default_factory=dict)
+    clients: dict[R, None] = field(default_factory=dict)
+    elsewhere: dict[Front, dict[R, None]] = field(default_factory=dict)
+    """The clients that front processes serve."""
     due_at: float = 0.0
     """It is not served before this time."""
 
@@ -143,7 +171,7 @@ class _Batch:
     """Whether each client needs a message of its own."""
 
 
-class Hub:
+class Hub(Generic[R]):
     """``target_of``: room id -> its target, for clients of all rooms."""
 
     def __init__(self, settings: RealtimeSettings, stats: Stats, clock: Clock, target_of: Any) -> None:
@@ -151,16 +179,16 @@ class Hub:
         self._stats = stats
         self._clock = clock
         self._target_of = target_of
-        self._channels: dict[tuple[str, str], EventChannel] = {}
+        self._channels: dict[tuple[str, str], EventChannel[R]] = {}
         self._sequences = {namespace: Sequence(clock) for namespace in (MODERATION, STUDIO)}
-        self._dirty: dict[EventChannel, None] = {}
-        self._lagging: dict[Client, EventChannel] = {}
+        self._dirty: dict[EventChannel[R], None] = {}
+        self._lagging: dict[R, EventChannel[R]] = {}
         self._woken = asyncio.Event()
 
     # --- posting ------------------------------------------------------------------------------------
 
-    def channel(self, namespace: str, name: str) -> EventChannel:
-        """The channel; made if it does not exist."""
+    def channel(self, namespace: str, name: str, begin: int | None = None) -> EventChannel[R]:
+        """The channel; made if it does not exist, in a front process from an event's number on."""
         found = self._channels.get((namespace, name))
         if found is None:
             # The crew may read several rooms as one, so their numbers come from one counter. In public each channel has
@@ -172,6 +200,7 @@ class Hub:
                 name,
                 Log(
                     sequence,
+                    begin=begin,
                     max_events=settings.log_events,
                     max_bytes=settings.log_bytes,
                     max_age_ms=round(settings.log_s * 1000),
@@ -179,7 +208,7 @@ class Hub:
             )
         return found
 
-    def existing(self, namespace: str, name: str) -> EventChannel | None:
+    def existing(self, namespace: str, name: str) -> EventChannel[R] | None:
         return self._channels.get((namespace, name))
 
     def post(
@@ -211,12 +240,19 @@ class Hub:
         json = msgspec.json.encode(event)
         entry = LogEntry(seq, at_ms, json, room or name, about, only, closed, stage, replaces)
         for channel in channels:
-            self._append(channel, entry)
+            self.append(channel, entry)
         self._stats.events_total += 1
         return seq
 
-    def _append(self, channel: EventChannel, entry: LogEntry) -> None:
+    def append(self, channel: EventChannel[R], entry: LogEntry) -> None:
         channel.log.append(entry)
+        for front, clients in channel.elsewhere.items():
+            to = None
+            if channel.name == EVERY_ROOM or not entry.for_all:
+                target = self._target(channel, entry)
+                to = [client.sid for client in clients if client.may_have(entry, target)]
+            if to is None or to:
+                front.post(channel, entry, to)
         if channel.clients:
             self._dirty[channel] = None
             self._woken.set()
@@ -227,33 +263,64 @@ class Hub:
             channel = self._channels.get((namespace, each))
             if channel is not None:
                 channel.log.forget(about)
+                for front in channel.elsewhere:
+                    front.forget(channel, about)
 
     # --- clients ------------------------------------------------------------------------------------
 
-    def join(self, client: Client) -> tuple[bool, bool]:
+    def join(self, client: R, since: int | None) -> tuple[bool, bool]:
         """Put a client at its ``since``, or at the end. Returns whether it is resumed, and whether reset."""
-        channel = self.channel(client.namespace, client.channel)
-        resumed = client.since is not None and channel.log.resumes(client.since)
-        client.cursor = client.since if resumed and client.since is not None else channel.log.last
+        log_ = self.channel(client.namespace, client.channel).log
+        resumed = since is not None and log_.resumes(since)
+        self.place(client, since if resumed and since is not None else log_.last)
+        return resumed, since is not None and not resumed
+
+    def place(self, client: R, cursor: int) -> None:
+        """Put a client after the event ``cursor``."""
+        channel = self.channel(client.namespace, client.channel, cursor)
+        client.cursor, client.lagging_since = cursor, None
+        if client.front is not None:
+            channel.elsewhere.setdefault(client.front, {})[client] = None
+            return
         channel.clients[client] = None
         self._count(client.namespace, 1)
-        if resumed and client.cursor < channel.log.last:
+        if cursor < channel.log.last:
             self._dirty[channel] = None
             self._woken.set()
-        return resumed, client.since is not None and not resumed
 
-    def leave(self, client: Client) -> None:
+    def catch_up(self, client: R) -> None:
+        """Write the events that the client has missed, at once: for one that a front process serves from now on."""
+        self._feed(self.channel(client.namespace, client.channel), client, {})
+
+    def leave(self, client: R) -> None:
         channel = self._channels.get((client.namespace, client.channel))
-        if channel is None or client not in channel.clients:
+        if channel is None:
             return
-        del channel.clients[client]
-        self._lagging.pop(client, None)
-        self._count(client.namespace, -1)
+        if client.front is not None:
+            there = channel.elsewhere.get(client.front, {})
+            there.pop(client, None)
+            if not there:
+                channel.elsewhere.pop(client.front, None)
+        elif client in channel.clients:
+            del channel.clients[client]
+            self._lagging.pop(client, None)
+            self._count(client.namespace, -1)
 
-    def clients(self, namespace: str | None = None, name: str | None = None) -> Iterable[Client]:
+    def clients(self, namespace: str | None = None, name: str | None = None) -> Iterable[R]:
         for (space, channel_name), channel in list(self._channels.items()):
             if namespace in (None, space) and name in (None, channel_name):
                 yield from list(channel.clients)
+                for there in list(channel.elsewhere.values()):
+                    yield from list(there)
+
+    def begin_anew(self) -> list[R]:
+        """Drop all channels. Returns the clients, each with its cursor."""
+        clients = list(self.clients())
+        for client in clients:
+            self.leave(client)
+        self._channels.clear()
+        self._dirty.clear()
+        return clients
 
     def _count(self, namespace: str, change: int) -> None:
         field_name = namespace[1:]
@@ -267,7 +334,7 @@ class Hub:
         while True:
             now = time.monotonic()
             for channel in [channel for channel in self._dirty if channel.due_at <= now]:
-                del self._dirty[channel]
+                self._dirty.pop(channel, None)
                 await self._serve(channel)
             self._look_after_lagging()
             if now >= trim_at:
@@ -290,7 +357,7 @@ class Hub:
             async with asyncio.timeout(wait_s):
                 await self._woken.wait()
 
-    async def _serve(self, channel: EventChannel) -> None:
+    async def _serve(self, channel: EventChannel[R]) -> None:
         """One round. Events that come during it are sent in the next one."""
         began = time.monotonic()
         busy_s = 0.0
@@ -304,9 +371,7 @@ class Hub:
                 await asyncio.sleep(0)
         channel.due_at = began + min(busy_s * PACE, MOST_PACE_S)
 
-    def _serve_some(
-        self, channel: EventChannel, clients: Iterable[Client], batches: dict[int, _Batch], end: int
-    ) -> None:
+    def _serve_some(self, channel: EventChannel[R], clients: Iterable[R], batches: dict[int, _Batch], end: int) -> None:
         """``end``: the last number of the round."""
         here, lagging = channel.clients, self._lagging
         told = events = 0
@@ -330,7 +395,7 @@ class Hub:
         self._stats.messages_total += told
         self._stats.deliveries_total += events
 
-    def _feed(self, channel: EventChannel, client: Client, batches: dict[int, _Batch]) -> None:
+    def _feed(self, channel: EventChannel[R], client: R, batches: dict[int, _Batch]) -> None:
         """Write the events that the client has not had, as far as its transport takes them."""
         log_, wire = channel.log, client.wire
         while client.cursor < log_.last:
@@ -357,25 +422,23 @@ class Hub:
         client.lagging_since = None
 
     @staticmethod
-    def _is_asked_about(batch: _Batch, client: Client) -> bool:
+    def _is_asked_about(batch: _Batch, client: R) -> bool:
         """Whether it has something for this client besides the events for all."""
         if batch.only:
             return client.member in batch.only
         return any(client.may_have(entry, None) for entry in batch.special)
 
-    def _feed_chosen(self, channel: EventChannel, client: Client, batch: _Batch) -> None:
-        everywhere = channel.name == EVERY_ROOM
-        chosen = [
-            entry
-            for entry in batch.entries
-            if client.may_have(entry, self._target_of(entry.room) if everywhere else None)
-        ]
+    def _feed_chosen(self, channel: EventChannel[R], client: R, batch: _Batch) -> None:
+        chosen = [entry for entry in batch.entries if client.may_have(entry, self._target(channel, entry))]
         if chosen:
             client.wire.write(pack_events(channel.namespace, [entry.json for entry in chosen]))
             self._stats.messages_total += 1
             self._stats.deliveries_total += len(chosen)
 
-    def _batch(self, channel: EventChannel, cursor: int) -> _Batch:
+    def _target(self, channel: EventChannel[R], entry: LogEntry) -> Target | None:
+        return self._target_of(entry.room) if channel.name == EVERY_ROOM else None
+
+    def _batch(self, channel: EventChannel[R], cursor: int) -> _Batch:
         entries, size = [], 0
         for entry in channel.log.after(cursor, MOST_IN_A_MESSAGE):
             entries.append(entry)
@@ -398,7 +461,7 @@ class Hub:
 
     def _look_after_lagging(self) -> None:
         now = time.monotonic()
-        shared: dict[EventChannel, dict[int, _Batch]] = {}
+        shared: dict[EventChannel[R], dict[int, _Batch]] = {}
         for client, channel in list(self._lagging.items()):
             if client.wire.ready:
                 del self._lagging[client]
@@ -412,7 +475,7 @@ class Hub:
                 self._cut(client, "stalled")
         self._stats.lagging = len(self._lagging)
 
-    def _cut(self, client: Client, why: str) -> None:
+    def _cut(self, client: R, why: str) -> None:
         self._lagging.pop(client, None)
         name = f"cut_{why}_total"
         setattr(self._stats, name, getattr(self._stats, name) + 1)
@@ -424,7 +487,12 @@ class Hub:
         for key, channel in list(self._channels.items()):
             channel.log.trim(now_ms)
             # The channel is made again when it is needed; a client that comes back then begins anew.
-            if not channel.clients and not len(channel.log) and channel.name.startswith("session:"):
+            if (
+                not channel.clients
+                and not channel.elsewhere
+                and not len(channel.log)
+                and channel.name.startswith("session:")
+            ):
                 del self._channels[key]
 
 

@@ -47,16 +47,21 @@ class LogEntry:
     stage: Target | None = None
     replaces: str = ""
     """A newer event with the same name replaces this one for readers that have not had it yet."""
+    to: frozenset[str] | None = None
+    """In a front process, which judges nobody: the clients that the core gives it to; None: all."""
 
     @property
     def for_all(self) -> bool:
-        return self.only is None and self.closed is None and self.stage is None
+        return self.only is None and self.closed is None and self.stage is None and self.to is None
 
 
 class Log:
     """Bounded by count, bytes and age. A read after a position costs only the events that it returns."""
 
-    def __init__(self, sequence: Sequence, *, max_events: int, max_bytes: int, max_age_ms: int) -> None:
+    def __init__(
+        self, sequence: Sequence, *, begin: int | None = None, max_events: int, max_bytes: int, max_age_ms: int
+    ) -> None:
+        """``begin``: the number after which it has all; the sequence's last if it is left out."""
         self._sequence = sequence
         self._max_events = max_events
         self._max_bytes = max_bytes
@@ -69,9 +74,8 @@ class Log:
         self._newest: dict[str, LogEntry] = {}
         self._about: dict[str, dict[LogEntry, None]] = {}
         """Item -> its events: looked up with each chat message."""
-        self.floor = sequence.last
-        """The log has all events after this number, except replaced ones."""
-        self.last = sequence.last
+        self.floor = self.last = sequence.last if begin is None else begin
+        """The log has all events after its floor, except replaced ones."""
         self._total = 0
 
     def __len__(self) -> int:

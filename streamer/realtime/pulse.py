@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from streamer.control.media_plane import Change, MediaPlane, RoomLink
 from streamer.director.director import Director
-from streamer.realtime.hub import STUDIO, Hub
+from streamer.realtime.hub import STUDIO, Client, Hub
 from streamer.realtime.messages import EVERY_ROOM, Pulse
 
 PULSE_S = 1.0
@@ -22,7 +22,7 @@ class Pulses:
 
     def __init__(
         self,
-        hub: Hub,
+        hub: Hub[Client],
         director: Director,
         plane: MediaPlane,
         viewers_of: Callable[[str], int],

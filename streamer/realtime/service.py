@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -14,33 +13,32 @@ from aiohttp import web
 from streamer.audience.command_table import AUDIENCE_COMMANDS, MODERATION_COMMANDS
 from streamer.audience.service import Audience
 from streamer.audience.views import moment
+from streamer.bus.port import CoreBus
 from streamer.control.media_plane import MediaPlane
 from streamer.director.director import Director
-from streamer.errors import BadRequest, StreamerError, Unavailable
+from streamer.errors import StreamerError, Unavailable
 from streamer.realtime.access import AccessPolicy, Clock, FindSession, StateOf, Views
 from streamer.realtime.admission import Admission
 from streamer.realtime.audience_feed import AudienceFeed, banned
 from streamer.realtime.commands import Commands
-from streamer.realtime.engine import PATH, EngineServer, Wire
+from streamer.realtime.engine import PATH, Wire
 from streamer.realtime.facts import Facts
 from streamer.realtime.feed import DayFeed
-from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Client, Hub, snapshot_message
+from streamer.realtime.for_fronts import ForFronts, RemoteWire
+from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client, snapshot_message
 from streamer.realtime.limits import ConnectionPlaces, Seats
 from streamer.realtime.log import SEQ_PER_MS
 from streamer.realtime.messages import RoomSnapshot, You
 from streamer.realtime.pulse import Pulses
 from streamer.realtime.rights import room_target
-from streamer.realtime.stats import Stats
+from streamer.realtime.sockets import CHECK_S, Sockets, begins, origins_of
 from streamer.realtime.studio import STUDIO_COMMANDS
 from streamer.settings import RealtimeSettings
 from streamer.supervision import start_kept
 
-CHECK_S = 0.5
-"""Time between two searches for clients that need a check."""
 RENEW_S = 15.0
 """Time between two reads of each client's grant: a change by another process is noticed within this time."""
 BODY_S = 15.0
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TABLES = {
     AUDIENCE: AUDIENCE_COMMANDS,
     MODERATION: MODERATION_COMMANDS,
@@ -51,8 +49,9 @@ TABLES = {
 log = structlog.get_logger(__name__)
 
 
-class Realtime:
-    """Start it after the director and the media plane; close it before them. On the loop."""
+class Realtime(Sockets[Client]):
+    """Start it after the director and the media plane; close it before them. ``bus``: the way to front processes. On
+    the loop."""
 
     def __init__(
         self,
@@ -69,16 +68,14 @@ class Realtime:
         state_of: StateOf,
         clock: Clock,
         viewers_of: Callable[[str], int] = lambda room: 0,
+        bus: CoreBus | None = None,
     ) -> None:
-        self._settings = settings
+        origins = origins_of(public_url, allowed_origins)
+        super().__init__(settings, origins, clock, lambda room: room_target(director, room))
         self._director = director
         self._access = access
-        self._clock = clock
-        self._origins = origins_of(public_url, allowed_origins)
-        self.stats = Stats()
         self._places = ConnectionPlaces(settings.max_connections, settings.max_connections_per_address)
         self._seats = Seats(settings.max_connections_per_participant)
-        self.hub = Hub(settings, self.stats, clock, lambda room: room_target(director, room))
         self._facts = Facts(director, plane, views, state_of)
         self.feed = DayFeed(
             self.hub, self._facts, director, plane, views, self.stats, self._look_at_session, self._has_moved
@@ -98,22 +95,10 @@ class Realtime:
             stats=self.stats,
             clock=clock,
         )
-        self.server = EngineServer(
-            self,
-            NAMESPACES,
-            cors_allowed_origins=sorted(self._origins),
-            max_http_buffer_size=settings.max_message_bytes,
-            ping_interval=settings.ping_interval_s,
-            ping_timeout=settings.ping_timeout_s,
-            http_compression=False,
-        )
-        self._tasks: list[asyncio.Task[None]] = []
         self._suspects: set[str] = set()
         """Sessions whose own audience must be checked again."""
         self._looking = asyncio.Event()
-        self._opened: dict[str, tuple[Wire, float]] = {}
-        """Engine.IO sessions without a namespace, and their begins."""
-        self._closed = False
+        self._fronts = None if bus is None else ForFronts(bus, self, self._places)
 
     # --- life ---------------------------------------------------------------------------------------
 
@@ -121,7 +106,7 @@ class Realtime:
         app.router.add_get(PATH, self.handle, allow_head=False)
         app.router.add_post(PATH, self.handle)
         app.router.add_route("OPTIONS", PATH, self.handle)
-        app.on_shutdown.append(self._let_go)
+        app.on_shutdown.append(self.let_go)
 
     async def start(self) -> None:
         self.feed.start()
@@ -133,6 +118,9 @@ class Realtime:
             start_kept("realtime rights", self._look_after),
             start_kept("realtime pulse", self.pulses.run),
         ]
+        if self._fronts is not None:
+            self._tasks.append(start_kept("silent fronts", self._fronts.run))
+            await self._fronts.start()
 
     async def close(self) -> None:
         self._closed = True
@@ -140,37 +128,31 @@ class Realtime:
         self._stop_pulses()
         self._stop_pulses = lambda: None
         self._audience_feed.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.commands.close()
-        await self.server.engine.close()
-
-    async def _let_go(self, _app: web.Application) -> None:
-        """Called before the web server waits for its requests to end: clients come back to the next process."""
-        self._closed = True
-        await self.server.engine.close()
+        if self._fronts is not None:
+            await self._fronts.close()
+        await super().close()
 
     # --- requests -----------------------------------------------------------------------------------
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Everything under ``/socket.io/``. Raises StreamerError."""
-        origin = request.headers.get("Origin")
-        if origin is not None and origin not in self._origins:
-            raise BadRequest("This page may not connect.", code="origin_not_allowed")
-        address = self._access.address(request)
+        self.check_request(request)
+        address = self.address_of(request)
         body = b""
         if request.method == "POST":
             body = await self._body(request)
-        elif request.method == "GET" and "sid" not in request.query:
-            if self._closed:
-                raise Unavailable("The server is about to end.", code="unavailable", headers={"Retry-After": "1"})
+        elif begins(request):
             self._places.check(address)
         return await self.server.answer(request, address, body)
 
+    def address_of(self, request: web.Request) -> str:
+        """The client's address, which the limits count."""
+        return self._access.address(request)
+
     async def _body(self, request: web.Request) -> bytes:
         """Read as a whole: Engine.IO's own reading takes the first network packet for the whole body."""
-        most = self._settings.max_message_bytes
+        most = self.settings.max_message_bytes
         if (request.content_length or 0) > most:
             raise StreamerError("The body is too large.", code="too_large", status=413)
         body = bytearray()
@@ -188,17 +170,17 @@ class Realtime:
 
     def opened(self, wire: Wire, address: str) -> None:
         self._places.take(address)
-        self.stats.sessions = self._places.open
-        self._opened[wire.sid] = (wire, time.monotonic())
+        super().opened(wire, address)
 
     def ended(self, wire: Wire, address: str) -> None:
         self._places.leave(address)
-        self.stats.sessions = self._places.open
-        self._opened.pop(wire.sid, None)
+        super().ended(wire, address)
 
-    async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request) -> Client:
+    async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request, sid: str = "") -> Client:
+        """``sid``: the client's, if a front process has given it one."""
         try:
-            client = await self._admission.enter(wire, namespace, auth, request, self.server.engine.generate_id())
+            sid = sid or self.server.engine.generate_id()
+            client = await self._admission.enter(wire, namespace, auth, request, sid)
             self._opened.pop(wire.sid, None)
             await self._seat(client)
         except StreamerError:
@@ -227,7 +209,7 @@ class Realtime:
 
     def entered(self, client: Client) -> None:
         """Puts the client into the log and sends the present state: nothing may come between the two."""
-        resumed, reset = self.hub.join(client)
+        resumed, reset = self.hub.join(client, client.since)
         self.stats.connections_total += 1
         self.stats.resumed_total += resumed
         self.stats.reset_total += reset
@@ -235,7 +217,7 @@ class Realtime:
             seq=client.cursor,
             resumed=resumed,
             reset=reset,
-            at=moment(self._clock()),
+            at=moment(self.clock()),
             you=You(client.member, client.role, client.name, client.place, client.key),
             rooms=self._facts.rooms_of(client),
             session=self._facts.own_session(client),
@@ -244,18 +226,20 @@ class Realtime:
         )
         client.told = None
         client.wire.write(snapshot_message(client.namespace, snapshot))
+        if client.front is not None:
+            self.hub.catch_up(client)
 
     async def command(self, client: Client, name: str, payload: list[Any]) -> dict[str, Any]:
         return await self.commands.answer(client, name, payload)
 
     def left(self, client: Client) -> None:
-        self.hub.leave(client)
+        super().left(client)
         if client.joined:
             client.joined = False
             self._seats.leave(client.member)
             self._audience.leave(client.scope, client.member)
-        if not client.wire.clients and not client.wire.closed:
-            self._opened[client.wire.sid] = (client.wire, time.monotonic())
+        if isinstance(client.wire, RemoteWire):
+            client.wire.left(client)
 
     # --- grants -------------------------------------------------------------------------------------
 
@@ -276,21 +260,13 @@ class Realtime:
             if client.member == participant:
                 self._take_out(client, banned())
 
-    def _take_out(self, client: Client, error: StreamerError) -> None:
-        self.stats.taken_out_total += 1
-        wire = client.wire
-        self.server.take_out(client, wire, error)
-        if not wire.clients:
-            # Clients end a session without namespaces themselves; this is for those that do not.
-            asyncio.get_running_loop().call_later(CHECK_S, _cut_if_idle, wire)
-
     def _look_at_session(self, session_id: str) -> None:
         self._suspects.add(session_id)
         self._looking.set()
 
     def _has_moved(self, session_id: str) -> None:
         """A session has become closed, or public: its audience is another."""
-        self._admission.note_moved(session_id, self._clock() * SEQ_PER_MS)
+        self._admission.note_moved(session_id, self.clock() * SEQ_PER_MS)
         self._look_at_session(session_id)
 
     async def _look_after(self) -> None:
@@ -304,7 +280,7 @@ class Realtime:
                 pass
             self._looking.clear()
             suspects, self._suspects = self._suspects, set()
-            now, now_ms = time.monotonic(), self._clock()
+            now, now_ms = time.monotonic(), self.clock()
             for client in list(self.hub.clients()):
                 ends_ms = None if client.grant is None else client.grant.ends_ms
                 if (
@@ -315,11 +291,7 @@ class Realtime:
                     or client.renewed_at == 0.0
                 ):
                     await self._look_at(client)
-            for wire, since in list(self._opened.values()):
-                if now - since >= self._settings.join_s and not wire.clients:
-                    self._opened.pop(wire.sid, None)
-                    self.stats.cut_idle_total += 1
-                    wire.cut()
+            self._cut_idle()
             for wire in list(self.server.engine.wires.values()):
                 wire.settle()
 
@@ -332,20 +304,3 @@ class Realtime:
         except Exception:
             # The database does not answer: clients that are in stay, and are checked again later.
             log.exception("realtime_check_failed")
-
-
-def _cut_if_idle(wire: Wire) -> None:
-    if not wire.clients:
-        wire.cut()
-
-
-def origins_of(public_url: str, allowed: Iterable[str]) -> frozenset[str]:
-    """The instance's own origin and those of the settings. The names of loopback count as one, because people type
-    either."""
-    own = urlsplit(public_url)
-    found = {f"{own.scheme}://{own.netloc}"}
-    host = f"[{own.hostname}]" if own.hostname and ":" in own.hostname else own.hostname
-    if host in LOOPBACK:
-        port = "" if own.port is None else f":{own.port}"
-        found |= {f"{own.scheme}://{name}{port}" for name in LOOPBACK}
-    return frozenset(found | {origin.rstrip("/") for origin in allowed})

@@ -39,6 +39,7 @@ from streamer.audience.captioning import Captioning
 from streamer.audience.news import AudienceEvent
 from streamer.audience.service import Audience
 from streamer.backup.saving import backup_age_s
+from streamer.bus.local import LocalCore
 from streamer.certificate import left_s
 from streamer.conference.alarm_words import words_of
 from streamer.conference.day import current, on_air_at
@@ -346,6 +347,7 @@ def make_realtime(services: Services, viewers_of: Callable[[str], int] = lambda 
         state_of=services.state_of,
         clock=now_ms,
         viewers_of=viewers_of,
+        bus=LocalCore(services.settings.run_dir) if services.proxies.fronts else None,
     )
 
     async def ended(what: Ended) -> None:
@@ -408,12 +410,13 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
         # Connections from outside are theirs; here are only their own.
         metrics.watch_values("streamer_delivery", app[delivery.STATS], app[FRONTS].delivery)
         metrics.watch_values("streamer_connections", app[FRONTS].connections)
+        metrics.watch_values("streamer_realtime", app[REALTIME].stats, app[FRONTS].realtime)
     else:
         metrics.watch_values("streamer_delivery", app[delivery.STATS])
         metrics.watch_values("streamer_connections", app[CONNECTIONS])
+        metrics.watch_values("streamer_realtime", app[REALTIME].stats)
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
     metrics.watch_values("streamer_uploads", services.uploads.stats)
-    metrics.watch_values("streamer_realtime", app[REALTIME].stats)
     metrics.watch_values("streamer_playback", services.playback.stats)
     metrics.watch_values("streamer_notify", services.notifier.outbox.stats)
     metrics.watch_values("streamer_edges", services.edges.stats)

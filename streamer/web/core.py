@@ -118,7 +118,7 @@ class Core:
         body: Body = request.content if request.body_exists and not upgrade else None
         if _may_go_again(request):
             body = await _whole(request)
-        headers = self._headers(request, upgrade=upgrade)
+        headers = self.headers(request, upgrade=upgrade)
         if body is None:
             headers.popall(hdrs.CONTENT_LENGTH, None)
         async with await self._ask(request.method, request.rel_url.raw_path_qs, headers, body, upgrade) as answer:
@@ -130,7 +130,7 @@ class Core:
         """Whether the core knows a grant of the crew behind the request."""
         if hdrs.AUTHORIZATION not in request.headers and hdrs.COOKIE not in request.headers:
             return False
-        headers = self._headers(request, upgrade=False)
+        headers = self.headers(request)
         headers.popall(hdrs.CONTENT_LENGTH, None)
         try:
             async with await self._ask("GET", "/api/v1/me", headers, None) as answer:
@@ -144,7 +144,8 @@ class Core:
         async with self._session.put(URL(f"http://core{REPORT_PATH}"), data=said) as answer:
             answer.raise_for_status()
 
-    def _headers(self, request: web.BaseRequest, *, upgrade: bool) -> CIMultiDict[str]:
+    def headers(self, request: web.BaseRequest, *, upgrade: bool = False) -> CIMultiDict[str]:
+        """The request's headers as they go to the core, with the client's address."""
         dropped = _HOPS - {"upgrade", "connection"} if upgrade else _HOPS
         headers = CIMultiDict(
             (name, value)

@@ -1,8 +1,9 @@
 """A front process: ``python -m streamer.web --number N --settings FILE --listen-fd N``, started by
 ``streamer serve --web``.
 
-It takes connections, serves public live media and the built pages' files, and passes everything else to the core
-(:mod:`.core`). It knows no grant, no token and no database: it decides nothing that the rooms have not decided.
+It takes connections, serves public live media and the built pages' files, holds WebSockets of Socket.IO and delivers
+events to them (:mod:`streamer.realtime.in_front`), and passes everything else to the core (:mod:`.core`). It knows no
+grant and no database: it decides nothing that the rooms or the core have not decided.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -28,6 +30,7 @@ from streamer.api.addresses import HSTS, Proxies
 from streamer.api.assets import add_files
 from streamer.api.plain_pages import plain_page
 from streamer.broadcast.media_events import PUBLIC
+from streamer.bus.local import LocalFront
 from streamer.control import process_files
 from streamer.control.client import MediaPlaneClient
 from streamer.control.media_plane import MediaPlane
@@ -36,8 +39,12 @@ from streamer.delivery import responses
 from streamer.delivery.routes import setup_public
 from streamer.descriptors import budget, raise_limit
 from streamer.errors import StreamerError
+from streamer.links import public_url
 from streamer.observe.health import livez
 from streamer.observe.logs import configure_logging
+from streamer.realtime.engine import PATH
+from streamer.realtime.in_front import SocketsInFront
+from streamer.realtime.sockets import origins_of
 from streamer.sections import Section
 from streamer.settings import Settings
 from streamer.supervision import start_kept
@@ -57,6 +64,13 @@ RUNNER_OPTIONS: dict[str, Any] = {"handler_cancellation": True, "auto_decompress
 def front_application(settings: Settings, plane: MediaPlane, core: Core, number: int = 1) -> web.Application:
     """Starts and closes ``plane`` and ``core``."""
     proxies = Proxies(settings.server.trusted_proxies)
+    sockets = SocketsInFront(
+        settings.realtime,
+        origins_of(public_url(settings), settings.server.allowed_origins),
+        LocalFront(settings.run_dir),
+        f"{number}-{secrets.token_hex(4)}",
+        headers_of=lambda request: core.headers(request).items(),
+    )
 
     @web.middleware
     async def local(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -76,11 +90,17 @@ def front_application(settings: Settings, plane: MediaPlane, core: Core, number:
             response.headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, HSTS)
         return response
 
+    async def socket_io(request: web.Request) -> web.StreamResponse:
+        if sockets.takes(request):
+            return await sockets.handle(request, proxies.client_address(request))
+        return await core.forward(request)
+
     app = web.Application(middlewares=[local])
     app[CONNECTIONS] = ConnectionStats()
     live = setup_public(app, plane, settings, proxies.client_household)
     app.router.add_get("/livez", livez)
     add_files(app, settings)
+    app.router.add_get(PATH, socket_io, allow_head=False)
     app.router.add_route("*", "/{tail:.*}", core.forward)
 
     async def report() -> None:
@@ -91,6 +111,7 @@ def front_application(settings: Settings, plane: MediaPlane, core: Core, number:
                 {room: live.viewers.of(room, PUBLIC) for room in plane.rooms},
                 live.stats,
                 app[CONNECTIONS],
+                sockets.stats,
             )
             try:
                 await core.report(msgspec.json.encode(said))
@@ -101,9 +122,11 @@ def front_application(settings: Settings, plane: MediaPlane, core: Core, number:
     async def connected(_app: web.Application) -> AsyncIterator[None]:
         await core.start()
         await plane.start()
+        await sockets.start()
         reporting = start_kept("front report", report)
         yield
         await wait_cancelled(reporting)
+        await sockets.close()
         await plane.close()
         await core.close()
 
@@ -112,6 +135,7 @@ def front_application(settings: Settings, plane: MediaPlane, core: Core, number:
 
     app.cleanup_ctx.append(connected)
     app.on_shutdown.append(release)
+    app.on_shutdown.append(sockets.let_go)
     return app
 
 

@@ -15,6 +15,7 @@ from streamer.api.addresses import CLIENT
 from streamer.broadcast.media_events import PUBLIC
 from streamer.delivery.stats import DeliveryStats
 from streamer.errors import BadRequest, NotFound
+from streamer.realtime.stats import Stats
 from streamer.web.connections import ConnectionStats
 from streamer.web.core import REPORT_PATH
 
@@ -34,6 +35,7 @@ class FrontReport(msgspec.Struct, frozen=True):
     """Room -> viewers of its public output."""
     delivery: DeliveryStats
     connections: ConnectionStats
+    realtime: Stats = msgspec.field(default_factory=Stats)
 
 
 class Fronts:
@@ -42,6 +44,7 @@ class Fronts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.delivery = DeliveryStats()
         self.connections = ConnectionStats()
+        self.realtime = Stats()
         self._clock = clock
         self._last: dict[int, tuple[float, FrontReport]] = {}
 
@@ -56,8 +59,8 @@ class Fronts:
 
     def hear(self, report: FrontReport) -> None:
         _, before = self._last.get(report.number, (0.0, None))
-        _add(self.delivery, report.delivery, report, before and before.delivery, before)
-        _add(self.connections, report.connections, report, before and before.connections, before)
+        for name in ("delivery", "connections", "realtime"):
+            _add(getattr(self, name), getattr(report, name), report, before and getattr(before, name), before)
         self._last[report.number] = (self._clock(), report)
 
     async def _hear(self, request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """``make bench``: tables, each figure beside its peer's from the same run.
 
-    python -m tests.bench [audience] [backup] [cold] [cost] [crew] [delays] [edge] [--quick] [--rounds N] [--out FILE]
+    python -m tests.bench [audience] [backup] [cold] [cost] [crew] [delays] [edge] [processes] [--quick] [--rounds N]
+        [--out FILE]
 
 The tables go to the standard output as Markdown, the single measurements to the standard error.
 """
@@ -12,9 +13,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import audience, backup, cold, cost, crew, delays, edge, machine
+from tests.bench import audience, backup, cold, cost, crew, delays, edge, machine, processes
 
-TABLES = ("cost", "crew", "delays", "cold", "edge", "backup", "audience")
+TABLES = ("cost", "crew", "delays", "cold", "edge", "processes", "backup", "audience")
 
 
 def say(text: str) -> None:
@@ -40,6 +41,9 @@ def made(name: str, options: argparse.Namespace) -> str:
         )
     if name == "backup":
         return backup.table(asyncio.run(backup.measure(20 if quick else 200, 5.0 if quick else 20.0, say)))
+    if name == "processes":
+        sizes, rounds, window_s = ((200,), 1, 5.0) if quick else ((1000, 4000), 2, 10.0)
+        return processes.table(asyncio.run(processes.measure(sizes, rounds, window_s, say)))
     return audience.table(audience.measure(quick=quick, say=say))
 
 

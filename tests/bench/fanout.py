@@ -72,19 +72,19 @@ class Measured:
     """A server under a crowd of its own."""
 
     figures: Figures
-    pid: int
+    pids: list[int]
     crowd: Crowd
     said: int = 0
 
     async def window(self, seconds: float, per_s: float, gaps_s: Callable[[], float]) -> Window:
         crowd = self.crowd
         crowd.forget()
-        before = machine.cpu_seconds([self.pid])
+        before = machine.cpu_seconds(self.pids)
         first, count = self.said, round(seconds * per_s)
         self.said += count
         answers, _ = await talk(crowd.members[:SPEAKERS], count, gaps_s, first=first)
         await asyncio.sleep(0.5)
-        cpu_s = sum(machine.spent(before, machine.cpu_seconds([self.pid])).values())
+        cpu_s = sum(machine.spent(before, machine.cpu_seconds(self.pids)).values())
         good = [number for number, answer in answers.items() if isinstance(answer, dict) and answer["ok"]]
         lost, delays_ms = crowd.missing(good), crowd.delays_ms()
         return Window(crowd.deliveries, crowd.messages, cpu_s, delays_ms, lost, count - len(good))
@@ -103,14 +103,14 @@ async def node() -> AsyncIterator[tuple[str, int]]:
         await process.wait()
 
 
-async def gather_crowd(name: str, url: str, pid: int, clients: int) -> Measured:
+async def gather_crowd(name: str, url: str, pids: list[int], clients: int) -> Measured:
     crowd = Crowd(url)
     # The first few make what a process makes once.
     await crowd.come([{"room": ROOM, "name": f"W{number}"} for number in range(10)])
-    before_mb = machine.resident_mb(pid)
+    before_mb = sum(map(machine.resident_mb, pids))
     await crowd.come([{"room": ROOM, "name": f"N{number}"} for number in range(clients - 10)])
-    grown_kb = (machine.resident_mb(pid) - before_mb) * 1000 / (clients - 10)
-    return Measured(Figures(name, grown_kb), pid, crowd)
+    grown_kb = (sum(map(machine.resident_mb, pids)) - before_mb) * 1000 / (clients - 10)
+    return Measured(Figures(name, grown_kb), pids, crowd)
 
 
 async def compare(
@@ -121,10 +121,10 @@ async def compare(
     async with contextlib.AsyncExitStack() as stack:
         running = await stack.enter_async_context(serving(environment=ALL_AT_ONCE))
         await running.room(ROOM, start="auto")
-        servers = [await gather_crowd("streamer", running.url, running.pid("web"), clients)]
+        servers = [await gather_crowd("streamer", running.url, [running.pid("web")], clients)]
         if beside:
             address, pid = await stack.enter_async_context(node())
-            servers.append(await gather_crowd("socket.io (Node)", address, pid, clients))
+            servers.append(await gather_crowd("socket.io (Node)", address, [pid], clients))
         try:
             for number in range(rounds):
                 for server in servers if number % 2 == 0 else servers[::-1]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from streamer.audience.news import Viewpoint
 from streamer.audience.people import Participant
 from streamer.audience.scope import Scope
 from streamer.audience.service import Audience
+from streamer.bus.local import LocalCore, LocalFront
 from streamer.conference import clockwork, taps
 from streamer.conference.airing import PublicStatus, public_status
 from streamer.conference.alarms import Alarm, alarms_of
@@ -29,6 +31,7 @@ from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session, Visibility
 from streamer.conference.sources import source_on
 from streamer.conference.undo import Effect, effect, restore
+from streamer.control import run_folder
 from streamer.control.messages import RoomConfig
 from streamer.director.kinds import kind_of, session_of
 from streamer.director.news import Actor, AlarmsChanged, Listener, News, RoomChanged, SessionChanged
@@ -36,7 +39,10 @@ from streamer.director.room_alarms import RoomAlarms
 from streamer.director.tapped import Tapped
 from streamer.errors import NotFound, StreamerError, Unauthorized
 from streamer.realtime.access import AuthenticatedCaller
+from streamer.realtime.engine import PATH
+from streamer.realtime.in_front import SocketsInFront
 from streamer.realtime.service import Realtime
+from streamer.realtime.sockets import Sockets, origins_of
 from streamer.settings import AudienceSettings, RealtimeSettings
 from streamer.store.actions import StoredAction
 from streamer.store.answers import CommandId, Once
@@ -45,12 +51,15 @@ from streamer.store.room_states import Acknowledgement
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
+from streamer.web.core import Core
 from tests.fakes.attendees import Attendee
 from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.stores import sqlite_store
 
 VENUE = Venue("paris", "Paris")
 PUBLIC_URL = "https://streamer.test"
+THROUGH_FRONT = False
+"""Whether clients come by way of a front process. The fixture ``either_way`` sets it."""
 
 
 class ScriptedDirector:
@@ -263,9 +272,10 @@ class PlainViews:
 
 @dataclass
 class Service:
-    """A served Realtime and the fakes behind it."""
+    """A served Realtime and the fakes behind it. ``sockets``: where connections end, in it or in a front process."""
 
     realtime: Realtime
+    sockets: Sockets[Any]
     port: int
     director: ScriptedDirector
     plane: FakePlane
@@ -384,13 +394,16 @@ async def audience_of(director: ScriptedDirector, folder: Path, **settings: Any)
 
 
 @contextlib.asynccontextmanager
-async def served(
-    director: ScriptedDirector | None = None, *, audience: Any = None, port: int = 0, **settings: Any
-) -> AsyncIterator[Service]:
-    """``audience``: a real one, for tests that talk in it."""
-    director = director or ScriptedDirector()
-    audience = audience or QuietAudience()
-    plane, access = FakePlane(), ListedAccess()
+async def core_of(
+    director: ScriptedDirector,
+    audience: Any,
+    plane: FakePlane,
+    access: ListedAccess,
+    run_dir: Path | None = None,
+    port: int = 0,
+    **settings: Any,
+) -> AsyncIterator[tuple[Realtime, web.AppRunner]]:
+    """Served at a port; with a ``run_dir`` for front processes, there."""
 
     async def find_session(session_id: str) -> Session | None:
         return None
@@ -407,20 +420,81 @@ async def served(
         find_session=find_session,
         state_of=lambda room: plane.rooms[room].state if room in plane.rooms else "off",
         clock=director.now_ms,
+        bus=None if run_dir is None else LocalCore(run_dir),
     )
     app = web.Application(middlewares=[errors])
     realtime.add_routes(app)
     await realtime.start()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    service = Service(realtime, runner.addresses[0][1], director, plane, access, audience)
+    if run_dir is None:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+    else:
+        await web.SockSite(runner, run_folder.listen(run_dir, run_folder.CORE_SOCKET)).start()
     try:
-        yield service
+        yield realtime, runner
     finally:
-        for client in service.clients:
-            await client.close()
-        assert [fault for client in service.clients for fault in client.faults] == []
         await realtime.close()
         await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def front_of(
+    run_dir: Path, name: str = "1", port: int = 0, **settings: Any
+) -> AsyncIterator[tuple[SocketsInFront, int]]:
+    """Socket.IO of a front process before the core, and its port."""
+    core = Core(run_folder.make_run_dir(run_dir))
+    await core.start()
+    sockets = SocketsInFront(
+        RealtimeSettings(**settings),
+        origins_of(PUBLIC_URL, ["https://other.test"]),
+        LocalFront(run_dir),
+        name,
+        headers_of=lambda request: core.headers(request).items(),
+    )
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if sockets.takes(request):
+            return await sockets.handle(request, "127.0.0.1")
+        return await core.forward(request)
+
+    app = web.Application(middlewares=[errors])
+    app.router.add_route("*", PATH, handle)
+    app.on_shutdown.append(sockets.let_go)
+    await sockets.start()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2, auto_decompress=False)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield sockets, runner.addresses[0][1]
+    finally:
+        core.release()
+        await runner.cleanup()
+        await sockets.close()
+        await core.close()
+
+
+@contextlib.asynccontextmanager
+async def served(
+    director: ScriptedDirector | None = None, *, audience: Any = None, port: int = 0, **settings: Any
+) -> AsyncIterator[Service]:
+    """``audience``: a real one, for tests that talk in it."""
+    director = director or ScriptedDirector()
+    audience = audience or QuietAudience()
+    plane, access = FakePlane(), ListedAccess()
+    async with contextlib.AsyncExitStack() as stack:
+        run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory())) if THROUGH_FRONT else None
+        core = core_of(director, audience, plane, access, run_dir, port, **settings)
+        realtime, runner = await stack.enter_async_context(core)
+        sockets: Sockets[Any] = realtime
+        if run_dir is None:
+            port = runner.addresses[0][1]
+        else:
+            sockets, port = await stack.enter_async_context(front_of(run_dir, port=port, **settings))
+        service = Service(realtime, sockets, port, director, plane, access, audience)
+        try:
+            yield service
+        finally:
+            for client in service.clients:
+                await client.close()
+            assert [fault for client in service.clients for fault in client.faults] == []

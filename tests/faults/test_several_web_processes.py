@@ -4,6 +4,7 @@ killed."""
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -12,6 +13,8 @@ import pytest_asyncio
 
 from streamer.control.server import wait_cancelled
 from tests.fakes.attendees import Attendee
+from tests.fakes.crowd import Crowd as Sockets
+from tests.fakes.crowd import Member
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import tiny_camera
@@ -106,8 +109,14 @@ async def test_a_killed_front_process_takes_its_own_viewers_along_and_a_killed_c
             await die_and_be_replaced(server, "hall", 1)
             await crowd.all_served()
             assert crowd.lost == 0
-        await until(chat.disconnected.is_set)
         await until_answered(lambda: knows(server, token))
+        # The socket has outlived the core, and begins anew with the next.
+        await until(lambda: len(chat.snapshots) == 2)
+        assert chat.snapshots[1]["reset"]
+        assert chat.snapshots[1]["you"]["id"] == chat.snapshots[0]["you"]["id"]
+        await chat.does("chat.send", text="Still here")
+        await chat.told("chat.message", lambda data: data["text"] == "Still here")
+        assert not chat.disconnected.is_set()
         await follower.follow(until=all_past(1))
         faultless(follower)
         await chat.close()
@@ -116,6 +125,36 @@ async def test_a_killed_front_process_takes_its_own_viewers_along_and_a_killed_c
         await again.connect(server.url, {"room": "hall", "name": "Ben"}, ["polling"], {})
         assert "Hello" in again.text
         await again.close()
+
+
+async def test_sockets_of_a_killed_front_process_come_back_to_another_and_the_core_lets_them_out_at_once(
+    server: Running,
+) -> None:
+    await server.room("nave")
+    crowd = Sockets(server.url)
+    await crowd.come([{"room": "nave", "name": f"N{number}"} for number in range(VIEWERS)])
+    front = await server.kill("front-1")
+    cut = [member for member in crowd.members if not await answered(member)]
+    assert 0 < len(cut) < VIEWERS, "each process held some"
+    rest = [member for member in crowd.members if member not in cut]
+    assert (await rest[0].say(1))["ok"]
+    for member in cut:
+        await member.come_back(random.Random(1), LIMIT_S)
+    assert all(member.resumed[-1] for member in cut)
+    assert (await cut[0].say(2))["ok"]
+    await until(lambda: all(list(member.numbers) == [1, 2] for member in crowd.members))
+    assert crowd.orders() == 1
+    await until_answered(lambda: restarted(server, "front-1", front))
+    await crowd.leave()
+
+
+async def answered(member: Member) -> bool:
+    """Whether its connection holds."""
+    try:
+        await member.ask("reaction", {"kind": "clap"})
+    except ConnectionResetError:
+        return False
+    return True
 
 
 async def knows(server: Running, token: str) -> bool:

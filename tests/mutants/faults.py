@@ -11,6 +11,28 @@ from tests.mutants.media_faults import MEDIA_FAULTS
 
 FAULTS = (
     *MEDIA_FAULTS,
+    # --- bus
+    Fault(
+        "streamer/bus/local.py",
+        'if error.code in ("connection_lost", "timed_out"):',
+        'if error.code == "connection_lost":',
+        "tests/unit/bus/test_local.py::test_a_bus_that_carries_nothing_says_so_at_once_and_when_it_is_lost",
+        "An answer that does not come in time is another error than a bus that is lost.",
+    ),
+    Fault(
+        "streamer/bus/local.py",
+        "for subject in [subject for subject, hearing in self._hearing.items() if hearing is out]:",
+        "for subject in ():",
+        "tests/unit/bus/test_local.py::test_the_core_learns_at_once_that_a_front_has_gone",
+        "The clients of a killed front process stay in.",
+    ),
+    Fault(
+        "streamer/realtime/in_front.py",
+        "if told.number != self._heard + 1:",
+        "if False:",
+        "tests/unit/realtime/test_fronts.py::test_a_lost_message_is_noticed_and_nothing_is_lost_or_doubled",
+        "A message that the bus lost is missing for good.",
+    ),
     # --- planning
     Fault(
         "streamer/planning/fetch.py",

@@ -45,6 +45,10 @@ WEB = (
     "director",
     "edges",
     "erasures",
+    "bus",
+    "front greetings",
+    "front hub",
+    "front looks",
     "front report",
     "heartbeat",
     "lapsed grants",
@@ -72,6 +76,7 @@ ELSEWHERE = (
     "publication watch",
     "relay viewers",
     "room keeper",
+    "silent fronts",
     "status report",
 )
 OWN_END = {
@@ -85,6 +90,7 @@ OWN_END = {
     "delivery/parts.py": "one read, waited for by those who asked",
     "realtime/commands.py": "one command",
     "realtime/engine.py": "one hang-up",
+    "realtime/in_front.py": "the clients' way into one stream; the next begins the next",
     "rtc/aioice_hooks.py": "one look-up of a peer's address",
     "control/channel.py": "one connection; its owner connects again",
     "control/client.py": "one closed room's last seconds",

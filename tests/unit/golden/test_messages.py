@@ -6,7 +6,7 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 from msgspec import inspect
@@ -58,7 +58,7 @@ from streamer.control.messages import (
 )
 from streamer.formats.erasures import Erasure
 from streamer.host.media_host import ShutdownParams, StopParams
-from streamer.realtime import messages
+from streamer.realtime import bus_messages, messages
 from streamer.realtime.commands import CommandOptions
 from streamer.realtime.packets import ACK, CONNECT, EVENT, pack, pack_events, parse
 from streamer.realtime.rights import ENTRY
@@ -88,6 +88,16 @@ INSIDE = {
     "shutdown": ShutdownParams,
 }
 """The contents of a message's ``params``, ``result`` or ``data``."""
+BUS = (
+    bus_messages.Hello,
+    bus_messages.Welcome,
+    bus_messages.Enter,
+    bus_messages.Command,
+    bus_messages.Answered,
+    bus_messages.Left,
+    bus_messages.StreamMessage,
+    *get_args(get_type_hints(bus_messages.StreamMessage)["what"]),
+)
 NOT_SENT = {
     *("_Record", "Sequenced", "ClientMessage", "RoomCommand", "SomeItems", "OwnLineUndo", "Still", "KeptWaveform"),
     *("SoundOrder", "SoundTrackOrder", "SoundRun", "SoundAnswer"),
@@ -116,6 +126,11 @@ def _inside(kind: Any) -> Format:
 def test_control_messages() -> None:
     formats = {_tag(kind): _framed(kind, decode_control) for kind in get_args(ControlMessage)}
     same_formats("control.json", formats | {name: _inside(kind) for name, kind in INSIDE.items()})
+
+
+def test_messages_of_front_processes() -> None:
+    """A front process of before may speak to a core of today."""
+    same_formats("bus.json", {kind.__name__: _inside(kind) for kind in BUS})
 
 
 def test_media_events() -> None:
@@ -217,6 +232,7 @@ def test_every_struct_of_the_program_is_recorded() -> None:
         LastBackup,
         BackupHolder,
         FrontReport,
+        *BUS,
         *get_args(Erasure),
     ]
     roots = [*get_args(RelayMessage), *get_args(MediaEvent), *INSIDE.values(), *commands, *events, *others]

@@ -77,7 +77,7 @@ async def test_a_larger_one_costs_the_connection_and_nothing_else() -> None:
         client = await RawClient.open(http, service.url)
         await client.message()
         await client.socket.send_str('42/audience,1["nothing","' + "x" * 200_000 + '"]')
-        await until(lambda: service.realtime.stats.audience == 1)
+        await until(lambda: service.sockets.stats.audience == 1)
         async with http.get(service.url + POLL) as response:
             sid = json.loads((await response.text())[1:])["sid"]
         async with http.post(f"{service.url}{POLL}&sid={sid}", data="4" + "x" * 200_000) as response:
@@ -117,9 +117,9 @@ async def test_malformed_packets_cost_the_connection(frame: str | bytes) -> None
             await client.socket.send_bytes(frame)
         else:
             await client.socket.send_str(frame)
-        await until(lambda: service.realtime.stats.audience == 0)
-        await until(lambda: service.realtime.stats.sessions == 0)
-        assert service.realtime.server.engine.malformed == 1
+        await until(lambda: service.sockets.stats.audience == 0)
+        await until(lambda: service.sockets.stats.sessions == 0)
+        assert service.sockets.server.engine.malformed == 1
 
 
 @pytest.mark.parametrize("body", ["2x", "6", "2probe", "9", "x", "", "4{}\x1e2", "3[[", "4" + "[" * 60_000, "b!"])
@@ -154,13 +154,13 @@ async def test_connections_are_limited_per_address_and_given_back() -> None:
         url = f"{service.url}/socket.io/?EIO=4&transport=websocket"
         # A connection that nobody keeps is closed.
         first, second = [await http.ws_connect(url, headers=hall) for _ in range(2)]
-        await until(lambda: service.realtime.stats.sessions == 2)
+        await until(lambda: service.sockets.stats.sessions == 2)
         async with http.get(service.url + POLL, headers=hall) as response:
             assert response.status == 429
             assert response.headers["Retry-After"]
         elsewhere = await http.ws_connect(url, headers=home)
         await first.close()
-        await until(lambda: service.realtime.stats.sessions == 2)
+        await until(lambda: service.sockets.stats.sessions == 2)
         again = await http.ws_connect(url, headers=hall)
         assert not any(one.closed for one in (second, elsewhere, again))
 
@@ -172,10 +172,11 @@ async def test_who_joins_nothing_is_let_go() -> None:
         await idle.receive_str()
         received = await idle.receive(timeout=5)
         assert received.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR)
-        assert service.realtime.stats.cut_idle_total == 1
-        assert service.realtime.stats.audience == 1
+        assert service.sockets.stats.cut_idle_total == 1
+        assert service.sockets.stats.audience == 1
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_grant_that_is_taken_back_closes_its_connections_within_a_second() -> None:
     async with served() as service:
         service.access.admit("anna", "technician", room="a")
@@ -192,10 +193,11 @@ async def test_a_grant_that_is_taken_back_closes_its_connections_within_a_second
                 await until(client.disconnected.is_set)
                 assert client.closed[0]["error"]["code"] == "revoked"
         assert (await bob.command("air.slate", {"on": True}))["ok"]
-        await until(lambda: service.realtime.stats.sessions == 1)
+        await until(lambda: service.sockets.stats.sessions == 1)
         assert await service.refused("/studio", room="a", token="anna") == "invalid_token"
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_login_that_ends_closes_only_what_it_opened() -> None:
     async with served() as service:
         service.access.admit("anna", "technician", room="a")
@@ -208,6 +210,7 @@ async def test_a_login_that_ends_closes_only_what_it_opened() -> None:
         assert (await by_token.command("air.slate", {"on": True}))["ok"]
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_grants_that_end_or_reach_no_more_are_noticed() -> None:
     async with served() as service:
         access = service.access
@@ -226,6 +229,7 @@ async def test_grants_that_end_or_reach_no_more_are_noticed() -> None:
         assert moved.closed[0]["error"]["code"] == "out_of_reach"
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_database_that_does_not_answer_puts_nobody_out() -> None:
     async with served() as service:
         service.access.admit("anna", "technician", room="a")
@@ -239,20 +243,21 @@ async def test_a_database_that_does_not_answer_puts_nobody_out() -> None:
         assert (await anna.command("air.slate", {"on": True}))["ok"]
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_two_namespaces_on_one_connection_are_let_in_and_out_apart() -> None:
     async with served() as service, aiohttp.ClientSession() as http:
         service.access.admit("anna", "technician", room="a")
         client = await RawClient.open(http, service.url)
         await client.message()
         await client.socket.send_str('40/studio,{"room":"a","token":"anna"}')
-        await until(lambda: service.realtime.stats.studio == 1)
+        await until(lambda: service.sockets.stats.studio == 1)
         await client.socket.send_str('40/studio,{"room":"a","token":"anna"}')
         await service.realtime.close_grant("anna")
-        assert service.realtime.stats.studio == 0
+        await until(lambda: service.sockets.stats.studio == 0)
         service.realtime.hub.post("/audience", "a", "test", 1)
         name, data = await client.message()
         assert (name, data[0]["data"]) == ("events", 1)
-        assert service.realtime.stats.sessions == 1
+        assert service.sockets.stats.sessions == 1
 
 
 async def test_the_server_ends_without_waiting_for_its_clients() -> None:
@@ -277,6 +282,7 @@ def test_a_household_has_so_many_places() -> None:
     places.check("2001:db8::3")
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_participant_is_in_so_often_and_no_more() -> None:
     async with served(max_connections_per_participant=2) as service:
         first = await service.connect(room="a")
@@ -285,10 +291,11 @@ async def test_a_participant_is_in_so_often_and_no_more() -> None:
         assert await service.refused(room="a", participant=key) == "rate_limited"
         await service.connect(room="a")
         await first.close()
-        await until(lambda: service.realtime.stats.audience == 2)
+        await until(lambda: service.sockets.stats.audience == 2)
         await service.connect(room="b", participant=key)
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_who_comes_and_goes_all_the_time_gets_no_snapshots_for_it() -> None:
     async with served() as service, aiohttp.ClientSession() as http:
         client = await RawClient.open(http, service.url)
@@ -308,8 +315,8 @@ async def test_what_waits_for_a_client_that_never_polls_is_bounded() -> None:
         own = f"{service.url}{POLL}&sid={sid}"
         async with http.post(own, data='40/audience,{"room":"a"}') as response:
             assert response.status == 200
-        wire = service.realtime.server.engine.wires[sid]
-        queue = service.realtime.server.engine.sockets[sid].queue
+        wire = service.sockets.server.engine.wires[sid]
+        queue = service.sockets.server.engine.sockets[sid].queue
         text = "x" * 20_000
         for _ in range(400):
             service.realtime.hub.post("/audience", "a", "test", text)

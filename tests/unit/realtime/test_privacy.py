@@ -14,6 +14,8 @@ from streamer.director.news import Actor
 from tests.fakes.talking import Service, Visitor, served
 from tests.fakes.waiting import until
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 ANNA = Actor("anna", "Anna")
 SIGNS = ("secret", "Secret", "closed-key", "board meeting")
 

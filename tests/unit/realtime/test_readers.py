@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.fakes.attendees import RawClient
 from tests.fakes.talking import served
@@ -45,7 +46,7 @@ async def test_a_stalled_reader_costs_little_and_is_cut_off_and_nobody_else_noti
         deaf = await _deaf(service.url)
         client = await RawClient.open(http, service.url)
         await client.message()
-        await until(lambda: service.realtime.stats.audience == 2)
+        await until(lambda: service.sockets.stats.audience == 2)
         text = "x" * size
         delays: list[float] = []
         gc.collect()
@@ -66,7 +67,7 @@ async def test_a_stalled_reader_costs_little_and_is_cut_off_and_nobody_else_noti
             delays.append(time.perf_counter() - sent)
             if number % 500 == 0:
                 most = max(most, _resident())
-        stats = service.realtime.stats
+        stats = service.sockets.stats
         assert stats.cut_behind_total + stats.cut_stalled_total == 1
         assert stats.audience == 1
         # The log of what may be resumed (4 MiB) is part of it.
@@ -76,25 +77,27 @@ async def test_a_stalled_reader_costs_little_and_is_cut_off_and_nobody_else_noti
         deaf.close()
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_reader_that_takes_nothing_for_too_long_is_cut_off_even_if_little_waits() -> None:
     async with served(stall_s=1, max_behind_bytes=100 * MIB, log_bytes=100 * MIB) as service:
         deaf = await _deaf(service.url)
-        await until(lambda: service.realtime.stats.audience == 1)
-        while service.realtime.stats.lagging == 0:
+        await until(lambda: service.sockets.stats.audience == 1)
+        while service.sockets.stats.lagging == 0:
             service.realtime.hub.post("/audience", "a", "test", "x" * 50_000)
             await asyncio.sleep(0.001)
-        await until(lambda: service.realtime.stats.cut_stalled_total == 1)
-        await until(lambda: service.realtime.stats.sessions == 0)
+        await until(lambda: service.sockets.stats.cut_stalled_total == 1)
+        await until(lambda: service.sockets.stats.sessions == 0)
         deaf.close()
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_slow_reader_gets_all_of_it_late_and_only_the_newest_reading() -> None:
     async with served(max_behind_bytes=100 * MIB, log_bytes=100 * MIB) as service, aiohttp.ClientSession() as http:
         service.access.admit("anna", "technician", room="a")
         client = await RawClient.open(http, service.url, "/studio", room="a", token="anna")
         await client.message()
         hub, posted = service.realtime.hub, 0
-        while service.realtime.stats.lagging == 0:
+        while service.sockets.stats.lagging == 0:
             hub.post("/studio", "a", "test", [posted, "x" * 50_000])
             posted += 1
             await asyncio.sleep(0)
@@ -110,10 +113,11 @@ async def test_a_slow_reader_gets_all_of_it_late_and_only_the_newest_reading() -
         assert meters == [99]
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_who_commands_and_never_reads_the_answers_is_cut_off() -> None:
     async with served(commands_burst=10**6, max_message_bytes=10**6) as service:
         deaf = await _deaf(service.url)
-        await until(lambda: service.realtime.stats.audience == 1)
+        await until(lambda: service.sockets.stats.audience == 1)
         name = "n" * 100
         payload = f'42/audience,1["{name}"]'.encode()
         frame = bytes((0x81, 0x80 | 126)) + len(payload).to_bytes(2, "big") + b"\0\0\0\0" + payload
@@ -121,12 +125,12 @@ async def test_who_commands_and_never_reads_the_answers_is_cut_off() -> None:
             frame = bytes((0x81, 0x80 | len(payload))) + b"\0\0\0\0" + payload
         try:
             async with asyncio.timeout(60):
-                while service.realtime.stats.sessions:
+                while service.sockets.stats.sessions:
                     deaf.write(frame * 500)
                     await deaf.drain()
         except ConnectionError:
             pass
-        await until(lambda: service.realtime.stats.sessions == 0)
+        await until(lambda: service.sockets.stats.sessions == 0)
 
 
 async def test_under_load_events_travel_together_and_when_it_is_quiet_at_once() -> None:

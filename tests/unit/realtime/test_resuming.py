@@ -7,10 +7,13 @@ import random
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.fakes.attendees import RawClient
 from tests.fakes.talking import Service, served
 from tests.fakes.waiting import until
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 
 async def test_since_goes_on_where_the_client_was() -> None:
@@ -89,7 +92,7 @@ async def test_a_storm_of_reconnects_loses_and_doubles_nothing() -> None:
     last = 600
     async with served() as service, aiohttp.ClientSession() as http:
         wanderers = [asyncio.create_task(_wanderer(service, http, random.Random(number), last)) for number in range(30)]
-        await until(lambda: service.realtime.stats.audience >= 20)
+        await until(lambda: service.sockets.stats.audience >= 20)
         dice = random.Random(99)
         for number in range(1, last + 1):
             service.realtime.hub.post("/audience", "a", "test", number)
@@ -100,6 +103,6 @@ async def test_a_storm_of_reconnects_loses_and_doubles_nothing() -> None:
             assert numbers == list(range(numbers[0], last + 1))
             assert [event["seq"] for event in seen] == sorted({event["seq"] for event in seen})
         assert service.realtime.stats.resumed_total > 60
-        await until(lambda: service.realtime.stats.audience == 0)
-        await until(lambda: service.realtime.stats.sessions == 0)
-        assert not service.realtime.server.engine.wires
+        await until(lambda: service.sockets.stats.audience == 0)
+        await until(lambda: service.sockets.stats.sessions == 0)
+        assert not service.sockets.server.engine.wires

@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from streamer.api.addresses import Proxies
 from streamer.control import run_folder
 from streamer.delivery.stats import DeliveryStats
+from streamer.realtime.stats import Stats
 from streamer.settings import Settings, load_settings
 from streamer.web import core
 from streamer.web.connections import ConnectionStats
@@ -339,7 +340,8 @@ async def test_a_socket_that_the_core_refuses_is_refused_with_its_words(settings
 
 def report(number: int, pid: int, viewers: int, *, held: int = 0, parts: int = 0) -> FrontReport:
     delivery = DeliveryStats(held_now=held, parts_total=parts)
-    return FrontReport(number, pid, {"hall": viewers}, delivery, ConnectionStats(open=held))
+    realtime = Stats(sessions=held, deliveries_total=parts)
+    return FrontReport(number, pid, {"hall": viewers}, delivery, ConnectionStats(open=held), realtime)
 
 
 def test_figures_of_front_processes_add_up_and_never_go_back() -> None:
@@ -355,6 +357,7 @@ def test_figures_of_front_processes_add_up_and_never_go_back() -> None:
     # Another in its place begins with nothing.
     fronts.hear(report(1, 13, 1, held=3, parts=5))
     assert (fronts.delivery.held_now, fronts.delivery.parts_total, fronts.connections.open) == (8, 15, 8)
+    assert (fronts.realtime.sessions, fronts.realtime.deliveries_total) == (8, 15)
     # After an upgrade a front process of before speaks to a core of today.
     fronts.hear(
         msgspec.json.decode(b'{"number":3,"pid":1,"viewers":{},"delivery":{"x":1},"connections":{}}', type=FrontReport)

@@ -153,6 +153,19 @@ describe('a live socket', () => {
     expect(events.map(({ seq }) => seq)).toEqual([901])
   })
 
+  it('takes another snapshot over the connection that it has: the process that judges has started again', async () => {
+    await connected()
+    wire().happens('events', [event(12)])
+    wire().happens('snapshot', { seq: 12, resumed: true })
+    wire().happens('events', [event(12), event(13)])
+    wire().happens('snapshot', { seq: 900, reset: true })
+    wire().happens('events', [event(899), event(901)])
+    expect(snapshots.slice(1).map(([, reset]) => reset)).toEqual([false, true])
+    expect(events.map(({ seq }) => seq)).toEqual([12, 13, 901])
+    expect(live.state).toBe('connected')
+    expect(wire().attempts).toHaveLength(1)
+  })
+
   it('asks again when the server ended the connection, and stops where that says no', async () => {
     await connected()
     wire().happens('disconnect', 'io server disconnect')

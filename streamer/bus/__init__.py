@@ -1,0 +1,1 @@
+"""Messages between the core and its front processes."""
