@@ -110,6 +110,8 @@ def stand_by(settings: Settings) -> int | None:
     another one by then: that shall be started. Blocks."""
     # No certificate has been read yet, so there is nothing to renew.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # The driver, which the first connection would import.
+    database_url(settings.store.url, settings.data).get_dialect().import_dbapi()
     files = program_files()
     _log.info("standby_waits", pid=os.getpid())
     lock = process_files.wait_for_lock(settings.run_dir / process_files.WEB_LOCK)

@@ -39,6 +39,8 @@ class Taps:
     server: Running
     room: str = "a"
     made: list[str] = field(default_factory=list)
+    begun: float = 0.0
+    """When the last of them was asked for, by the monotonic clock."""
     refused: Counter[str] = field(default_factory=Counter)
     """By code."""
     asked: int = 0
@@ -55,6 +57,7 @@ class Taps:
                 self.slowest_s = max(self.slowest_s, time.monotonic() - began)
             if status == 201:
                 self.made.append(body["id"])
+                self.begun = began
             else:
                 assert status == 503, body
                 code = body["error"]["code"]

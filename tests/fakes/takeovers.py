@@ -25,11 +25,10 @@ async def die_and_be_replaced(server: Running, room: str, times: int) -> list[fl
             await until_answered(lambda: _told(server.standby()), what=server.logged)
             standby = server.standby()
             await server.kill("web")
-            killed, acknowledged, pace = time.monotonic(), len(taps.made), Pace()
+            killed, pace = time.monotonic(), Pace()
 
-            async def replaced(standby: int | None = standby, acknowledged: int = acknowledged) -> bool:
-                # One answer may have been on its way.
-                return server.pid("web") == standby and len(taps.made) > acknowledged + 1
+            async def replaced(standby: int | None = standby, killed: float = killed) -> bool:
+                return server.pid("web") == standby and taps.begun > killed
 
             await pace.until_answered(replaced, what=server.logged)
             took_s.append(time.monotonic() - killed)

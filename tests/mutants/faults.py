@@ -316,6 +316,20 @@ FAULTS = (
     ),
     # --- web
     Fault(
+        "streamer/web/front.py",
+        "return {name: -(-getattr(section, name) // settings.server.web_processes) for name in limits}",
+        "return {name: getattr(section, name) for name in limits}",
+        "tests/unit/web/test_front.py::test_a_households_limits_hold_for_all_front_processes_together",
+        "Each front process lets in as many as all of them may.",
+    ),
+    Fault(
+        "streamer/web/process.py",
+        "if program_files() == files:",
+        "if files:",
+        "tests/unit/web/test_standby.py",
+        "After an upgrade the old program takes over from the old program.",
+    ),
+    Fault(
         "streamer/web/core.py",
         "if not isinstance(body, bytes) and (body is not None or method not in _SAFE):",
         "if not isinstance(body, bytes) and body is not None:",
