@@ -113,7 +113,9 @@ async def _reads(reader: Path, size: int, seconds: float, say: Callable[[str], N
         asked = int(origin.url.rpartition(":")[2])
         rounds: dict[int, list[tuple[float, float]]] = {port: [], beside: []}
         with (
-            subprocess.Popen([sys.executable, "-m", *files], stderr=subprocess.DEVNULL) as static,
+            subprocess.Popen(
+                [sys.executable, "-m", *files], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ) as static,
             varnish(folder / "varnish", port=port, origin=asked) as cache,
             varnish(folder / "plain", port=beside, origin=files_port, plain=True) as plain,
         ):
