@@ -40,6 +40,8 @@ class Window:
     name: str
     seconds: float = 0.0
     writes: int = 0
+    longest_ms: float = 0.0
+    """The longest time in which a writer's write was not acknowledged."""
     lags_ms: list[float] = field(default_factory=list)
     """From the end of each part of the picture until it was listed."""
 
@@ -62,6 +64,7 @@ class _Writers:
 
     def __init__(self) -> None:
         self.last = [number * APART for number in range(WRITERS)]
+        self.longest_s = 0.0
 
     @property
     def done(self) -> int:
@@ -89,8 +92,10 @@ class _Writers:
 
     async def _read(self, number: int, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
+        before = time.monotonic()
         async for line in process.stdout:
-            self.last[number] = int(line)
+            now = time.monotonic()
+            self.last[number], self.longest_s, before = int(line), max(self.longest_s, now - before), now
 
 
 async def measure(files: int, seconds: float, say: Callable[[str], None]) -> Measured:
@@ -117,7 +122,7 @@ async def measure(files: int, seconds: float, say: Callable[[str], None]) -> Mea
                     for window in windows:
                         ended = asyncio.Event()
                         watching = asyncio.create_task(_watch(follower, name, window, ended))
-                        first, began = writers.done, time.monotonic()
+                        first, began, writers.longest_s = writers.done, time.monotonic(), 0.0
                         if window is windows[0]:
                             await asyncio.sleep(seconds)
                         else:
@@ -125,6 +130,7 @@ async def measure(files: int, seconds: float, say: Callable[[str], None]) -> Mea
                             said = await _streamer("backup", str(target), "--data", str(server.data))
                             told = told or said
                         window.seconds, window.writes = time.monotonic() - began, writers.done - first
+                        window.longest_ms = writers.longest_s * 1000
                         ended.set()
                         await watching
                         say(str(window))
@@ -194,14 +200,15 @@ def _compared(data: Path, other: Path) -> tuple[int, int, list[str]]:
 
 def table(measured: Measured) -> str:
     lines = [
-        f"| One room on air, {WRITES_PER_S} writes a second | Seconds | Writes | Parts listed after their end, "
-        "p50 / p95 / max |",
+        f"| One room on air, {WRITES_PER_S} writes a second | Seconds | Writes, the longest | Parts listed after "
+        "their end, p50 / p95 / max |",
         "| --- | --- | --- | --- |",
     ]
     for window in measured.windows:
         lags = window.lags_ms or [0.0]
         told = f"{machine.percentile(lags, 50):.0f} / {machine.percentile(lags, 95):.0f} / {max(lags):.0f} ms"
-        lines.append(f"| {window.name} | {window.seconds:.1f} | {window.writes / window.seconds:.0f} /s | {told} |")
+        writes = f"{window.writes / window.seconds:.0f} /s, {window.longest_ms:.0f} ms"
+        lines.append(f"| {window.name} | {window.seconds:.1f} | {writes} | {told} |")
     same = "all as they were" if not measured.wrong else f"{len(measured.wrong)} differ: {measured.wrong[:3]}"
     lines += [
         "",
