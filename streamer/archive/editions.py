@@ -237,6 +237,9 @@ class Cutter:
                 name = rendition.name
                 source = row.get(name, shown[0])
                 start, stop = max(source.start, first), min(source.start + source.duration, end)
+                if follows and not discontinuity:
+                    # The times of a gap are another rendition's, which may be cut a frame beside this one.
+                    start = self._tracks[name][-1].end
                 empty = EditionSegment(
                     self._number, number, names[name], msn, start, max(1, stop - start), source.init, discontinuity
                 )
@@ -267,7 +270,8 @@ class Cutter:
         """Whether something before these segments was left out that the numbers do not show."""
         for name, segment in row.items():
             before = self._tracks[name][-1]
-            if not before.gap and not segment.gap and abs(segment.start - before.end) > 2 * EDGE_TICKS:
+            most = TICKS_PER_MS if before.gap else 2 * EDGE_TICKS
+            if not segment.gap and abs(segment.start - before.end) > most:
                 return True
         return False
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+from msgspec import structs
+
 from streamer.archive.editions import make
 from streamer.archive.material import Material, Reel, Span
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast, Chunk, Part, Rendition, Segment
@@ -78,6 +80,18 @@ def test_a_gap_in_the_middle_stays_where_it_is() -> None:
     )
     assert [piece.gap for piece in made.tracks["v180"]] == [False, True, False]
     assert [piece.gap for piece in made.tracks["v360"]] == [False, False, False]
+
+
+def test_a_gap_with_the_times_of_another_rendition_leaves_no_hole() -> None:
+    # Of the pictures the first part was forgotten, and with it the segment; the sound's ended a frame earlier.
+    frame = TICKS_PER_S // 50
+    late = structs.replace(segment(1, gap=True), start=2 * TICKS_PER_S - frame)
+    made = edition(v360=[segment(0), late, segment(2)], a128=[segment(0), segment(1), segment(2)])
+    before, gap, after = made.tracks["v360"]
+    assert gap.gap
+    assert gap.start == before.end
+    assert after.discontinuity
+    assert [piece.discontinuity for piece in made.tracks["a128"]] == [False, False, True]
 
 
 def test_a_rendition_that_was_never_made_holds_nothing_up() -> None:
