@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from streamer.media.slate import SlateText
 from tests.fakes import chance
+from tests.fakes.bad_links import bad_link
 from tests.fakes.simulated_room import Room, faults, played
 
 Step = Callable[[Room], Awaitable[None]]
@@ -124,29 +125,9 @@ def test_whatever_comes_in_what_is_published_is_one_timeline(steps: list[tuple[S
     assert faults(room) == []
 
 
-LINKS: tuple[dict[str, object], ...] = (
-    {"alive": False},
-    *({"delay_s": seconds} for seconds in (0.06, 0.2, 0.4, 0.8)),
-    *({"fps": fps} for fps in (30, 10, 5)),
-    *({"answer_s": seconds} for seconds in (0.05, 0.3, 0.7)),
-    *({"loss": share} for share in (0.0, 0.02, 0.1)),
-)
-
-
 def on_a_bad_link(seed: int) -> list[str]:
     """The faults of what is published while the link of a camera is late, lossy and interrupted, all at once."""
-    dice = random.Random(seed)
-
-    async def script(room: Room) -> None:
-        camera = await room.come(jitter_s=dice.choice([0.008, 0.06, 0.15]))
-        await room.pass_time(3)
-        for _ in range(8):
-            camera.change(**{"alive": True, **dice.choice(LINKS)})
-            await room.pass_time(dice.choice([0.1, 0.2, 0.3, 0.5, 1.0]))
-        camera.change(alive=True)
-        await room.pass_time(2)
-
-    return faults(played(script))
+    return faults(played(bad_link(random.Random(seed))))
 
 
 SEEDS = (4, 16, 22, 39, 70, 82, 110, 530)
