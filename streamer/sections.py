@@ -57,6 +57,8 @@ class AlarmSettings(Section):
     """The time for which sound must howl, seconds. Higher rings later."""
     sound_dropouts_s: float = Field(30, ge=5, le=300)
     """The time, seconds, in which sound must drop out three times. Higher rings later."""
+    picture_broken_s: float = Field(5, ge=2, le=300)
+    """The time for which pictures must come that cannot be decoded, seconds. Higher rings later."""
     picture_black_s: float = Field(3, ge=1, le=300)
     """The time for which the picture must be black, seconds. Higher rings later."""
     picture_flat_s: float = Field(3, ge=1, le=300)

@@ -148,6 +148,9 @@ STILL_SHARE = 0.4
 """A still that is encoded again differs a little for a second after each key frame; a living camera nearly always."""
 NEAR_MS = 1000
 """Noise is compared between pictures that are so near to each other: that of key frames alone is another."""
+UNSEEN_MS = 7000
+"""The picture may have moved between two that are further apart. A source that is not on the programme shows one every
+five seconds."""
 ALIVE_MS = 5000
 """Pictures so shortly before a movement were alive."""
 CUT_LEVELS = 8.0
@@ -175,6 +178,8 @@ class StillWindow:
         """The time since which the picture stands, if that is as long as the window; None if it does not. ``seen``:
         whether a movement could be seen."""
         at_ms, still = measure.at_ms, measure.still if seen else None
+        if self._seen and at_ms - self._seen[-1][0] > UNSEEN_MS:
+            self._seen.clear()
         near = bool(self._seen) and at_ms - self._seen[-1][0] <= NEAR_MS
         noise = measure.noise if near else None
         if seen and noise is not None:
@@ -260,37 +265,90 @@ class LearntNoise:
         return 0.0
 
 
-OWN_PAUSE_MS = 6000
-"""A longer silence did not end by itself: somebody ended it."""
+PAUSE_MS, OWN_PAUSE_MS = 1000, 6000
+"""A shorter silence is a break. A longer one did not end by itself: somebody ended it."""
 LONGER_THAN_OWN = 1.5
+LINE_PAUSE_MS = 3200
+"""A microphone behind a noise gate makes no longer silences: somebody has muted it."""
+STRETCH_BLOCKS = 200
+LINE_BLOCKS = 100
+"""Words leave a moment of the room's noise within ten seconds."""
+LINE_WITHIN_DB = 4.0
 
 
 class OwnPauses:
     """The silences that a source ended by itself: a player's between two tunes, a film's. A silence that is hardly
-    longer than they were does not tell a dead microphone."""
+    longer than they were does not tell a dead microphone.
+
+    A microphone's line comes back to one noise between words, that of its room: a long silence with the same noise on
+    both sides is none of a player's, and after twenty seconds of one noise there is a microphone again. Music has no
+    such noise, and each place of a film has another.
+    """
 
     def __init__(self) -> None:
-        self._longest_ms = 0
-        self._silent_ms = 0
+        self._longest_ms = self._last_ms = self._silent_ms = 0
+        self._waits_ms = 0.0
+        self._before: float | None = None
+        """The noise before the last silence, dBFS."""
+        self._lowest: deque[float] = deque(maxlen=STRETCH_BLOCKS)
+        """The quietest moment of each tenth of a second since then."""
 
-    def note(self, dead: bool | None) -> tuple[bool | None, int]:
-        """``dead``: whether a tenth of a second is less than the source's noise. Whether that tells a dead microphone
-        (None: it cannot be told), and the time for which it holds, ms."""
+    def note(self, dead: bool | None, lowest: float) -> tuple[bool | None, int]:
+        """``dead``: whether a tenth of a second is less than the source's noise; ``lowest``: the level of its quietest
+        moment, dBFS. Whether that tells a dead microphone (None: it cannot be told), and the time for which it holds,
+        ms."""
         if not dead:
-            if dead is False and self._silent_ms <= OWN_PAUSE_MS:
-                self._longest_ms = max(self._longest_ms, self._silent_ms)
+            if dead is False and self._silent_ms:
+                self._ended()
+            elif dead is False:
+                self._lowest.append(lowest)
             self._silent_ms = 0
             return dead, BLOCK_MS
-        before_ms, own_ms = self._silent_ms, LONGER_THAN_OWN * self._longest_ms
+        if not self._silent_ms:
+            longest_ms = max(self._longest_ms, self._last_own_ms())
+            self._waits_ms = LONGER_THAN_OWN * (min(longest_ms, LINE_PAUSE_MS) if self._is_line() else longest_ms)
+        before_ms = self._silent_ms
         self._silent_ms += BLOCK_MS
-        if self._silent_ms < own_ms:
+        if self._silent_ms < self._waits_ms:
             return None, BLOCK_MS
         # It was dead from its begin on.
-        return True, BLOCK_MS if before_ms >= own_ms else self._silent_ms
+        return True, BLOCK_MS if before_ms >= self._waits_ms else self._silent_ms
+
+    def _ended(self) -> None:
+        if self._silent_ms < PAUSE_MS:
+            return
+        self._longest_ms = max(self._longest_ms, self._last_own_ms())
+        self._last_ms = self._silent_ms if self._silent_ms <= OWN_PAUSE_MS else 0
+        self._before = _noise_of(list(self._lowest))
+        self._lowest.clear()
+
+    def _last_own_ms(self) -> int:
+        """The part of the last silence that its source has made itself."""
+        same_line = _alike(self._before, _noise_of(list(self._lowest)))
+        return min(self._last_ms, LINE_PAUSE_MS) if same_line else self._last_ms
+
+    def _is_line(self) -> bool:
+        """Whether there was one noise for twenty seconds, without a silence."""
+        whole = list(self._lowest)
+        return len(whole) == STRETCH_BLOCKS and _alike(*map(_noise_of, (whole[:LINE_BLOCKS], whole[LINE_BLOCKS:])))
 
     def interrupt(self) -> None:
         """A silence has no known length once nobody listens."""
         self._silent_ms = 0
+
+
+def _noise_of(lowest: list[float]) -> float | None:
+    """None: too little was heard. The very lowest lie in the edges of a silence, where a decoder lets sound fade."""
+    return sorted(lowest)[3] if len(lowest) >= LINE_BLOCKS else None
+
+
+def _alike(one: float | None, other: float | None) -> bool:
+    return (
+        one is not None
+        and other is not None
+        and max(one, other) <= LOUDEST_NOISE_DB
+        and abs(one - other) <= LINE_WITHIN_DB
+    )
 
 
 def _decibels(power: float) -> float:

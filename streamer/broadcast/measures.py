@@ -70,10 +70,14 @@ class WayMeasure:
     lost: float = 0.0
     """The share of packets that did not come by themselves, 0 to 1."""
     jitter_ms: float = 0.0
+    queued_ms: float = 0.0
+    """The wait of each packet on the way, beside the quickest of the last half a minute."""
     round_trip_ms: float | None = None
     video_kbps: float | None = None
     asked_kbps: float | None = None
     """The least video that the sender was asked for; None: it was not asked."""
     frame_rate: float | None = None
+    broken: int = 0
+    """The frames that could not be decoded."""
     keyframe_s: float | None = None
     """The time since the last key frame, or between the last two, whichever is longer; None: nobody asked for any."""

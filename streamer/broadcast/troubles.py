@@ -32,6 +32,7 @@ ON_TIMES_S: dict[str, float] = {
     "sound_hum": 20,
     "sound_howl": 20,
     "sound_dropouts": 30,
+    "picture_broken": 5,
     "picture_black": 3,
     "picture_flat": 3,
     "picture_frozen": 10,
@@ -73,6 +74,8 @@ FEW_FRAMES, FEW_FRAMES_CLEAR = 12.0, 15.0
 RARE_KEYFRAMES_S = 4.5
 LOST, LOST_CLEAR = 0.03, 0.01
 JITTER_MS, JITTER_CLEAR_MS = 100.0, 60.0
+QUEUED_MS, QUEUED_CLEAR_MS = 120.0, 80.0
+"""More is sent than the way takes. Soon its queue is full, and packets are lost."""
 ROUND_TRIP_MS, ROUND_TRIP_CLEAR_MS = 600.0, 400.0
 STARVED = 0.7
 """Video below this share of the least that was asked for."""
@@ -150,7 +153,7 @@ class SourceJudge:
         self.noise.note(measure)
         if dead is None and measure.level > SILENT_PEAK_DB:
             dead = False
-        dead, dead_ms = self._pauses.note(False if self.suppressed and dead else dead)
+        dead, dead_ms = self._pauses.note(False if self.suppressed and dead else dead, measure.lowest)
         self._note("sound_dead", at_ms, dead, dead_ms, level=measure.level)
         self._note("sound_silent", at_ms, self._is_silent(measure), step_ms, level=measure.level)
         noise = self.noise.level
@@ -259,14 +262,13 @@ class SourceJudge:
         step_ms = 0 if self._way_ms is None else min(LONGEST_STEP_MS, max(0, at_ms - self._way_ms))
         self._way_ms = at_ms
         on = self._conditions["upload_weak"].on
-        starved = (
-            measure.video_kbps is not None
-            and measure.asked_kbps is not None
-            and measure.video_kbps < STARVED * measure.asked_kbps
-        )
+        kbps, asked_kbps = measure.video_kbps, measure.asked_kbps
+        # A camera that sends no picture at all is no weak upload.
+        starved = bool(kbps) and kbps is not None and asked_kbps is not None and kbps < STARVED * asked_kbps
         bad = (
             measure.lost > (LOST_CLEAR if on else LOST)
             or measure.jitter_ms > (JITTER_CLEAR_MS if on else JITTER_MS)
+            or measure.queued_ms > (QUEUED_CLEAR_MS if on else QUEUED_MS)
             or (measure.round_trip_ms or 0.0) > (ROUND_TRIP_CLEAR_MS if on else ROUND_TRIP_MS)
             or starved
         )
@@ -277,9 +279,11 @@ class SourceJudge:
             step_ms,
             lost=measure.lost,
             jitter_ms=measure.jitter_ms,
+            queued_ms=measure.queued_ms,
             round_trip_ms=measure.round_trip_ms,
             video_kbps=measure.video_kbps,
         )
+        self._note("picture_broken", at_ms, measure.broken > 0, step_ms, frames=float(measure.broken))
         few: bool | None = None
         if self.kind == "camera" and measure.frame_rate is not None:
             few = measure.frame_rate < (FEW_FRAMES_CLEAR if self._conditions["frames_few"].on else FEW_FRAMES)
@@ -289,7 +293,7 @@ class SourceJudge:
         self._leave_out_symptoms()
 
     def encoder(self, at_ms: int, step_ms: float, shedding: str) -> None:
-        """``shedding``: the renditions that the encoders of this server cannot keep up with; "" none."""
+        """``shedding``: the renditions whose encoders on this server do not open or keep up; "" none."""
         self._note("encoder_slow", at_ms, bool(shedding), step_ms, renditions=shedding or None)
 
     # --- nothing -----------------------------------------------------------------------------------
@@ -298,6 +302,8 @@ class SourceJudge:
         """The times of the last packets; None: such a track never sent any. Where neither comes the source is gone, and
         that is another's to tell."""
         if at_ms - max(sound_ms or 0, picture_ms or 0) >= NO_PACKETS_MS:
+            # Of this time nothing is told once one of them comes back before the other.
+            self._sound_ms = self._picture_ms = at_ms
             return
         if sound_ms is not None and at_ms - sound_ms >= NO_PACKETS_MS:
             before = max(sound_ms, self._sound_ms or 0)
@@ -356,7 +362,15 @@ _COVERS = {
     "sound_silent": ("sound_quiet", "sound_one_channel"),
     "sound_howl": ("sound_loud", "sound_clipping", "sound_hum"),
     "sound_clipping": ("sound_loud",),
-    "upload_weak": ("sound_dropouts", "frames_few"),
+    "upload_weak": ("sound_dropouts", "picture_broken", "frames_few"),
+    "picture_broken": (
+        "picture_black",
+        "picture_flat",
+        "picture_frozen",
+        "picture_dark",
+        "picture_washed_out",
+        "frames_few",
+    ),
     "picture_black": ("picture_flat", "picture_frozen", "picture_dark", "frames_few"),
     "picture_flat": ("picture_frozen", "picture_washed_out", "frames_few"),
     "picture_frozen": ("frames_few",),

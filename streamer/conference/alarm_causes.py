@@ -25,7 +25,7 @@ SOURCE = (
 UPLINK = ("upload_weak",)
 DECODER = ("encoder_slow", "encoder_overload")
 CAMERA = ("camera_power", "camera_permission_lost", "camera_unplugged")
-PICTURE = ("picture_black", "picture_flat", "picture_frozen", "frames_few")
+PICTURE = ("picture_broken", "picture_black", "picture_flat", "picture_frozen", "frames_few")
 DEVICE = ("permission_lost", "device_unplugged", "wrong_microphone", "lapel_muted")
 SILENT = ("sound_dead", "sound_silent")
 LEVEL = (
@@ -50,7 +50,7 @@ _WHOLE_WAY = frozenset({"room_down", "room_out_of_memory", *SOURCE, *UPLINK})
 _PICTURE_CODES = frozenset({*CAMERA, *PICTURE, *LOOK})
 _SOUND_CODES = frozenset({*DEVICE, *SILENT, *LEVEL})
 _ALIKE = frozenset(
-    {*SERVER[:2], *SOURCE[:-1], *CAMERA, *PICTURE, *SILENT, "sound_howl", "sound_clipping", "sound_loud"}
+    {*SERVER[:2], *SOURCE[:-1], *DECODER, *CAMERA, *PICTURE, *SILENT, "sound_howl", "sound_clipping", "sound_loud"}
 )
 """Of these the one that stands first in its group explains the others of the group."""
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from streamer.conference.alarm_causes import RANKS, explains, waits
+from streamer.conference.alarm_causes import RANKS, UPLINK, explains, waits
 from streamer.conference.alarms import Alarm
 
 WAIT_MS = 1_000
 """A symptom waits this long for its cause."""
+KNOWN_MS = 4_500
+"""Each cause of dead sound is noticed within this time."""
 REOPEN_MS = 10 * 60_000
 LINGER_MS = 100_000
 """After its cause has ended, a symptom may take this long to clear before it is a trouble of its own: clearing takes
@@ -183,7 +185,7 @@ def _continued(
         alarm = present[root]
         episode = _episode_of(episodes, lasting, root, members)
         begins = episode is None or episode.ended_ms is not None
-        if begins and waits(alarm) and 0 <= now_ms - seen[root] < WAIT_MS:
+        if begins and _waits(alarm, seen[root], now_ms):
             continue
         grave = alarm.level == "alarm" or any(present[one].level == "alarm" for one in members)
         alarm = replace(alarm, level="alarm") if grave else alarm
@@ -194,6 +196,13 @@ def _continued(
         one if id_ in lasting or one.ended_ms is not None else replace(one, ended_ms=now_ms)
         for id_, one in episodes.items()
     ]
+
+
+def _waits(alarm: Alarm, seen_ms: int, now_ms: int) -> bool:
+    """Whether a cause of it may be noticed in a moment: not of a weak upload, which is none where nothing comes at all,
+    nor of sound that has been dead for long."""
+    known = alarm.code in UPLINK or (alarm.code == "sound_dead" and now_ms - alarm.since_ms >= KNOWN_MS)
+    return waits(alarm) and not known and 0 <= now_ms - seen_ms < WAIT_MS
 
 
 def _age(memory: AlarmMemory, id_: str) -> int:

@@ -145,6 +145,10 @@ _EN: Mapping[str, Words] = {
         "The sound{of} drops out", "Look at the radio microphone: its battery, its aerial, its channel."
     ),
     # Picture
+    "picture_broken": Words(
+        "The picture{of} is broken: it cannot be decoded",
+        "Restart the camera’s encoder, or choose another codec.",
+    ),
     "picture_black": Words("The picture{of} is black", "Look at the lens cap, the camera and its cable."),
     "picture_flat": Words(
         "The picture{of} is one flat colour", "The capture card has no signal: look at its cable and the camera."
@@ -306,6 +310,10 @@ _FR: Mapping[str, Words] = {
     "sound_howl": Words("Larsen dans le son{of}", "Baissez les haut-parleurs, ou éloignez le micro."),
     "sound_dropouts": Words("Le son{of} décroche", "Voyez le micro sans fil : sa pile, son antenne, son canal."),
     # L’image
+    "picture_broken": Words(
+        "L’image{of} est abîmée : elle ne se décode pas",
+        "Relancez l’encodeur de la caméra, ou choisissez-y un autre codec.",
+    ),
     "picture_black": Words("L’image{of} est noire", "Voyez le cache de l’objectif, la caméra et son câble."),
     "picture_flat": Words(
         "L’image{of} est d’une seule couleur",

@@ -23,7 +23,8 @@ LEFT_MS = 1_000
 """A report that was on its way may come after the page's last word, which goes another way."""
 DEVICE_MS = 2_000
 """On-time of troubles with devices: changing one takes a moment."""
-MUTED_MS = 3_000
+MUTED_MS = 2_500
+"""On-time of dead sound and a camera without power. The first report of it came up to a second after it."""
 LONGEST_STEP_MS = 3_000
 UPLOAD_REPORTS = 15
 """The upload is judged by the best of so many reports."""

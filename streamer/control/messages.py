@@ -228,9 +228,9 @@ class MediaTrouble(msgspec.Struct):
     """A trouble that the room process found in sound, picture or way; it is told while it lasts.
 
     Codes: ``sound_dead``, ``sound_silent``, ``sound_quiet``, ``sound_loud``, ``sound_clipping``, ``sound_one_channel``,
-    ``sound_polarity``, ``sound_hum``, ``sound_howl``, ``sound_dropouts``; ``picture_black``, ``picture_flat``,
-    ``picture_frozen``, ``picture_dark``, ``picture_washed_out``, ``frames_few``, ``keyframes_rare``; ``upload_weak``,
-    ``encoder_slow``.
+    ``sound_polarity``, ``sound_hum``, ``sound_howl``, ``sound_dropouts``; ``picture_broken``, ``picture_black``,
+    ``picture_flat``, ``picture_frozen``, ``picture_dark``, ``picture_washed_out``, ``frames_few``, ``keyframes_rare``;
+    ``upload_weak``, ``encoder_slow``.
     """
 
     code: str

@@ -24,7 +24,7 @@ from av.video.frame import VideoFrame
 
 from streamer.formats.types import Cut, RungSpec, Sample, TrackConfig
 from streamer.media.decode import PictureDecoder, Scaler, black_picture
-from streamer.media.encoders import RungEncoder
+from streamer.media.encoders import EncoderUnavailable, RungEncoder
 from streamer.media.meters import PictureMeter
 from streamer.media.ordered_worker import Job, OrderedWorker
 from streamer.media.overload import FrameGate, ShedPolicy
@@ -106,9 +106,7 @@ class Ladder:
         # Two rungs of one size would share picture objects, which belong to one worker, and would be useless.
         if len({(r.width, r.height) for r in rungs}) != len(rungs) or not rungs:
             raise ValueError("a ladder needs rungs of different sizes")
-        self._loop = loop
-        self._settings = settings
-        self._call = callbacks
+        self._loop, self._settings, self._call = loop, settings, callbacks
         self._meter, self._watch = meter, watch
         self._make_encoder = encoder_factory
         self._counters: Counter[str] = Counter()
@@ -119,11 +117,12 @@ class Ladder:
             for spec in rungs
         }
         self.top = rungs[0].name
+        self.failing: set[str] = set()
+        """Renditions whose encoder does not open, or refuses pictures."""
         self._feed = OrderedWorker("feed")
         self._closed = False
         # Loop only.
-        self._bytes_in = 0
-        """Bytes of all frames that were given to the decoder."""
+        self._bytes_in = 0  # of all frames that were given to the decoder
         self._top_direct = True
         self._held: deque[Job] | None = None
         self._barrier = 0
@@ -140,9 +139,8 @@ class Ladder:
         self._last_start = -1
         self._empty = 0
         """Frames since the last picture."""
-        self._skipping = False
-        self._overflowed = False
-        """Set on the loop, reset on the feed: frames were dropped before its queue."""
+        self._skipping = self._overflowed = False
+        """The second is set on the loop, reset on the feed: frames were dropped before its queue."""
         self._stills = StillMaker(settings.still_interval_s)
         self._metered = -METER_TICKS
         self._shedding: list[str] = []
@@ -437,10 +435,8 @@ class Ladder:
                     self._emit(start)
         if self._pending_cut is not None and self._pending_cut.start < at:
             self._emit(self._pending_cut.start)
-        self._pending_cut = None
-        self._decoder = None
-        self._empty = 0
-        self._skipping = False
+        self._pending_cut = self._decoder = None
+        self._empty, self._skipping = 0, False
         for name, rung in self._rungs.items():
             if name != skip:
                 rung.worker.put(partial(self._drain, rung))
@@ -465,19 +461,23 @@ class Ladder:
     # --- on a worker's thread --------------------------------------------------------------------------
 
     def _encode(self, rung: _Rung, frame: VideoFrame, start: int, cut: Cut | None) -> None:
-        if rung.encoder is None:
-            rung.encoder = self._make_encoder(rung.spec, self._settings)
         rung.owed = cut or rung.owed
         try:
+            if rung.encoder is None:
+                rung.encoder = self._make_encoder(rung.spec, self._settings)
             samples = rung.encoder.encode(frame, start, idr=cut is not None)
-        except av.FFmpegError as error:
+        except (av.FFmpegError, EncoderUnavailable) as error:
             self._counters["encode_errors"] += 1
+            self.failing.add(rung.spec.name)
             log.warning("encode_failed", rung=rung.spec.name, error=str(error))
-            rung.encoder.reopen()
+            if rung.encoder is not None:
+                rung.encoder.reopen()
             return
+        self.failing.discard(rung.spec.name)
         self._give(rung, samples)
 
     def _drain(self, rung: _Rung) -> None:
+        self.failing.discard(rung.spec.name)
         if rung.encoder is not None:
             self._give(rung, rung.encoder.drain())
 

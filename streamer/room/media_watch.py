@@ -79,7 +79,7 @@ class MediaWatch:
         self._programme = SourceJudge(config.media_rules)
         self._on_programme = SLATE
         self._challenger = ""
-        self._ticked_ms = self._way_ms = 0
+        self._ticked_ms = self._way_ms = self._errors = 0
         self._told: list[tuple[str, str]] = []
 
     def configure(self, config: RoomConfig) -> None:
@@ -137,8 +137,10 @@ class MediaWatch:
             source.judge.no_packets(now_ms, sound_ms=source.sound_ms, picture_ms=source.video_ms)
         if now_ms - self._way_ms >= WAY_MS:
             self._way_ms = now_ms
+            errors = 0 if pipeline is None else int(pipeline.ladder.counters["decode_errors_total"])
+            broken, self._errors = errors - self._errors, errors
             for name, source in self._sources.items():
-                self._judge_way(name, source, now_ms)
+                self._judge_way(name, source, now_ms, broken if name == on_programme else 0)
                 self._look_again(name, source, now_ms)
         if pipeline is not None:
             self._judge_programme(pipeline, now_ms, step_ms)
@@ -224,7 +226,7 @@ class MediaWatch:
             source.looked_ms = now_ms
             self._look(name)
 
-    def _judge_way(self, name: str, source: _Source, now_ms: int) -> None:
+    def _judge_way(self, name: str, source: _Source, now_ms: int, broken: int) -> None:
         counts = self._ways(name)
         if counts is None:
             return
@@ -245,17 +247,20 @@ class MediaWatch:
                 at_ms=now_ms,
                 lost=lost / expected if expected > 0 and lost >= LEAST_LOST else 0.0,
                 jitter_ms=counts.jitter_ms,
+                queued_ms=counts.queued_ms,
                 round_trip_ms=counts.round_trip_ms,
                 video_kbps=kbps,
                 # A still picture needs little of what was asked for: only a camera that had more is starved.
                 asked_kbps=min(self._video_min_kbps, source.usual_kbps) if camera else None,
                 frame_rate=counts.frame_rate,
+                broken=broken,
                 keyframe_s=keys,
             )
         )
 
     def _judge_programme(self, pipeline: BroadcastPipeline, now_ms: int, step_ms: int) -> None:
-        self._programme.encoder(now_ms, step_ms, ", ".join(pipeline.ladder.shedding))
+        ladder = pipeline.ladder
+        self._programme.encoder(now_ms, step_ms, ", ".join([*ladder.shedding, *sorted(ladder.failing)]))
         source = self._sources.get(self._on_programme)
         measure = source.measure if source is not None else None
         muted = self._config.orders.of_source(self._on_programme).mute

@@ -62,6 +62,8 @@ class WayCounts:
     video_kbps: float | None
     frame_rate: float | None
     keyframes_wanted: int
+    queued_ms: float = 0.0
+    """The wait of sound and picture in a queue on the way."""
 
 
 class Publication:
@@ -317,6 +319,8 @@ class Publication:
             video_kbps=bitrate / 1000 if video is not None else None,
             frame_rate=rate if video is not None else None,
             keyframes_wanted=sum(receiver.keyframes_wanted for receiver in self._receivers),
+            # A microphone that lost samples, or a camera that is slow, is late alone.
+            queued_ms=min((reception.queued_ms for reception in receptions.values()), default=0.0),
         )
 
     def _track(self, kind: str) -> TrackStatus | None:

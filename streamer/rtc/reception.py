@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import deque
 
 RATE_WINDOW_S = 2.0
+QUEUE_S = 0.5
+"""If every packet of this time had to wait, a queue stands: a burst drains meanwhile."""
+QUEUE_MEMORY = 60
+"""The quickest packets of so many times :data:`QUEUE_S` tell the way without a queue."""
 NTP_TO_UNIX_S = 2_208_988_800
 
 
@@ -47,6 +51,9 @@ class Reception:
         self.highest = 0
         self._jitter = 0.0
         self._transit: float | None = None
+        self._quickest: deque[float] = deque(maxlen=QUEUE_MEMORY)
+        """The least transit of each time, RTP units; the last one is not over."""
+        self._quickest_until_ns = 0
         self._expected_before = 0
         self._received_before = 0
         self._recent: deque[tuple[float, int, int]] = deque()
@@ -57,12 +64,16 @@ class Reception:
         self.packets += 1
         if self.base is None or extended < self.base:
             self.base = extended
-        if extended > self.highest:
-            self.highest = extended
-            transit = now_ns * self.clock_rate / 1e9 - timestamp
-            if self._transit is not None:
-                self._jitter += (abs(transit - self._transit) - self._jitter) / 16
-            self._transit = transit
+        self.highest = max(self.highest, extended)
+        transit = now_ns * self.clock_rate / 1e9 - timestamp
+        if self._transit is not None:
+            # "packets in order of arrival, not necessarily in sequence" (RFC 3550, section 6.4.1)
+            self._jitter += (abs(transit - self._transit) - self._jitter) / 16
+        self._transit = transit
+        if now_ns >= self._quickest_until_ns:
+            self._quickest.append(transit)
+            self._quickest_until_ns = now_ns + round(QUEUE_S * 1e9)
+        self._quickest[-1] = min(self._quickest[-1], transit)
 
     def restart(self) -> None:
         """The sender began new numbers: loss is counted from here on."""
@@ -70,6 +81,8 @@ class Reception:
         self.highest = 0
         self._counted_from = self.packets
         self._transit = None
+        self._quickest.clear()
+        self._quickest_until_ns = 0
         self._expected_before = self._received_before = 0
 
     def load(self, size: int, frames: int, now_s: float) -> None:
@@ -98,6 +111,12 @@ class Reception:
     @property
     def jitter_ms(self) -> float:
         return self._jitter * 1000 / self.clock_rate
+
+    @property
+    def queued_ms(self) -> float:
+        """By how much longer than on the free way every packet of a moment has travelled."""
+        whole = list(self._quickest)[:-1]
+        return (whole[-1] - min(whole)) * 1000 / self.clock_rate if whole else 0.0
 
     @property
     def expected(self) -> int:

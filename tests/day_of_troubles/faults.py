@@ -6,7 +6,7 @@ A fault takes 2 x n floats that begin where it begins, and gives as many back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import av
@@ -116,8 +116,11 @@ def dropouts(sound: Stereo, rng: np.random.Generator, severity: str) -> Stereo:
     return out
 
 
+CODES = {"sound_dead_again": "sound_dead"}
+"""Kind -> the code that must be told of it, where that is another."""
 SOUND_FAULTS: dict[str, Fault] = {
     "sound_dead": dead,
+    "sound_dead_again": dead,
     "sound_silent": silent,
     "sound_quiet": quiet,
     "sound_loud": loud,
@@ -130,19 +133,22 @@ SOUND_FAULTS: dict[str, Fault] = {
 }
 
 
-def through_opus(sound: Stereo, bitrate: int = 96_000) -> Stereo:
-    """As it comes out of the room's decoder, without the encoder's delay."""
+def opus_packets(sound: Stereo, bitrate: int = 96_000) -> Iterator[bytes]:
+    """Of 20 ms each."""
     encoder = av.CodecContext.create("libopus", "w")
     encoder.sample_rate, encoder.layout, encoder.format = RATE, "stereo", "flt"
     encoder.bit_rate, encoder.time_base = bitrate, Fraction(1, RATE)
-    decoder = SoundDecoder("opus")
-    out: list[Stereo] = []
     for at in range(0, sound.shape[1] - 959, 960):
         block = np.ascontiguousarray(sound[:, at : at + 960].T.reshape(1, -1), np.float32)
         frame = av.AudioFrame.from_ndarray(block, format="flt", layout="stereo")
         frame.sample_rate, frame.pts = RATE, at
-        out += [decoder.decode(bytes(packet)) for packet in encoder.encode(frame)]
-    return np.concatenate(out, axis=1)
+        yield from map(bytes, encoder.encode(frame))
+
+
+def through_opus(sound: Stereo, bitrate: int = 96_000) -> Stereo:
+    """As it comes out of the room's decoder, without the encoder's delay."""
+    decoder = SoundDecoder("opus")
+    return np.concatenate([decoder.decode(packet) for packet in opus_packets(sound, bitrate)], axis=1)
 
 
 def loudness_of(sound: Stereo) -> float:

@@ -30,12 +30,13 @@ class Scene:
     bitrate: int = 900_000
 
 
-def luma_of(scene: Scene, rng: np.random.Generator, number: int) -> np.ndarray:
-    """A wall with a lamp's fall-off, a lectern, and somebody in front of it; or a slide."""
+def luma_of(scene: Scene, rng: np.random.Generator, number: float) -> np.ndarray:
+    """A wall with a lamp's fall-off, a lectern, and somebody in front of it; or a slide. ``number``: the time, in
+    pictures at :data:`RATE`."""
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     if scene.slides:
         page = np.full((HEIGHT, WIDTH), 225.0)
-        words = np.random.default_rng(number // (RATE * 15))
+        words = np.random.default_rng(int(number // (RATE * 15)))
         for line in range(6):
             length = int(words.integers(150, 500))
             page[60 + 45 * line : 75 + 45 * line, 60 : 60 + length] = 40 + 60 * (np.arange(length) % 9 < 4)
@@ -87,19 +88,27 @@ def measures(
 
 
 def encoded_pictures(
-    scene: Scene, seconds: float, seed: int, *, code: str = "", severity: str = "", begin_s: float = 6.0
+    scene: Scene,
+    seconds: float,
+    seed: int,
+    *,
+    code: str = "",
+    severity: str = "",
+    begin_s: float = 6.0,
+    rate: float = RATE,
+    key_s: float = 2.0,
 ) -> list[bytes]:
-    """The sender's pictures: Annex B, a key frame every two seconds."""
+    """The sender's pictures: Annex B, ``rate`` a second, a key frame every ``key_s``."""
     rng = np.random.default_rng([seed, len(code)])
-    spec = RungSpec("sender", WIDTH, HEIGHT, scene.bitrate, scene.bitrate, RATE)
+    spec = RungSpec("sender", WIDTH, HEIGHT, scene.bitrate, scene.bitrate, rate)
     encoder, out = RungEncoder(spec, MediaSettings()), []
     frozen = luma_of(scene, rng, int(begin_s * RATE))
-    for number in range(int(seconds * RATE)):
-        at_s = number / RATE
-        luma: np.ndarray | None = luma_of(scene, rng, number)
+    for number in range(int(seconds * rate)):
+        at_s = number / rate
+        luma: np.ndarray | None = luma_of(scene, rng, at_s * RATE)
         if code and at_s >= begin_s and luma is not None:
             luma = fault_in(code, severity, luma, frozen, at_s - begin_s)
-        for sample in encoder.encode(_frame(luma), number * 90_000 // RATE, idr=number % (2 * RATE) == 0):
+        for sample in encoder.encode(_frame(luma), round(at_s * 90_000), idr=number % round(key_s * rate) == 0):
             config = encoder.config
             assert config is not None
             sets = (*config.sps, *config.pps) if sample.sync else ()

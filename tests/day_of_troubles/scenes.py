@@ -14,7 +14,14 @@ from tests.day_of_troubles.faults import SOUND_FAULTS, Stereo, through_opus
 
 PACKET = 960
 BEFORE_S = 32.0
-DURING_S = {"sound_dropouts": 36.0, "sound_clipping": 14.0, "sound_dead": 8.0, "sound_quiet": 24.0, "sound_loud": 24.0}
+DURING_S = {
+    "sound_dropouts": 36.0,
+    "sound_clipping": 14.0,
+    "sound_dead": 8.0,
+    "sound_dead_again": 8.0,
+    "sound_quiet": 24.0,
+    "sound_loud": 24.0,
+}
 OTHERS_S = 30.0
 
 
@@ -57,18 +64,32 @@ def film(rng: np.random.Generator, seconds: float) -> Stereo:
     return np.stack((sound, sound)).astype(np.float32)
 
 
+def muted_before(rng: np.random.Generator, sound: Stereo, severity: str) -> Stereo:
+    """Somebody has muted the microphone for some seconds, and opened it again; or, ``strong``, a film with silences was
+    shown before. Then it has been well for long enough to be clear."""
+    end = sound.shape[1] - int(rng.uniform(14, 24) * rec.RATE)
+    if severity == "strong":
+        shown = film(rng, 40.0)
+        return np.concatenate((sound[:, : 25 * rec.RATE], shown, sound[:, 25 * rec.RATE :]), axis=1)
+    sound[:, end - int(rng.uniform(3.4, 5.9) * rec.RATE) : end] = 0
+    return sound
+
+
 def with_fault(code: str, severity: str, seed: int) -> tuple[Stereo, float, float]:
     """The sound, and between which seconds the fault is there."""
     rng = np.random.default_rng([seed, len(code), sum(map(ord, code + severity))])
-    before_s = 0.0 if code == "sound_silent" else BEFORE_S
+    before_s = {"sound_silent": 0.0, "sound_dead_again": 50.0}.get(code, BEFORE_S)
     during_s = DURING_S.get(code, OTHERS_S)
     # A gate hides the noise by which a dead microphone is told from a pause.
-    profile = str(rng.choice(np.array(["plain", "babble", "stereo"]))) if code == "sound_dead" else ""
+    profile = str(rng.choice(np.array(["plain", "babble", "stereo"]))) if code.startswith("sound_dead") else ""
     if code == "sound_polarity":
         profile = "plain"
     sound = hall(rng, before_s + during_s, profile)
-    begin = int(before_s * rec.RATE)
-    sound[:, begin:] = SOUND_FAULTS[code](sound[:, begin:], rng, severity)
+    before, after = np.split(sound, [int(before_s * rec.RATE)], axis=1)
+    if code == "sound_dead_again":
+        before = muted_before(rng, before, severity)
+        before_s = before.shape[1] / rec.RATE
+    sound = np.concatenate((before, SOUND_FAULTS[code](after, rng, severity)), axis=1)
     return through_opus(sound, int(rng.choice([64_000, 96_000, 128_000]))), before_s, before_s + during_s
 
 

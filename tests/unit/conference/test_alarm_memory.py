@@ -98,6 +98,7 @@ def test_what_a_source_has_the_programme_has_too() -> None:
         ("upload_weak", "encoder_slow"),
         ("upload_weak", "picture_frozen"),
         ("encoder_slow", "picture_frozen"),
+        ("encoder_slow", "encoder_overload"),
         ("camera_power", "picture_black"),
         ("picture_black", "device_unplugged"),
         ("device_unplugged", "sound_silent"),
@@ -110,6 +111,23 @@ def test_what_a_source_has_the_programme_has_too() -> None:
 def test_the_order_of_causes(cause: str, symptom: str) -> None:
     assert explains(wrong(cause), wrong(symptom), "main")
     assert not explains(wrong(symptom), wrong(cause), "main")
+
+
+def test_a_weak_upload_has_no_cause_to_wait_for_and_its_figures_are_no_news() -> None:
+    wall = Wall()
+    assert wall.see(replace(wrong("upload_weak"), details={"lost": 0.1})) == ["upload_weak"]
+    wall.see(replace(wrong("upload_weak"), details={"lost": 0.2}))
+    assert wall.memory.told[0].details == {"lost": 0.1}
+    assert wall.see(wrong("laptop_asleep"), wrong("upload_weak")) == ["laptop_asleep"]
+    assert wall.rings == ["upload_weak"]
+
+
+def test_sound_that_has_been_dead_for_long_waits_for_nothing() -> None:
+    wall = Wall()
+    assert wall.see(wrong("sound_dead", NINE - 3 * S)) == []
+    assert wall.see(wrong("sound_dead", NINE - 3 * S)) == []
+    assert wall.see(wrong("sound_dead", NINE - 3 * S)) == ["sound_dead"]
+    assert Wall().see(wrong("sound_dead", NINE - 5 * S)) == ["sound_dead"]
 
 
 def test_a_laptop_that_sleeps_explains_that_nothing_comes_in() -> None:

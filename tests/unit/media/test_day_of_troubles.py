@@ -10,6 +10,7 @@ from streamer.media.voice import load_model
 from tests.day_of_troubles import recordings, runs, scenes
 from tests.day_of_troubles.faults import SOUND_FAULTS, through_opus
 from tests.day_of_troubles.runs import play, run
+from tests.day_of_troubles.way_runs import run_way
 
 pytestmark = pytest.mark.skipif(
     not recordings.are_there() or load_model() is None, reason="Debian's recorded voices are not installed"
@@ -20,6 +21,12 @@ pytestmark = pytest.mark.skipif(
 def test_a_fault_is_named_in_time_alone_and_clears(kind: str, severity: str) -> None:
     made = run(kind, severity, 1)
     assert made.wrong == "", made
+
+
+def test_a_camera_without_power_is_named_by_its_page_and_is_no_weak_upload() -> None:
+    made = run_way("camera without power", "plain", 1, before_s=3.0)
+    assert made.wrong == "", made
+    assert list(made.told_s) == ["camera_power"]
 
 
 def test_a_lost_channel_is_measured_and_a_voice_is_heard() -> None:

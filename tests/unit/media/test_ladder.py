@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 
 from streamer.formats import h264
 from streamer.formats.types import Cut, RungSpec, Sample, TrackConfig
-from streamer.media.encoders import RungEncoder
+from streamer.media.encoders import EncoderUnavailable, RungEncoder
 from streamer.media.ladder import Ladder, LadderCallbacks
 from streamer.media.ordered_worker import OrderedWorker
 from streamer.media.overload import BEHIND_S, ShedPolicy
@@ -379,6 +379,25 @@ async def test_stills_are_made_now_and_then(bench: Bench) -> None:
     await bench.end(200 * FRAME)
     assert [start for _, start in bench.heard.stills] == [0, 450_000]
     assert all(jpeg[:2] == b"\xff\xd8" for jpeg, _ in bench.heard.stills)
+
+
+async def test_a_rung_whose_encoder_does_not_open_is_named_until_it_does() -> None:
+    opens: set[str] = set()
+
+    def opened(spec: RungSpec, settings: MediaSettings) -> RungEncoder:
+        if spec.name not in opens:
+            raise EncoderUnavailable("No encoder opens.")
+        return RungEncoder(spec, settings)
+
+    bench = Bench(factory=opened)
+    data = source(4, gop=4)
+    bench.ladder.decode("h264", data[0], 0, show=True, cut=Cut(0, 0, True))
+    await bench.until(lambda: bench.ladder.failing == {"v240", "v144"})
+    opens.update(("v240", "v144"))
+    for number in (1, 2, 3):
+        bench.ladder.decode("h264", data[number], number * FRAME, show=True)
+    await bench.until(lambda: not bench.ladder.failing)
+    bench.ladder.close()
 
 
 class SlowEncoder(RungEncoder):

@@ -48,7 +48,7 @@ class Room:
         meters.sound = lambda source, unit, at_ms: self.heard.append(source)
         meters.key_frame = lambda source, unit, at_ms: None
         self.programme: Any = SimpleNamespace(
-            ladder=SimpleNamespace(shedding=[]),
+            ladder=SimpleNamespace(shedding=[], failing=[], counters={"decode_errors_total": 0.0}),
             loudness=SimpleNamespace(reading=SimpleNamespace(momentary=-22.0, peak=-8.0)),
         )
 
@@ -134,10 +134,25 @@ def test_slow_encoders_and_weak_uploads(room: Room) -> None:
     room.programme.ladder.shedding = ["v720:half"]
     assert room.run(5.2) == [":encoder_slow"]
     room.programme.ladder.shedding = []
+    room.programme.ladder.failing = ["v480"]
+    assert room.run(30) == [":encoder_slow"], "it does not open any more: it goes on"
+    room.programme.ladder.failing = []
     for second in range(6):
         room.ways["main"] = replace(WAY, expected=1000 * second, lost=60 * second)
         told = room.run(1, "main")
     assert told == [":encoder_slow", "main:upload_weak"]
+
+
+def test_pictures_that_cannot_be_decoded_are_broken_and_a_frame_now_and_then_is_not(room: Room) -> None:
+    room.watch.source_up("main")
+    room.ways["main"] = WAY
+    for _ in range(10):
+        room.programme.ladder.counters["decode_errors_total"] += 1
+        assert room.run(1, "main") == []
+    for _ in range(12):
+        room.programme.ladder.counters["decode_errors_total"] += 4
+        told = room.run(0.5, "main")
+    assert told == ["main:picture_broken"]
 
 
 def test_sources_that_nobody_shows_are_asked_for_a_picture_now_and_then(room: Room) -> None:
