@@ -13,16 +13,17 @@ export class Api {
     return this.send<T>('GET', path)
   }
 
-  post<T = JsonObject>(path: string, json: unknown): Promise<Result<T>> {
-    return this.send<T>('POST', path, json)
+  /** @param id of a tap: where no answer comes it is sent again */
+  post<T = JsonObject>(path: string, json: unknown, id?: string): Promise<Result<T>> {
+    return this.send<T>('POST', path, json, id)
   }
 
-  patch<T = JsonObject>(path: string, json: unknown): Promise<Result<T>> {
-    return this.send<T>('PATCH', path, json)
+  patch<T = JsonObject>(path: string, json: unknown, id?: string): Promise<Result<T>> {
+    return this.send<T>('PATCH', path, json, id)
   }
 
-  remove(path: string): Promise<Result> {
-    return this.send('DELETE', path)
+  remove(path: string, id?: string): Promise<Result> {
+    return this.send('DELETE', path, undefined, id)
   }
 
   /** All of a list; null where one does not come. */
@@ -37,7 +38,8 @@ export class Api {
     return everyPage(page).catch(() => null)
   }
 
-  private send<T>(method: string, path: string, json?: unknown): Promise<Result<T>> {
-    return ask<T>(path, { method, json, token: this.token, fetcher: this.fetcher, cache: 'no-store' })
+  private send<T>(method: string, path: string, json?: unknown, id?: string): Promise<Result<T>> {
+    const { token, fetcher } = this
+    return ask<T>(path, { method, json, token, fetcher, cache: 'no-store', ...(id !== undefined && { id }) })
   }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Api } from './api'
 import { ask, readError, readList } from './client'
 import { readText, readTextOrNull, shape } from './read'
@@ -62,6 +62,45 @@ describe('a request', () => {
     await expect(ask('/a', busy)).resolves.toMatchObject({ ok: false, retryAfter_ms: 2_000 })
     const away = { fetcher: () => Promise.reject(new TypeError('network')) }
     await expect(ask('/a', away)).resolves.toMatchObject({ ok: false, status: 0, error: { code: 'unreachable' } })
+  })
+})
+
+describe('a tap', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  const lost = [
+    () => Promise.reject(new TypeError('network')),
+    () => new Response('', { status: 504 }),
+    () => Response.json({ error: { code: 'core_lost', message: '' } }, { status: 503 }),
+  ]
+
+  it('is sent again with its id until it is answered', async () => {
+    const keys: (string | undefined)[] = []
+    const answers = [...lost, () => Response.json({ action: 'a' })]
+    const fetcher = async (_address: string, init: RequestInit) => {
+      keys.push((init.headers as Record<string, string>)['Idempotency-Key'])
+      return answers.shift()!()
+    }
+    const answered = new Api('', fetcher).post('/api/v1/rooms/a/air', { slate: true }, 'k1')
+    await vi.advanceTimersByTimeAsync(5_000)
+    await expect(answered).resolves.toMatchObject({ ok: true, data: { action: 'a' } })
+    expect(keys).toEqual(['"k1"', '"k1"', '"k1"', '"k1"'])
+  })
+
+  it('is not sent again where it was refused, or has no id', async () => {
+    let sent = 0
+    const fetcher = async () => {
+      sent++
+      return Response.json({ error: { code: 'store_unavailable', message: '' } }, { status: 503 })
+    }
+    await expect(new Api('', fetcher).post('/a', {}, 'k1')).resolves.toMatchObject({ ok: false })
+    const away = async () => {
+      sent++
+      return new Response('', { status: 502 })
+    }
+    await expect(new Api('', away).post('/a', {})).resolves.toMatchObject({ ok: false, status: 502 })
+    expect(sent).toBe(2)
   })
 })
 

@@ -26,6 +26,8 @@ export interface Options extends RequestInit {
   json?: unknown
   /** Null: only the signal ends it. */
   timeout_ms?: number | null
+  /** The id of a tap: sent again with it where no answer came, it is done once. */
+  id?: string
   fetcher?: Fetch
 }
 
@@ -33,10 +35,41 @@ const TIMEOUT_MS = 8_000
 /** Of a list: more than a network of venues has in a day. */
 const MOST_PAGES = 20
 
-/** Sends a request. An answer without a JSON object is none, but for one that has no body. Never rejects. */
-export async function ask<T = JsonObject>(
+/** Waits before a repeat. */
+const REPEATS_MS = [500, 1_000, 2_000]
+/** No repeat begins after this time. */
+const REPEATS_WITHIN_MS = 10_000
+const LOST = new Set(['core_lost', 'core_unavailable'])
+
+/**
+ * Sends a request, with an id again where its answer was lost. An answer without a JSON object is none, but for one that
+ * has no body. Never rejects.
+ */
+export async function ask<T = JsonObject>(address: string, { id, ...options }: Options = {}): Promise<Result<T>> {
+  if (id === undefined) return askOnce<T>(address, options)
+  const began_ms = Date.now()
+  const headers = { ...(options.headers as Record<string, string>), 'Idempotency-Key': `"${id}"` }
+  for (let attempt = 0; ; attempt++) {
+    const result = await askOnce<T>(address, { ...options, headers })
+    const wait_ms = REPEATS_MS[attempt]
+    const over = wait_ms === undefined || Date.now() - began_ms > REPEATS_WITHIN_MS || options.signal?.aborted
+    if (result.ok || over || !isLost(result)) return result
+    await new Promise((done) => setTimeout(done, wait_ms))
+  }
+}
+
+/** Whether nobody knows what became of the request. */
+const isLost = ({ status, error }: Extract<Result, { ok: false }>): boolean =>
+  [0, 502, 504].includes(status) || LOST.has(error.code)
+
+/** An id for a command, which nobody else makes. (`randomUUID` wants HTTPS.) */
+export function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+async function askOnce<T>(
   address: string,
-  { token = '', json, timeout_ms = TIMEOUT_MS, fetcher = fetch, headers, signal, ...init }: Options = {},
+  { token = '', json, timeout_ms = TIMEOUT_MS, fetcher = fetch, headers, signal, ...init }: Omit<Options, 'id'>,
 ): Promise<Result<T>> {
   const limits = [signal, timeout_ms === null ? null : AbortSignal.timeout(timeout_ms)].filter((one) => one != null)
   let response: Response

@@ -4,7 +4,7 @@ import type { JsonObject } from '$lib/api/types'
 import { readRecord, readTextOrNull } from '$lib/api/read'
 import { remembered } from './myself'
 import { type Answer, BROWSER_PORTS, type LiveAuth, type LiveEvent, type LiveHandlers, LiveSocket } from './socket'
-import type { LivePorts, LiveState } from './socket'
+import type { LivePorts, LiveState, SendOptions } from './socket'
 
 /** Events that are kept for parts of the page that come later. */
 export const MOST_KEPT = 500
@@ -13,7 +13,7 @@ export interface Link {
   readonly state: LiveState
   /** The participant's token, where the browser takes no cookie of ours. */
   readonly participant: string | null
-  send(command: string, data: Record<string, unknown>): Promise<Answer>
+  send(command: string, data: Record<string, unknown>, options?: SendOptions): Promise<Answer>
   /** Told at the next connection. */
   update(auth: Pick<LiveAuth, 'name' | 'place'>): void
   leave(): void
@@ -76,7 +76,7 @@ class SharedLive {
       get participant() {
         return participant()
       },
-      send: (command, data) => socket.send(command, data),
+      send: (command, data, options) => socket.send(command, data, options),
       update: (auth) => socket.update(auth),
       leave: () => this.leave(handlers),
     }

@@ -6,7 +6,7 @@ class FakeSocket implements WireSocket {
   connected = false
   attempts: Record<string, unknown>[] = []
   disconnected = 0
-  sent: { event: string; data: unknown; timeout_ms: number }[] = []
+  sent: { event: string; data: unknown; timeout_ms: number; options?: unknown }[] = []
   answer: () => Promise<unknown> = async () => ({ ok: true })
   private readonly listeners = new Map<string, ((...values: never[]) => void)[]>()
 
@@ -24,8 +24,8 @@ class FakeSocket implements WireSocket {
   }
   timeout(timeout_ms: number) {
     return {
-      emitWithAck: async (event: string, data: unknown) => {
-        this.sent.push({ event, data, timeout_ms })
+      emitWithAck: async (event: string, data: unknown, options?: unknown) => {
+        this.sent.push({ event, data, timeout_ms, ...(options !== undefined && { options }) })
         return this.answer()
       },
     }
@@ -247,7 +247,7 @@ describe('a live socket', () => {
     it('is acknowledged with what the server says', async () => {
       await connected()
       wire().answer = async () => ({ ok: true, action: 'a1' })
-      await expect(live.send('session.end', { at: 5 }, 500)).resolves.toEqual({
+      await expect(live.send('session.end', { at: 5 }, { timeout_ms: 500 })).resolves.toEqual({
         ok: true,
         data: { ok: true, action: 'a1' },
       })
@@ -270,6 +270,56 @@ describe('a live socket', () => {
       await expect(live.send('chat.send')).resolves.toMatchObject({ ok: false, error: { code: 'no_answer' } })
       wire().answer = async () => 'what'
       await expect(live.send('chat.send')).resolves.toMatchObject({ ok: false, error: { code: 'no_answer' } })
+      expect(wire().sent).toHaveLength(2) // This server knows no ids: nothing is sent again.
+    })
+
+    describe('whose answer was lost', () => {
+      const lost = () => Promise.reject(new Error('socket has been disconnected'))
+
+      async function sent(answer: () => Promise<unknown> = lost) {
+        await connected()
+        wire().happens('snapshot', { seq: 10, repeat_s: 3600 })
+        wire().answer = answer
+        const answered = live.send('chat.send', { text: 'Hello' })
+        await settled()
+        return answered
+      }
+
+      it('is sent again with its id over the next connection', async () => {
+        const answered = sent()
+        await settled()
+        wire().happens('disconnect', 'transport close')
+        wire().answer = async () => ({ ok: true, id: 'm1' })
+        await vi.advanceTimersByTimeAsync(1_000)
+        wire().happens('connect')
+        await settled()
+        expect(wire().sent).toHaveLength(1) // A snapshot says first what this server knows.
+        wire().happens('snapshot', { seq: 10, resumed: true, repeat_s: 3600 })
+        await expect(answered).resolves.toEqual({ ok: true, data: { ok: true, id: 'm1' } })
+        const [first, again] = wire().sent
+        expect(again).toEqual(first)
+        expect(first!.options).toEqual({ id: expect.stringMatching(/^[0-9a-f]{24}$/) as string })
+        await live.send('chat.send', { text: 'Hello' })
+        expect(wire().sent[2]!.options).not.toEqual(first!.options)
+      })
+
+      it('is sent again over a connection that holds, and given up after a while', async () => {
+        const answered = sent(async () => ({ ok: false, error: { code: 'timeout', message: '' } }))
+        await vi.advanceTimersByTimeAsync(20_000)
+        await expect(answered).resolves.toMatchObject({ ok: false, error: { code: 'timeout' } })
+        const { length } = wire().sent
+        expect(length).toBeGreaterThan(2)
+        await vi.advanceTimersByTimeAsync(20_000)
+        expect(wire().sent).toHaveLength(length)
+      })
+
+      it('is given up when the page leaves', async () => {
+        const answered = sent()
+        await settled()
+        wire().happens('disconnect', 'transport close')
+        live.close()
+        await expect(answered).resolves.toMatchObject({ ok: false, error: { code: 'no_answer' } })
+      })
     })
   })
 })

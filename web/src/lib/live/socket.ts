@@ -4,7 +4,7 @@
  *
  * socket.io-client comes by a dynamic import: whoever imports this module loads a few hundred bytes before its first picture.
  */
-import { type ApiError, errorOf, readError } from '$lib/api/client'
+import { type ApiError, errorOf, newId, readError } from '$lib/api/client'
 import type { JsonObject } from '$lib/api/types'
 import { isRecord, readNumberOrNull, readRecord, readText, readTime } from '$lib/api/read'
 import { Backoff } from '$lib/whip/backoff'
@@ -61,7 +61,7 @@ export interface WireSocket {
   on(event: string, listener: (...values: never[]) => void): unknown
   connect(): unknown
   disconnect(): unknown
-  timeout(ms: number): { emitWithAck(event: string, data: unknown): Promise<unknown> }
+  timeout(ms: number): { emitWithAck(event: string, ...values: unknown[]): Promise<unknown> }
 }
 
 export interface LivePorts {
@@ -70,7 +70,21 @@ export interface LivePorts {
   random: () => number
 }
 
+export interface SendOptions {
+  /** For each attempt. */
+  timeout_ms?: number
+  /** The command's; one that is sent again with its id is done once. */
+  id?: string
+  /** Where no answer comes it is sent again, once there is a connection, for so long; 0: never. */
+  again_ms?: number
+}
+
 const COMMAND_TIMEOUT_MS = 8_000
+const AGAIN_MS = 15_000
+/** Between two attempts over a connection that holds. */
+const PAUSE_MS = 500
+/** No answer says whether it was done. */
+export const UNHEARD: ReadonlySet<string> = new Set(['no_answer', 'timeout'])
 /** Refusals that another attempt with the same credentials does not change. Others (`not_now`, `too_many`) may pass. */
 const FINAL = new Set([
   'invalid_auth',
@@ -107,6 +121,9 @@ export class LiveSocket {
   private last: number | null = null
   private timer: ReturnType<typeof setTimeout> | undefined
   private readonly backoff: Backoff
+  /** The server knows a command by its id. */
+  private repeats = false
+  private readonly returning = new Set<() => void>()
 
   constructor(
     private readonly namespace: Namespace,
@@ -162,13 +179,56 @@ export class LiveSocket {
     this.socket = null
   }
 
-  /** Sends a command and waits for its acknowledgement. Never rejects. */
-  async send(command: string, data: Record<string, unknown> = {}, timeout_ms = COMMAND_TIMEOUT_MS): Promise<Answer> {
+  /** Sends a command and waits for its acknowledgement; where that is lost, the same command again. Never rejects. */
+  async send(
+    command: string,
+    data: Record<string, unknown> = {},
+    { timeout_ms = COMMAND_TIMEOUT_MS, id = newId(), again_ms = AGAIN_MS }: SendOptions = {},
+  ): Promise<Answer> {
+    const end_ms = Date.now() + again_ms
+    let lost: Answer | null = null
+    for (;;) {
+      const answer = await this.attempt(command, data, id, timeout_ms)
+      const code = answer.ok ? '' : answer.error.code
+      // Once it was sent it may have been done, also where the next attempt finds no connection.
+      if (UNHEARD.has(code)) lost ??= answer
+      else if (code !== 'not_connected' || lost === null) return answer
+      if (!this.repeats || !(await this.returned(end_ms))) return lost
+    }
+  }
+
+  /** @returns whether there is a connection, again or still, before `end_ms` */
+  private async returned(end_ms: number): Promise<boolean> {
+    if (this.socket?.connected) await this.pause(Math.min(PAUSE_MS, end_ms - Date.now()))
+    if (!this.socket?.connected) await this.pause(end_ms - Date.now())
+    return this.socket?.connected === true && Date.now() < end_ms
+  }
+
+  /** Ends with the next snapshot, or when the page leaves. */
+  private pause(most_ms: number): Promise<void> {
+    if (most_ms <= 0 || this.current === 'closed' || this.current === 'refused') return Promise.resolve()
+    return new Promise((done) => {
+      const end = () => {
+        clearTimeout(timer)
+        this.returning.delete(end)
+        done()
+      }
+      const timer = setTimeout(end, most_ms)
+      this.returning.add(end)
+    })
+  }
+
+  private async attempt(
+    command: string,
+    data: Record<string, unknown>,
+    id: string,
+    timeout_ms: number,
+  ): Promise<Answer> {
     const { socket } = this
     if (!socket?.connected) return refusal('not_connected')
     let answer: unknown
     try {
-      answer = await socket.timeout(timeout_ms).emitWithAck(command, data)
+      answer = await socket.timeout(timeout_ms).emitWithAck(command, data, ...(this.repeats ? [{ id }] : []))
     } catch {
       return refusal('no_answer')
     }
@@ -222,7 +282,9 @@ export class LiveSocket {
     const seq = data['seq']
     // Where it resumes, what was missed follows: it counts from what we have.
     if (typeof seq === 'number' && (data['resumed'] !== true || this.last === null)) this.last = seq
+    this.repeats = typeof data['repeat_s'] === 'number'
     this.handlers.onsnapshot?.(data, data['reset'] === true)
+    for (const back of [...this.returning]) back()
   }
 
   private events(batch: unknown): void {
@@ -278,6 +340,7 @@ export class LiveSocket {
     if (state === this.current && error === null) return
     this.current = state
     this.handlers.onstate?.(state, error)
+    if (state === 'closed' || state === 'refused') for (const back of [...this.returning]) back()
   }
 }
 

@@ -1,6 +1,7 @@
 // Sets here are values that nobody changes.
 /* eslint-disable svelte/prefer-svelte-reactivity */
-import type { Answer } from '$lib/live/socket'
+import { newId } from '$lib/api/client'
+import { UNHEARD, type Answer, type SendOptions } from '$lib/live/socket'
 import type { JsonObject } from '$lib/api/types'
 import { readNumberOrNull, readRecord } from '$lib/api/read'
 
@@ -24,39 +25,30 @@ export interface OutgoingMessage {
   readonly command: string
   readonly text: string
   readonly data: Readonly<Record<string, unknown>>
-  /** Ids that are known already: an item of ours that is not among them may be this one. */
-  readonly before: ReadonlySet<string>
+  /** The command's: sent again with it, it is taken once. */
+  readonly once: string
   state: 'waiting' | 'sending' | 'sent' | 'refused'
   /** The item's id, once it is told. */
   id: string | null
   refusal: Refusal | null
-  /** Sent, and no answer came: it may be there. */
-  unsure: boolean
 }
 
 export interface OutboxPorts {
-  send(command: string, data: Record<string, unknown>): Promise<Answer>
-  /** The ids of what is known to be ours, and of those the ones that say this. */
-  known(): ReadonlySet<string>
-  arrived(message: OutgoingMessage): string | null
+  send(command: string, data: Record<string, unknown>, options: SendOptions): Promise<Answer>
   now(): number
   /** Ours, as told by the server, is here. */
   shown(id: string): boolean
 }
 
 export const MOST_WAITING = 10
-/** An answer that was lost: what was sent may come as an event in the meantime. */
-const LOOK_AGAIN_MS = 2_000
-/** After a connection, what was missed follows the snapshot. */
-const AFTER_SNAPSHOT_MS = 400
+/** Before a busy server is asked again. */
+const AGAIN_MS = 2_000
 /** The event of what was taken comes about with the answer. */
 const SHOWN_WITHIN_MS = 4_000
-/** No answer says whether it was done. */
-const UNSURE = new Set(['no_answer', 'timeout'])
 
 /**
- * Texts that the server has not taken yet, in order: kept while there is no connection, sent once. Where no answer
- * came, it is looked for among what is there before it is sent again.
+ * Texts that the server has not taken yet, in order: kept while there is no connection. Where no answer came, the text is
+ * sent again with the id that it had, and stands there once.
  */
 export class Outbox {
   outgoing = $state.raw<readonly OutgoingMessage[]>([])
@@ -83,11 +75,10 @@ export class Outbox {
       command,
       text,
       data: { ...data, text },
-      before: this.ports.known(),
+      once: newId(),
       state: 'waiting',
       id: null,
       refusal: null,
-      unsure: false,
     }
     this.outgoing = [...this.outgoing, message]
     void this.pump()
@@ -104,19 +95,15 @@ export class Outbox {
     this.outgoing = this.outgoing.filter((message) => message.key !== key)
   }
 
-  /** @param fresh a snapshot has just come */
-  connection(connected: boolean, fresh = false): void {
+  connection(connected: boolean): void {
     this.connected = connected
     clearTimeout(this.timer)
-    if (connected) this.later(fresh ? AFTER_SNAPSHOT_MS : 0)
+    if (connected) void this.pump()
   }
 
   /** Call after events: what was sent may have come. */
   look(): void {
-    const left = this.outgoing.filter((message) => {
-      if (message.state === 'sent') return message.id !== null && !this.ports.shown(message.id)
-      return !(message.unsure && message.state === 'waiting' && this.ports.arrived(message) !== null)
-    })
+    const left = this.outgoing.filter(({ state, id }) => state !== 'sent' || (id !== null && !this.ports.shown(id)))
     if (left.length < this.outgoing.length) this.outgoing = left
   }
 
@@ -124,11 +111,6 @@ export class Outbox {
     clearTimeout(this.timer)
     for (const timer of this.timers) clearTimeout(timer)
     this.connected = false
-  }
-
-  private later(wait_ms: number): void {
-    clearTimeout(this.timer)
-    this.timer = setTimeout(() => void this.pump(), wait_ms)
   }
 
   private async pump(): Promise<void> {
@@ -140,7 +122,7 @@ export class Outbox {
         const message = this.outgoing.find(({ state }) => state === 'waiting')
         if (!message || !this.connected) return
         this.change(message.key, { state: 'sending' })
-        const answer = await this.ports.send(message.command, { ...message.data })
+        const answer = await this.ports.send(message.command, { ...message.data }, { id: message.once, again_ms: 0 })
         if (!this.settle(message, answer)) return
       }
     } finally {
@@ -156,15 +138,11 @@ export class Outbox {
       return true
     }
     const { code } = answer.error
-    // It was there already: this is what the answer that was lost would have said.
-    if (code === 'repeated' && message.unsure) {
-      this.drop(key)
-      return true
-    }
-    if (code === 'not_connected' || UNSURE.has(code)) {
-      this.change(key, { state: 'waiting', unsure: message.unsure || code !== 'not_connected' })
+    if (code === 'not_connected' || UNHEARD.has(code)) {
+      this.change(key, { state: 'waiting' })
       // Still connected: a busy server. Else the connection tells when it is back.
-      if (this.connected) this.later(LOOK_AGAIN_MS)
+      clearTimeout(this.timer)
+      if (this.connected) this.timer = setTimeout(() => void this.pump(), AGAIN_MS)
       return false
     }
     this.change(key, { state: 'refused', refusal: refusalOf(answer, this.ports.now()) })

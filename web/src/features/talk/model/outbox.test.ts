@@ -9,6 +9,8 @@ const refused = (code: string, retryAfter_ms: number | null = null, details: unk
 
 let mine: Map<string, string>
 let sent: string[]
+/** Ids of the commands. */
+let ids: string[]
 let answers: (Answer | Promise<Answer>)[]
 let outbox: Outbox
 
@@ -24,14 +26,14 @@ beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 })
   mine = new Map()
   sent = []
+  ids = []
   answers = []
   outbox = new Outbox({
-    send: async (_command, data) => {
+    send: async (_command, data, { id = '' }) => {
       sent.push(String(data['text']))
+      ids.push(id)
       return (await answers.shift()) ?? stores(String(data['text']))
     },
-    known: () => new Set(mine.keys()),
-    arrived: ({ text, before }) => [...mine].find(([id, said]) => said === text && !before.has(id))?.[0] ?? null,
     now: () => Date.now(),
     shown: (id) => mine.has(id),
   })
@@ -47,46 +49,47 @@ it('keeps what is written without a connection, and sends it in order once there
   await settled()
   expect(sent).toEqual([])
   expect(outbox.outgoing.map(({ state }) => state)).toEqual(['waiting', 'waiting'])
-  outbox.connection(true, true)
+  outbox.connection(true)
   await settled(1_000)
   expect(sent).toEqual(['one', 'two'])
   expect(outbox.outgoing).toEqual([])
 })
 
-it('sends nothing twice whose answer was lost: its own message came with the reconnection', async () => {
+it('sends it again with its id where the answer was lost, over the next connection', async () => {
   outbox.connection(true)
   answers.push(refused('no_answer'))
   outbox.post('chat.send', 'hello', {})
   await settled()
   outbox.connection(false)
-  expect(outbox.outgoing[0]).toMatchObject({ state: 'waiting', unsure: true })
-  stores('hello')
-  outbox.connection(true, true)
-  await settled(1_000)
-  expect(sent).toEqual(['hello'])
-  expect(outbox.outgoing).toEqual([])
-})
-
-it('sends it again where it is not there', async () => {
-  mine.set('earlier', 'hello')
+  expect(outbox.outgoing[0]).toMatchObject({ state: 'waiting' })
+  const first = stores('hello')
+  answers.push(first)
   outbox.connection(true)
-  answers.push(refused('no_answer'))
-  outbox.post('chat.send', 'hello', {})
-  await settled(5_000)
+  await settled()
   expect(sent).toEqual(['hello', 'hello'])
+  expect(ids[0]).not.toBe('')
+  expect(ids[1]).toBe(ids[0])
   expect(outbox.outgoing).toEqual([])
 })
 
-it('takes “repeated” for what the lost answer would have said, and for a refusal otherwise', async () => {
+it('sends it again to a busy server, and gives each text an id of its own', async () => {
   outbox.connection(true)
-  answers.push(refused('timeout'), refused('repeated', 30_000))
+  answers.push(refused('timeout'))
+  outbox.post('chat.send', 'hello', {})
   outbox.post('chat.send', 'hello', {})
   await settled(5_000)
+  expect(sent).toEqual(['hello', 'hello', 'hello'])
+  expect(ids[1]).toBe(ids[0])
+  expect(ids[2]).not.toBe(ids[0])
   expect(outbox.outgoing).toEqual([])
+})
+
+it('takes “repeated” for a refusal', async () => {
+  outbox.connection(true)
   answers.push(refused('repeated', 30_000))
   outbox.post('chat.send', 'hello', {})
   await settled()
-  expect(outbox.outgoing[0]).toMatchObject({ state: 'refused', refusal: { code: 'repeated', until_ms: 1_035_000 } })
+  expect(outbox.outgoing[0]).toMatchObject({ state: 'refused', refusal: { code: 'repeated', until_ms: 1_030_000 } })
 })
 
 it('says why something was refused, goes on with the next, and tries once more when asked', async () => {

@@ -2,7 +2,7 @@
 /* eslint-disable svelte/prefer-svelte-reactivity */
 import { remember } from '$lib/live/myself'
 import { join, type Link } from '$lib/live/shared'
-import { BROWSER_PORTS, type LiveEvent, type LivePorts, type LiveState } from '$lib/live/socket'
+import { BROWSER_PORTS, type LiveEvent, type LivePorts, type LiveState, type SendOptions } from '$lib/live/socket'
 import { readText, readTime } from '$lib/api/read'
 import type { ApiError } from '$lib/api/client'
 import type { JsonObject } from '$lib/api/types'
@@ -10,7 +10,7 @@ import { ChatView } from './chat-view.svelte'
 import { Conversation } from './conversation.svelte'
 import { isTrusted, type Poll, type Question } from './items'
 import { type OutgoingMessage, Outbox, type Refusal, refusalOf } from './outbox.svelte'
-import { sameText, withoutNumber } from './text'
+import { withoutNumber } from './text'
 
 export const TABS = ['chat', 'questions', 'polls'] as const
 export type Tab = (typeof TABS)[number]
@@ -110,13 +110,10 @@ export class Talk {
     private readonly mediaTime: () => number | null = () => null,
     private readonly ports: LivePorts = BROWSER_PORTS,
   ) {
-    const outbox = (own: () => readonly { id: string; text: string }[], ontaken?: () => void) =>
+    const outbox = (own: () => readonly { id: string }[], ontaken?: () => void) =>
       new Outbox(
         {
-          send: (command, data) => this.send(command, data),
-          known: () => new Set(own().map(({ id }) => id)),
-          arrived: ({ text, before }) =>
-            own().find((item) => !before.has(item.id) && sameText(item.text, text))?.id ?? null,
+          send: (command, data, options) => this.send(command, data, options),
           now: () => Date.now(),
           shown: (id) => own().some((item) => item.id === id),
         },
@@ -197,7 +194,8 @@ export class Talk {
   }
 
   react(kind: string): Promise<boolean> {
-    return this.act('reaction', { kind })
+    // It is counted, not stored: it cannot be known again.
+    return this.act('reaction', { kind }, { again_ms: 0 })
   }
 
   takeBack(kind: 'message' | 'question', id: string): Promise<boolean> {
@@ -257,8 +255,8 @@ export class Talk {
   }
 
   private connect(connected: boolean): void {
-    this.chat.connection(connected, connected)
-    this.questions.connection(connected, connected)
+    this.chat.connection(connected)
+    this.questions.connection(connected)
   }
 
   private count(events: readonly LiveEvent[]): void {
@@ -284,9 +282,9 @@ export class Talk {
 
   // --- inside --------------------------------------------------------------------------------------------------------
 
-  private async send(command: string, data: Record<string, unknown>) {
+  private async send(command: string, data: Record<string, unknown>, options?: SendOptions) {
     const answer = this.link
-      ? await this.link.send(command, data)
+      ? await this.link.send(command, data, options)
       : ({ ok: false, error: { code: 'not_connected', message: '', details: null, retryAfter_ms: null } } as const)
     const kind = WRITING[command]
     if (!answer.ok && answer.error.retryAfter_ms !== null && kind && PAUSES.has(answer.error.code))
@@ -307,8 +305,8 @@ export class Talk {
   }
 
   /** One press; refused, it is told. */
-  private async act(command: string, data: Record<string, unknown>): Promise<boolean> {
-    const answer = await this.send(command, data)
+  private async act(command: string, data: Record<string, unknown>, options?: SendOptions): Promise<boolean> {
+    const answer = await this.send(command, data, options)
     if (!answer.ok) this.tell(refusalOf(answer, Date.now()))
     return answer.ok
   }

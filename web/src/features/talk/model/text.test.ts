@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { lengthOf, pieces, sameText, shortened, withoutNumber } from './text'
+import { lengthOf, pieces, shortened, withoutNumber } from './text'
 
 it('tells addresses from the words around them, as they were written', () => {
   expect(pieces('see https://example.org/a?b=1, or (http://example.net/x).')).toEqual([
@@ -33,12 +33,6 @@ it('shows a name that may be drawn like another as it is looked up', () => {
 
 it('ends an address at what could end an attribute', () => {
   expect(pieces('https://example.org/"onclick=x').map(({ href }) => href)).toEqual(['https://example.org/', null])
-})
-
-it('knows its own text after the server has cleaned it', () => {
-  expect(sameText('  hello \n there ', 'hello there')).toBe(true)
-  expect(sameText('a\u202egnp', '\u2068a\u202egnp\u202c\u2069')).toBe(true)
-  expect(sameText('hello', 'hello!')).toBe(false)
 })
 
 it('counts and shortens by characters', () => {

@@ -45,18 +45,6 @@ function safeAddress(written: string): string | null {
   }
 }
 
-/** Whether the server has made the one of the other: it folds spaces and drops what cannot be seen. */
-export function sameText(one: string, other: string): boolean {
-  return folded(one) === folded(other)
-}
-
-const folded = (text: string): string =>
-  text
-    .normalize('NFC')
-    .replace(/\s+/gu, ' ')
-    .replace(/[\p{C}\p{M}]/gu, '')
-    .trim()
-
 /** Characters as people count them, more or less: a pair of surrogates is one. */
 export const lengthOf = (text: string): number => [...text.trim()].length
 

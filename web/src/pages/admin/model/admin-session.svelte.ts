@@ -140,7 +140,7 @@ export class AdminSession {
 
   async undo(toast: Toast): Promise<void> {
     if (toast.action === null) return
-    await this.api.post(`/actions/${encodeURIComponent(toast.action)}/undo`)
+    await this.api.tap(`/actions/${encodeURIComponent(toast.action)}/undo`)
     this.dismiss(toast.id)
     this.changes++
   }

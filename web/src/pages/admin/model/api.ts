@@ -1,5 +1,5 @@
 /** The REST interface for the organisers' pages. Free of the DOM: `fetch` comes from outside. */
-import { ask, everyPage, type Fetch, type Options, type Page, readList } from '$lib/api/client'
+import { ask, everyPage, type Fetch, newId, type Options, type Page, readList } from '$lib/api/client'
 import type { JsonObject } from '$lib/api/types'
 import { isRecord, readText } from '$lib/api/read'
 
@@ -53,6 +53,11 @@ export class AdminApi {
 
   post(path: string, json: unknown = {}, query: Query = {}, timeout_ms = TIMEOUT_MS): Promise<JsonObject> {
     return this.ask('POST', path, query, { json, timeout_ms })
+  }
+
+  /** An action on the running day: sent again where its answer was lost, done once. */
+  tap(path: string, json: unknown = {}): Promise<JsonObject> {
+    return this.ask('POST', path, {}, { json, id: newId() })
   }
 
   put(path: string, json: unknown): Promise<JsonObject> {

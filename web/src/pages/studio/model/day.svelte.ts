@@ -8,7 +8,7 @@ import { readSession, readVenue, DEFAULT_ZONE, type Session, type Venue } from '
 import { BROWSER_PORTS, LiveSocket, type LiveEvent, type LivePorts, type LiveState } from '$lib/live/socket'
 import { type Me, readMe } from '$lib/login'
 import { Api } from '$lib/api/api'
-import { type ApiError } from '$lib/api/client'
+import { type ApiError, newId } from '$lib/api/client'
 import type { JsonObject, Schema } from '$lib/api/types'
 import type { CrewRoom } from './crew-room'
 import type { MarkStore } from './crew-messages'
@@ -27,6 +27,7 @@ const POLL_CONNECTED_MS = 60_000
 /** A hint is followed by others; one question answers them all. */
 const SOON_MS = 150
 const COMMAND_LIMIT_MS = 4_000
+const ONCE = { timeout_ms: COMMAND_LIMIT_MS, again_ms: 0 }
 /** The time for which an action stays in sight with its undo. */
 export const UNDO_MS = 60_000
 const KEPT = 8
@@ -125,7 +126,7 @@ export class Day {
       ports.live ?? BROWSER_PORTS,
     )
     this.talk = new CrewChannel(roomId, {
-      send: (command, data) => this.socket.send(command, data, COMMAND_LIMIT_MS),
+      send: (command, data) => this.socket.send(command, data, { timeout_ms: COMMAND_LIMIT_MS }),
       now_ms: () => this.now_ms,
       store: ports.store ?? NOWHERE,
     })
@@ -174,7 +175,7 @@ export class Day {
 
   /** A report of what this page sends. It is not repeated: the next one is newer. */
   report(report: SourceReport): void {
-    if (this.socket.state === 'connected') void this.socket.send('source.report', { ...report }, COMMAND_LIMIT_MS)
+    if (this.socket.state === 'connected') void this.socket.send('source.report', { ...report }, ONCE)
   }
 
   // --- taps ---------------------------------------------------------------------------------------------------------
@@ -245,19 +246,20 @@ export class Day {
   private async carry(tap: Tap): Promise<{ ok: true; data: JsonObject } | { ok: false; error: ApiError }> {
     const command = commandOf(tap)
     const request = requestOf(tap, this.roomId)
+    const id = newId()
     if (command && this.socket.state === 'connected') {
-      const answer = await this.socket.send(command.name, command.data, COMMAND_LIMIT_MS)
+      const answer = await this.socket.send(command.name, command.data, { ...ONCE, id })
       if (answer.ok) return answer
-      // No answer is no refusal. Each of these taps changes nothing where it has been done already, so it is sent again.
+      // No answer is no refusal: it is sent again over REST. By its id it is done once.
       const unheard = ['not_connected', 'no_answer', 'timeout', 'unknown_command'].includes(answer.error.code)
       if (!unheard) return answer
     }
     if (request.method === 'DELETE') {
-      const result = await this.api.remove(request.path)
+      const result = await this.api.remove(request.path, id)
       return result.ok ? { ok: true, data: {} } : result
     }
-    if (request.method === 'PATCH') return this.api.patch(request.path, request.body)
-    return this.api.post(request.path, request.body)
+    if (request.method === 'PATCH') return this.api.patch(request.path, request.body, id)
+    return this.api.post(request.path, request.body, id)
   }
 
   private took(tap: Tap, subject: string, { actions, sessions }: Outcome): void {

@@ -12,6 +12,7 @@ describe('the day of a room', () => {
   class FakeSocket implements WireSocket {
     connected = false
     sent: [string, unknown][] = []
+    ids: (string | undefined)[] = []
     answer: (command: string) => Promise<unknown> = () => Promise.reject(new Error('no answer'))
     private readonly handlers = new Map<string, Handler>()
     on(event: string, listener: (...values: never[]) => void) {
@@ -26,8 +27,9 @@ describe('the day of a room', () => {
     }
     timeout() {
       return {
-        emitWithAck: (command: string, data: unknown) => {
+        emitWithAck: (command: string, data: unknown, options?: { id: string }) => {
           this.sent.push([command, data])
+          this.ids.push(options?.id)
           return this.answer(command)
         },
       }
@@ -41,6 +43,7 @@ describe('the day of a room', () => {
     path: string
     body: unknown
     authorization: string | undefined
+    key: string | undefined
   }
 
   function made(answers: Record<string, () => unknown>, socket: FakeSocket | null = null) {
@@ -51,6 +54,7 @@ describe('the day of a room', () => {
         path,
         body: init.body ? JSON.parse(String(init.body)) : null,
         authorization: headers['Authorization'],
+        key: headers['Idempotency-Key'],
       })
       const found = Object.entries(answers).find(([part]) => path.includes(part))
       const answer = found?.[1]() ?? { error: { code: 'not_found', message: '' } }
@@ -91,7 +95,11 @@ describe('the day of a room', () => {
     expect(day.isPending(tap)).toBe(false)
     expect(day.sessions[0]?.state).toBe('on_air')
     expect(asked.filter(({ path }) => path.endsWith('/start'))).toEqual([
-      { path: '/api/v1/sessions/a/start', body: { at: NINE_MS }, authorization: 'Bearer g.token' },
+      expect.objectContaining({
+        path: '/api/v1/sessions/a/start',
+        body: { at: NINE_MS },
+        authorization: 'Bearer g.token',
+      }),
     ])
     const done = day.latest
     expect(done).toMatchObject({ subject: 'A', actions: ['x1'], undone: false })
@@ -125,7 +133,11 @@ describe('the day of a room', () => {
     )
     day.start()
     await vi.waitFor(() => expect(day.live).toBe('connected'))
-    socket.emit('snapshot', { seq: 4, rooms: { turing: { sessions: [body('a', 0, 45), body('b', 45, 90)] } } })
+    socket.emit('snapshot', {
+      seq: 4,
+      repeat_s: 3600,
+      rooms: { turing: { sessions: [body('a', 0, 45), body('b', 45, 90)] } },
+    })
     expect(day.sessions.map(({ id }) => id)).toEqual(['a', 'b'])
     socket.emit('events', [
       { seq: 5, type: 'session.changed', at: at(0), data: body('b', 50, 95) },
@@ -147,6 +159,8 @@ describe('the day of a room', () => {
     await day.tap({ kind: 'start', session: 'a', at_ms: null }, 'A')
     expect(socket.sent.at(-1)).toEqual(['session.start', { id: 'a' }])
     expect(asked.at(-1)?.path).toBe('/api/v1/sessions/a/start')
+    expect(socket.ids.at(-1)).toBeTruthy()
+    expect(asked.at(-1)?.key).toBe(`"${socket.ids.at(-1)}"`)
     expect(day.latest?.actions).toEqual(['x2'])
 
     socket.answer = () => Promise.resolve({ ok: false, error: { code: 'forbidden', message: '' } })

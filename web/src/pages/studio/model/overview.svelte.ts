@@ -7,7 +7,7 @@ import { DEFAULT_ZONE, readVenue, type Venue } from '$lib/protocol/day'
 import { type Me, readMe } from '$lib/login'
 import type { RoomAlarm, RoomNormal } from './alarms'
 import { Api } from '$lib/api/api'
-import { readList } from '$lib/api/client'
+import { newId, readList } from '$lib/api/client'
 import { readNumber, readRecord, readText } from '$lib/api/read'
 import type { JsonObject, Schema } from '$lib/api/types'
 import {
@@ -189,13 +189,14 @@ export class Overview {
     return this.pending.includes(pendingKey(tap))
   }
 
-  /** Holds or resumes rooms, starts or ends a session. Sent again it changes nothing: what was refused is in `untapped`. */
+  /** Holds or resumes rooms, starts or ends a session. What was refused is in `untapped`. */
   async tap(tap: Tap, room = ''): Promise<void> {
     const key = pendingKey(tap) + room
     if (this.pending.includes(key)) return
     this.pending = [...this.pending, key]
     const { path, body, method } = requestOf(tap, room)
-    const answer = await (method === 'PATCH' ? this.api.patch(path, body) : this.api.post(path, body))
+    const id = newId()
+    const answer = await (method === 'PATCH' ? this.api.patch(path, body, id) : this.api.post(path, body, id))
     this.untapped = answer.ok ? '' : answer.error.code
     await this.read()
     this.pending = this.pending.filter((other) => other !== key)
