@@ -72,11 +72,12 @@ no_postgres_service() {
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
 }
 
-# Tests use promtool. The package also starts a server at each boot, unless its unit is masked: systemctl unmask undoes it.
-no_prometheus_service() {
-    [ ! -e /etc/systemd/system/prometheus.service ] || return 0
+# Tests use promtool, and NATS servers of their own. The packages also start servers at each boot, unless their units are
+# masked: systemctl unmask undoes it.
+no_service() {
+    [ ! -e "/etc/systemd/system/$1.service" ] || return 0
     mkdir -p /etc/systemd/system
-    ln -s /dev/null /etc/systemd/system/prometheus.service
+    ln -s /dev/null "/etc/systemd/system/$1.service"
 }
 
 setup_system() {
@@ -91,6 +92,7 @@ setup_system() {
     fi
     command -v ntfy >/dev/null 2>&1 || wanted="$wanted ntfy"
     command -v promtool >/dev/null 2>&1 || wanted="$wanted prometheus"
+    [ -x /usr/sbin/nats-server ] || command -v nats-server >/dev/null 2>&1 || wanted="$wanted nats-server"
     command -v docker-compose >/dev/null 2>&1 || wanted="$wanted docker-compose"
     # Recorded voices and music, for the tests that put faults into sound.
     for package in core-sounds-en-g722 core-sounds-es-g722 core-sounds-fr-g722 core-sounds-it-g722 core-sounds-ru-g722 \
@@ -103,7 +105,10 @@ setup_system() {
         *postgresql*) no_postgres_service ;;
         esac
         case $wanted in
-        *prometheus*) no_prometheus_service ;;
+        *prometheus*) no_service prometheus ;;
+        esac
+        case $wanted in
+        *nats-server*) no_service nats-server ;;
         esac
         # shellcheck disable=SC2086
         apt_install $wanted || say "could not install$wanted: tests that need them will be skipped"
@@ -141,9 +146,9 @@ lock() {
     "$venv/bin/python" -m pip install --quiet pip-tools
     flags="--quiet --strip-extras --allow-unsafe --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host"
     # shellcheck disable=SC2086
-    "$venv/bin/pip-compile" $flags --extra postgres --extra s3 -o requirements.txt pyproject.toml
+    "$venv/bin/pip-compile" $flags --extra postgres --extra s3 --extra nats -o requirements.txt pyproject.toml
     # shellcheck disable=SC2086
-    "$venv/bin/pip-compile" $flags --extra postgres --extra s3 --extra test -c requirements.txt -o requirements-dev.txt pyproject.toml
+    "$venv/bin/pip-compile" $flags --extra postgres --extra s3 --extra nats --extra test -c requirements.txt -o requirements-dev.txt pyproject.toml
 }
 
 step=$1

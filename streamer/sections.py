@@ -1,14 +1,15 @@
-"""The base of the settings' sections, and the sections of alarms, messages, archive, logs, metrics and edges. See
-:mod:`streamer.settings`."""
+"""The base of the settings' sections, and the sections of alarms, messages, archive, logs, metrics, edges and the bus.
+See :mod:`streamer.settings`."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 
 def is_http_url(text: str) -> bool:
@@ -228,3 +229,40 @@ class EdgeSettings(Section):
         if self.addresses and not re.fullmatch(r"[!-~]{32,}", self.secret):
             raise ValueError("secret has 32 characters or more, without spaces. `openssl rand -hex 32` makes one")
         return self
+
+
+class BusSettings(Section):
+    url: str = ""
+    """A NATS server that carries messages between the core and its front processes, such as tls://nats.example.org:4222
+    (configs/bus). nats:// is without TLS, for a network of one's own. Empty: a Unix socket in the data folder does."""
+    core_credentials: Path | None = None
+    """A file by which the core is known to the NATS server: a line user:password, or credentials as nsc writes them. It
+    is read at each connection. Empty: the server asks for none."""
+    front_credentials: Path | None = None
+    """The same for front processes."""
+    ca: Path | None = None
+    """A PEM file with the authority that signed the certificate of a tls:// server. Empty: those of the system."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if not value:
+            return value
+        try:
+            parts = urlsplit(value)
+            _ = parts.port
+        except ValueError:
+            parts = urlsplit("")
+        if parts.username is not None:
+            raise ValueError("has no password in it: bus.core_credentials and bus.front_credentials have it")
+        rest = parts.path.rstrip("/") or parts.query or parts.fragment or re.search(r"[\s,]", value)
+        if parts.scheme not in ("nats", "tls") or not parts.hostname or rest:
+            raise ValueError("is an address such as nats://127.0.0.1:4222 or tls://nats.example.org:4222")
+        return value
+
+    @field_validator("ca")
+    @classmethod
+    def _has_tls(cls, value: Path | None, others: ValidationInfo) -> Path | None:
+        if value and not others.data.get("url", "tls://").startswith("tls://"):
+            raise ValueError("goes with an address that begins with tls://")
+        return value

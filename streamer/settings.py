@@ -21,6 +21,7 @@ from streamer.problems import UNKNOWN, Problems
 from streamer.sections import (
     AlarmSettings,
     ArchiveSettings,
+    BusSettings,
     EdgeSettings,
     LogSettings,
     MetricsSettings,
@@ -406,6 +407,7 @@ class Settings(BaseSettings):
     alarms: AlarmSettings = AlarmSettings()
     metrics: MetricsSettings = MetricsSettings()
     edges: EdgeSettings = EdgeSettings()
+    bus: BusSettings = BusSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("admin_token")

@@ -32,11 +32,13 @@ from streamer.backup.saving import backup_age_s, last_backup
 from streamer.certificate import Certificate
 from streamer.control import process_files
 from streamer.descriptors import LITTLE, budget, raise_limit
+from streamer.errors import StreamerError
 from streamer.links import public_url
 from streamer.media.capabilities import missing_codecs, versions
 from streamer.media.encoders import SOFTWARE, why_not
 from streamer.rtc.ice import binding_from
 from streamer.s3 import BucketFailed
+from streamer.sections import BusSettings
 from streamer.serve import is_serving
 from streamer.settings import MediaSettings, Settings
 from streamer.store.database import Database, StoreUnavailable, database_url
@@ -97,6 +99,8 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield edge(address, settings.edges.secret)
     if settings.archive.bucket:
         yield _bucket(settings.archive.bucket)
+    if settings.bus.url:
+        yield bus(settings.bus)
 
 
 def edge(address: str, secret: str) -> Finding:
@@ -167,6 +171,18 @@ def _bucket(address: str) -> Finding:
     except BucketFailed as error:
         return Finding("bad", "bucket", error.message)
     return Finding("ok", "bucket", f"{address} takes objects and keeps no versions")
+
+
+def bus(settings: BusSettings) -> Finding:
+    try:
+        from streamer.bus.nats_trial import tried
+
+        loose = asyncio.run(tried(settings))
+    except StreamerError as error:
+        return Finding("bad", "bus", error.message)
+    if loose:
+        return Finding("warn", "bus", f"{settings.url} lets a front {loose}: use the rules of configs/bus/nats.conf")
+    return Finding("ok", "bus", f"{settings.url} carries messages between the core and fronts, and nothing else")
 
 
 def _codecs(settings: Settings) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ DOCUMENTS = {
         "configs/first-day.md",
         "configs/observe/README.md",
         "configs/edge/README.md",
+        "configs/bus/README.md",
     )
     if (ROOT / name).exists()
 }

@@ -92,6 +92,7 @@ OWN_END = {
     "realtime/engine.py": "one hang-up",
     "realtime/in_front.py": "the clients' way into one stream; the next begins the next",
     "rtc/aioice_hooks.py": "one look-up of a peer's address",
+    "bus/over_nats.py": "one connection, or one request",
     "control/channel.py": "one connection; its owner connects again",
     "control/client.py": "one closed room's last seconds",
     "control/server.py": "one connection, or one request of it",

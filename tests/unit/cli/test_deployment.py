@@ -29,7 +29,12 @@ from tests.fakes.nginx import nginx, nginx_config, nginx_program
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "salle.example"
 COMPOSE = "configs/compose.yaml"
-ON_TOP = ("configs/compose.postgres.yaml", "configs/observe/compose.yaml", "configs/edge/origin.compose.yaml")
+ON_TOP = (
+    "configs/compose.postgres.yaml",
+    "configs/observe/compose.yaml",
+    "configs/edge/origin.compose.yaml",
+    "configs/bus/compose.yaml",
+)
 """Each is laid over the first one, alone or with the others."""
 EDGE = "configs/edge/compose.yaml"
 RECIPES = ((COMPOSE,), *((COMPOSE, one) for one in ON_TOP), (COMPOSE, *ON_TOP), (EDGE,))
@@ -47,6 +52,8 @@ ASKED = {
     "EDGE_NAME_1": "c.example",
     "EDGE_NAME_2": "d.example",
     "EDGE_SECRET": "0123456789abcdef0123456789abcdef",
+    "CORE_PASSWORD": "letters",
+    "FRONT_PASSWORD": "letters",
 }
 """The variables that the files ask the operator for."""
 
@@ -111,15 +118,15 @@ def test_no_proxy_that_is_shipped_hands_on_the_metrics() -> None:
 
 
 def test_every_image_is_pinned_by_its_digest() -> None:
-    made = (ROOT / "Dockerfile", ROOT / "configs/edge/Dockerfile")
+    made = (ROOT / "Dockerfile", ROOT / "configs/edge/Dockerfile", ROOT / "configs/bus/Dockerfile")
     images = [image for file in made for image in re.findall(r"^FROM (\S+)", file.read_text("utf-8"), re.M)]
     images += [
         image
         for text in ((ROOT / file).read_text("utf-8") for file in (COMPOSE, *ON_TOP, EDGE))
         for image in re.findall(r"^\s+image: (\S+)$", text, re.M)
-        if image not in ("streamer", "streamer-edge")  # made here
+        if image not in ("streamer", "streamer-edge", "streamer-nats")  # made here
     ]
-    assert len(images) == 9
+    assert len(images) == 10
     for image in images:
         assert re.fullmatch(r"[a-z/]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
     pythons = {image for image in images if image.startswith("python:")}

@@ -80,6 +80,12 @@ def test_the_command_line_outranks_the_environment_and_that_the_file(
         ('[log]\nlevel = "loud"\n', "log.level"),
         ('[edges]\nnames = ["https://edge1.example.org"]\n', "edges.names"),
         ('[edges]\nnames = ["edge1.example.org", "Edge1.example.org"]\n', "edges.names"),
+        ('[bus]\nurl = "http://nats.example.org:4222"\n', "bus.url"),
+        ('[bus]\nurl = "nats://user:password@nats.example.org"\n', "bus.url"),
+        ('[bus]\nurl = "nats://nats.example.org:port"\n', "bus.url"),
+        ('[bus]\nurl = "nats://one.example.org,two.example.org"\n', "bus.url"),
+        ('[bus]\nurl = "nats://nats.example.org/venue"\n', "bus.url"),
+        ('[bus]\nca = "ca.pem"\n', "bus.ca"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_path(tmp_path: Path, text: str, words: str) -> None:
