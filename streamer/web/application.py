@@ -39,7 +39,7 @@ from streamer.audience.captioning import Captioning
 from streamer.audience.news import AudienceEvent
 from streamer.audience.service import Audience
 from streamer.backup.saving import backup_age_s
-from streamer.bus.local import LocalCore
+from streamer.bus.adapters import core_bus
 from streamer.certificate import left_s
 from streamer.conference.alarm_words import words_of
 from streamer.conference.day import current, on_air_at
@@ -347,7 +347,7 @@ def make_realtime(services: Services, viewers_of: Callable[[str], int] = lambda 
         state_of=services.state_of,
         clock=now_ms,
         viewers_of=viewers_of,
-        bus=LocalCore(services.settings.run_dir) if services.proxies.fronts else None,
+        bus=core_bus(services.settings) if services.proxies.fronts else None,
     )
 
     async def ended(what: Ended) -> None:

@@ -30,7 +30,7 @@ from streamer.api.addresses import HSTS, Proxies
 from streamer.api.assets import add_files
 from streamer.api.plain_pages import plain_page
 from streamer.broadcast.media_events import PUBLIC
-from streamer.bus.local import LocalFront
+from streamer.bus.adapters import front_bus
 from streamer.control import process_files
 from streamer.control.client import MediaPlaneClient
 from streamer.control.media_plane import MediaPlane
@@ -67,7 +67,7 @@ def front_application(settings: Settings, plane: MediaPlane, core: Core, number:
     sockets = SocketsInFront(
         settings.realtime,
         origins_of(public_url(settings), settings.server.allowed_origins),
-        LocalFront(settings.run_dir),
+        front_bus(settings),
         f"{number}-{secrets.token_hex(4)}",
         headers_of=lambda request: core.headers(request).items(),
     )

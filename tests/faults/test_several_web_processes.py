@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -13,10 +14,12 @@ import pytest_asyncio
 
 from streamer.control.server import wait_cancelled
 from tests.fakes.attendees import Attendee
+from tests.fakes.bus_outages import nats_dies, served_over_nats
 from tests.fakes.crowd import Crowd as Sockets
 from tests.fakes.crowd import Member
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
+from tests.fakes.nats_server import needs_nats
 from tests.fakes.publishing import tiny_camera
 from tests.fakes.running import Running
 from tests.fakes.shared import SMALL, Servers
@@ -146,6 +149,13 @@ async def test_sockets_of_a_killed_front_process_come_back_to_another_and_the_co
     assert crowd.orders() == 1
     await until_answered(lambda: restarted(server, "front-1", front))
     await crowd.leave()
+
+
+@needs_nats
+async def test_a_nats_server_that_is_killed_costs_the_audience_nothing(tmp_path: Path) -> None:
+    async with served_over_nats(tmp_path / "nats") as (over_nats, nats):
+        await over_nats.room("choir")
+        await nats_dies(over_nats, nats, "choir", times=1)
 
 
 async def answered(member: Member) -> bool:
