@@ -89,8 +89,10 @@ describe('the audit log', () => {
     // One whom nothing that is shown names stays chosen.
     expect(peopleOf([], 'g9', when)).toEqual([['g9', 'g9']])
     // Two links with one label are two choices.
-    expect(peopleOf([...entries, { who: 'g3', label: 'Ana', at_ms: 1 }], '', when)).toEqual([
+    const more = ['g3', 'g4'].map((who) => ({ who, label: 'Ana', at_ms: 1 }))
+    expect(peopleOf([...entries, ...more], '', when)).toEqual([
       ['g3', 'Ana, en dernier : 1 h'],
+      ['g4', 'Ana, en dernier : 1 h (2)'],
       ['g1', 'Ana, en dernier : 3 h'],
       ['clock', 'L’horloge'],
       ['g2', 'Zoé'],

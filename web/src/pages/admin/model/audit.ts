@@ -66,7 +66,7 @@ export function whoText({ who, label }: Pick<AuditEntry, 'who' | 'label'>): stri
 
 /**
  * Those who did something, by the id that the log knows them by, in the order of their names. Links with the same label
- * are told apart by the time of their last entry here.
+ * are told apart by the time of their last entry here, and those of one minute by a number.
  *
  * @param when tells a time in the reader's words
  */
@@ -83,7 +83,15 @@ export function peopleOf(
     if (own.length === 0 || names.indexOf(name) === names.lastIndexOf(name)) return [who, name]
     return [who, t('who.same', { name, at: when(Math.max(...own.map(({ at_ms }) => at_ms))) })]
   }
-  return [...named].map(toldApart).sort(([, a], [, b]) => a.localeCompare(b))
+  const times = new Map<string, number>()
+  return [...named]
+    .map(toldApart)
+    .sort(([, a], [, b]) => a.localeCompare(b))
+    .map(([who, name]): [string, string] => {
+      const count = (times.get(name) ?? 0) + 1
+      times.set(name, count)
+      return [who, count === 1 ? name : `${name} (${count})`]
+    })
 }
 
 /** Things that the page knows by id. */
