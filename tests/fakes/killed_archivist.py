@@ -18,7 +18,6 @@ from typing import Any
 
 import av
 
-from streamer.archive import uploading
 from streamer.broadcast.view import BroadcastView
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session, SessionState
@@ -29,6 +28,7 @@ from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 from tests.fakes.erasable import BEARER, ROOM, Erasable, Web, serving
 from tests.fakes.killed_erasing import CHILDREN, LIMIT_S
+from tests.fakes.killed_forgetting import quick_uploads
 from tests.fakes.packaging import broadcast
 from tests.fakes.s3_store import BUCKET, S3Server
 from tests.fakes.stores import sqlite_store
@@ -214,8 +214,8 @@ def life(made: Erasable, environment: dict[str, str], known: list[str], seed: fl
             told.send(("began",))
             await asyncio.gather(edit(web), watch_uploads(web))
 
-    uploading.EVERY_S = 0.05
-    asyncio.run(live())
+    with quick_uploads():
+        asyncio.run(live())
 
 
 def _endless(chance: random.Random, known: list[str]) -> Iterator[str]:

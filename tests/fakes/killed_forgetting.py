@@ -54,7 +54,7 @@ class Forgetting:
         forgetting.secrets = [(room / file).read_bytes()[offset:][:size] for file, offset, size in made.places]
         for path in room.rglob("*.m4s"):
             path.unlink()
-        with _quick():
+        with quick_uploads():
             async with serving(made) as web:
                 await _all_away(web, made)
                 forgetting.before = await segments(web)
@@ -94,7 +94,7 @@ async def lived(forgetting: Forgetting, folder: Path, step: int | None) -> tuple
     made = forgetting.again(folder)
     acknowledged, steps = await asyncio.to_thread(_one_life, forgetting, made, step)
     left = _left(forgetting, made) if acknowledged else []
-    with _quick():
+    with quick_uploads():
         async with serving(made) as web:
             await until(lambda: not web.services.erasing.going)
             await _all_away(web, made)
@@ -161,7 +161,7 @@ def life(made: Erasable, environment: dict[str, str], step: int | None, told: Co
             told.send("end")
             await asyncio.sleep(60)
 
-    with _quick():
+    with quick_uploads():
         asyncio.run(live())
 
 
@@ -188,7 +188,7 @@ def _told(do: Callable[..., Any], name: str, at: Callable[[str], None]) -> Calla
 
 
 @contextlib.contextmanager
-def _quick() -> Iterator[None]:
+def quick_uploads() -> Iterator[None]:
     """Uploads look again and again, and one that was broken off may arrive for no time at all."""
     quick = {"QUIET_S": 0.0, "HOLD_S": 0.0, "EVERY_S": 0.05, "RETRY_S": (0.05,)}
     before = {name: getattr(uploading, name) for name in quick}
