@@ -216,7 +216,7 @@ class DayFeed:
         if not channels:
             del self._own[session.id]
         for channel in channels:
-            if known or len(channel.clients):
+            if known or channel.is_read:
                 self._hub.post(channel.namespace, name, "broadcast.changed", broadcast, room=session.room)
 
     def _tell_air(self, room: str) -> None:

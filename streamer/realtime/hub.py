@@ -29,7 +29,7 @@ from streamer.realtime.access import AuthenticatedCaller, Clock
 from streamer.realtime.engine import Wire
 from streamer.realtime.log import Log, LogEntry, Sequence
 from streamer.realtime.messages import EVERY_ROOM
-from streamer.realtime.packets import EVENT, OutgoingMessage, pack, pack_events
+from streamer.realtime.packets import OutgoingMessage, pack_events
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 
@@ -153,6 +153,10 @@ class EventChannel(Generic[R]):
     """The clients that front processes serve."""
     due_at: float = 0.0
     """It is not served before this time."""
+
+    @property
+    def is_read(self) -> bool:
+        return bool(self.clients or self.elsewhere)
 
 
 @dataclass(slots=True)
@@ -494,7 +498,3 @@ class Hub(Generic[R]):
                 and channel.name.startswith("session:")
             ):
                 del self._channels[key]
-
-
-def snapshot_message(namespace: str, snapshot: Any) -> OutgoingMessage:
-    return pack(EVENT, namespace, ["snapshot", snapshot])

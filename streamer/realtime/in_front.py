@@ -20,7 +20,7 @@ from aiohttp import web
 
 from streamer.bus.port import UNAVAILABLE, FrontBus
 from streamer.conference.participation import closed_session
-from streamer.errors import StreamerError, Unavailable
+from streamer.errors import StreamerError, TooMany, Unavailable
 from streamer.realtime.access import Clock
 from streamer.realtime.bus_messages import (
     COMMAND,
@@ -334,6 +334,10 @@ class SocketsInFront(Sockets[FrontClient]):
                 if await self._asked_in(client, {**client.auth, "since": client.cursor}):
                     return
             except StreamerError as error:
+                if error.status == TooMany.status:
+                    # It passes: the client comes back by itself.
+                    client.wire.cut()
+                    return
                 if error.status < 500:
                     self._take_out(client, error)
                     return

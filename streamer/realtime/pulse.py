@@ -49,7 +49,7 @@ class Pulses:
     def beat(self) -> None:
         """Tell each room's pulse to those who follow all rooms."""
         channel = self._hub.existing(STUDIO, EVERY_ROOM)
-        if channel is None or not channel.clients:
+        if channel is None or not channel.is_read:
             return
         now = self._clock()
         for room in self._director.rooms:

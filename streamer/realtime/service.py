@@ -25,10 +25,11 @@ from streamer.realtime.engine import PATH, Wire
 from streamer.realtime.facts import Facts
 from streamer.realtime.feed import DayFeed
 from streamer.realtime.for_fronts import ForFronts, RemoteWire
-from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client, snapshot_message
+from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client
 from streamer.realtime.limits import ConnectionPlaces, Seats
 from streamer.realtime.log import SEQ_PER_MS
 from streamer.realtime.messages import RoomSnapshot, You
+from streamer.realtime.packets import EVENT, pack
 from streamer.realtime.pulse import Pulses
 from streamer.realtime.rights import room_target
 from streamer.realtime.sockets import CHECK_S, Sockets, begins, origins_of
@@ -225,7 +226,7 @@ class Realtime(Sockets[Client]):
             **({} if resumed else client.told or {}),
         )
         client.told = None
-        client.wire.write(snapshot_message(client.namespace, snapshot))
+        client.wire.write(pack(EVENT, client.namespace, ["snapshot", snapshot]))
         if client.front is not None:
             self.hub.catch_up(client)
 

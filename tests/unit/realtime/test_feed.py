@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from streamer.conference.alarms import Alarm
 from streamer.control.messages import SourceStatus, TrackStatus
@@ -65,6 +66,7 @@ async def test_meters_reach_the_studio_a_few_times_a_second_and_nobody_else() ->
         assert late.snapshots[0]["rooms"]["a"]["meters"] == {"room": "a", "meters": READING}
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_the_wall_hears_each_rooms_pulse_and_how_old_it_is() -> None:
     async with served() as service:
         room = await service.open_room("a")

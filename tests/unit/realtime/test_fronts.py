@@ -279,6 +279,18 @@ async def test_who_may_not_come_in_any_more_is_told_so_by_the_next_core(place: P
             await client.close()
 
 
+async def test_who_finds_no_place_in_the_next_core_is_cut_off_and_may_come_back(place: Place) -> None:
+    async with place.front() as (front, url):
+        async with place.core():
+            clients = [await join(url, room="a") for _ in range(2)]
+        async with place.core(max_connections_per_address=1):
+            await until(lambda: [client.disconnected.is_set() for client in clients].count(True) == 1)
+            await until(lambda: front.stats.sessions == 1)
+            assert [client.closed for client in clients] == [[], []]
+        for client in clients:
+            await client.close()
+
+
 async def test_the_core_lets_out_the_clients_of_a_front_that_has_gone_or_is_silent(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

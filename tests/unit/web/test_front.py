@@ -21,6 +21,7 @@ from streamer.delivery.stats import DeliveryStats
 from streamer.realtime.stats import Stats
 from streamer.settings import Settings, load_settings
 from streamer.web import core
+from streamer.web.application import REALTIME
 from streamer.web.connections import ConnectionStats
 from streamer.web.core import Core
 from streamer.web.front import front_application, own_part
@@ -70,6 +71,8 @@ async def test_what_a_grant_opened_through_a_front_process_ends_within_a_second(
     grant, token = await hall.grant("technician", room="hall")
     mine = await hall.everything(token, source="main")
     theirs = await hall.everything((await hall.grant("technician", room="hall"))[1], source="second")
+    realtime = hall.app[REALTIME]
+    assert (realtime.stats.sessions, len(list(realtime.hub.clients()))) == (0, 4), "sockets end in the front process"
     await hall.api("DELETE", f"/grants/{grant}")
     await mine.all_over()
     assert max(mine.ended.values()) < 1.0, mine.ended
