@@ -75,6 +75,39 @@ async def whole(settings: Settings) -> AsyncIterator[Whole]:
     await database.close()
 
 
+async def test_a_tap_that_is_sent_again_is_one_over_both_ways(whole: Whole) -> None:
+    token = await whole.api.grant("technician", room="hall")
+    studio, rest = await whole.connect("/studio", room="hall", token=token), whole.api.as_(token)
+    session = await whole.plan("A talk")
+
+    async def twice(name: str, payload: Any, command_id: str) -> Any:
+        first, again = [await studio.command(name, payload, {"id": command_id}) for _ in range(2)]
+        assert first["ok"], first
+        assert again == first
+        return first
+
+    started = await twice("session.start", {"id": session["id"]}, "k1")
+    over_rest = await rest("POST", f"/sessions/{session['id']}/start", expect=200, Idempotency_Key='"k1"')
+    assert over_rest["action"] == started["action"] is not None
+    extended = await twice("session.extend", {"minutes": 5}, "k2")
+    slate = await twice("air.slate", {"on": True}, "k3")
+    assert (await studio.command("air.slate", {"on": False}))["ok"]
+    over_rest = await rest("POST", "/rooms/hall/air", {"slate": True}, expect=200, Idempotency_Key='"k3"')
+    assert over_rest["action"] == slate["action"]
+    assert (await rest("GET", "/rooms/hall"))["slate"] is False
+    line = await twice("crew.say", {"text": "Two minutes"}, "k4")
+    await twice("undo", {"action": line["action"]}, "k5")
+    await twice("session.end", {}, "k6")
+    # The repeat is of that session, although none is on air any more.
+    late = await studio.command("session.extend", {"minutes": 5}, {"id": "k2"})
+    assert (late["action"], late["session"]["id"]) == (extended["action"], session["id"])
+    assert (await studio.command("session.extend", {"minutes": 5}))["error"]["code"] == "nothing_on_air"
+    other = await studio.command("session.extend", {"minutes": 10}, {"id": "k2"})
+    assert other["error"]["code"] == "id_reused"
+    for options in ({"id": ""}, {"id": "x" * 129}, {"key": "k"}, "k"):
+        assert (await studio.command("air.slate", {"on": True}, options))["error"]["code"] == "invalid"
+
+
 async def test_a_day_over_rest_and_sockets_is_one_day(whole: Whole) -> None:
     viewer = await whole.connect(room="hall")
     token = await whole.api.grant("technician", room="hall")
