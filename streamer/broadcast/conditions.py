@@ -270,6 +270,8 @@ PAUSE_MS, OWN_PAUSE_MS = 1000, 6000
 LONGER_THAN_OWN = 1.5
 LINE_PAUSE_MS = 3200
 """A microphone behind a noise gate makes no longer silences: somebody has muted it."""
+GATE_MS, GATE_SILENCES = 200, 3
+"""An open microphone makes no such silence between words, a noise gate one again and again."""
 STRETCH_BLOCKS = 200
 LINE_BLOCKS = 100
 """Words leave a moment of the room's noise within ten seconds."""
@@ -286,7 +288,7 @@ class OwnPauses:
     """
 
     def __init__(self) -> None:
-        self._longest_ms = self._last_ms = self._silent_ms = 0
+        self._longest_ms = self._last_ms = self._silent_ms = self._shut = 0
         self._waits_ms = 0.0
         self._before: float | None = None
         """The noise before the last silence, dBFS."""
@@ -305,7 +307,8 @@ class OwnPauses:
             self._silent_ms = 0
             return dead, BLOCK_MS
         if not self._silent_ms:
-            longest_ms = max(self._longest_ms, self._last_own_ms())
+            gate_ms = LINE_PAUSE_MS if self._shut >= GATE_SILENCES else 0
+            longest_ms = max(self._longest_ms, self._last_own_ms(), gate_ms)
             self._waits_ms = LONGER_THAN_OWN * (min(longest_ms, LINE_PAUSE_MS) if self._is_line() else longest_ms)
         before_ms = self._silent_ms
         self._silent_ms += BLOCK_MS
@@ -315,6 +318,7 @@ class OwnPauses:
         return True, BLOCK_MS if before_ms >= self._waits_ms else self._silent_ms
 
     def _ended(self) -> None:
+        self._shut += self._silent_ms >= GATE_MS
         if self._silent_ms < PAUSE_MS:
             return
         self._longest_ms = max(self._longest_ms, self._last_own_ms())

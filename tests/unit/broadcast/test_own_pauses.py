@@ -26,6 +26,15 @@ def test_after_a_pause_with_the_same_noise_on_both_sides_a_dead_microphone_is_to
     assert timeline.told == {"sound_dead": pytest.approx(47.5 + 4.8)}
 
 
+def test_short_silences_between_words_tell_a_noise_gate_whose_first_long_pause_is_no_dead_microphone() -> None:
+    timeline = speaking()
+    for pause_s in (0.3, 0.5, 0.2, 3.8):
+        timeline.sound(pause_s, MUTED).sound(12, TALK, TALK, TALK, PAUSE)
+    assert timeline.told == {}
+    timeline.sound(6, MUTED)
+    assert timeline.told == {"sound_dead": pytest.approx(82.8 + 4.8)}
+
+
 def test_behind_a_noise_gate_the_pauses_of_a_speaker_become_no_dead_microphone() -> None:
     timeline = speaking()
     for pause_s in (1.5, 2.4, 3.4):
