@@ -315,8 +315,8 @@ async def test_what_waits_for_a_client_that_never_polls_is_bounded() -> None:
         own = f"{service.url}{POLL}&sid={sid}"
         async with http.post(own, data='40/audience,{"room":"a"}') as response:
             assert response.status == 200
-        wire = service.sockets.server.engine.wires[sid]
-        queue = service.sockets.server.engine.sockets[sid].queue
+        wire = service.realtime.server.engine.wires[sid]
+        queue = service.realtime.server.engine.sockets[sid].queue
         text = "x" * 20_000
         for _ in range(400):
             service.realtime.hub.post("/audience", "a", "test", text)

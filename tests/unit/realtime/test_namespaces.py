@@ -50,7 +50,7 @@ async def test_each_transport_gets_all_in_order(transports: list[str]) -> None:
 async def test_an_upgraded_client_gets_its_frames_straight_after_a_while() -> None:
     async with served() as service:
         client = await service.connect(transports=["polling", "websocket"], room="a")
-        [wire] = service.sockets.server.engine.wires.values()
+        [wire] = service.realtime.server.engine.wires.values()
         service.realtime.hub.post("/audience", "a", "test", {"number": 1})
         await until(lambda: client.events)
         await until(lambda: wire._direct)
