@@ -194,6 +194,10 @@ _SHARED: Mapping[str, Mapping[str, str]] = {
 }
 
 _OWN: Mapping[str, Help] = {
+    "realtime_streams_lost": Help(
+        "Times that a front process missed a message of the core's; all its clients entered anew.",
+        "Look at the processor, and at the NATS server (bus.url) and the way there, if it goes on growing.",
+    ),
     "connections_refused": Help(
         "Connections closed at once for want of a place.",
         "Raise the limit of file descriptors (LimitNOFILE=), which gives more places, or server.max_connections.",

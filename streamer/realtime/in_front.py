@@ -169,6 +169,7 @@ class SocketsInFront(Sockets[FrontClient]):
     def _lose(self, why: str) -> None:
         """Begin another stream: something was not heard in this one."""
         log.warning("stream_lost", why=why, heard=self._heard)
+        self.stats.streams_lost_total += 1
         self._stream = ""
         self._woken.set()
 

@@ -37,5 +37,7 @@ class Stats:
     """Clients whose grant ended, was revoked or reaches no more."""
     commands_total: int = 0
     commands_refused_total: int = 0
+    streams_lost_total: int = 0
+    """Times that a front process missed a message of the core's: all its clients entered anew."""
     resumed_total: int = 0
     reset_total: int = 0

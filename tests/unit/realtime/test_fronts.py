@@ -13,6 +13,8 @@ import aiohttp
 import pytest
 
 from streamer.bus.local import LocalFront
+from streamer.bus.nats_connection import Access
+from streamer.bus.over_nats import NatsCore, NatsFront
 from streamer.bus.port import unavailable
 from streamer.conference.sessions import Visibility
 from streamer.realtime import bus_messages, for_fronts, in_front
@@ -20,6 +22,7 @@ from streamer.realtime.in_front import SocketsInFront
 from streamer.realtime.service import Realtime
 from tests.fakes.attendees import Attendee, RawClient, join
 from tests.fakes.media_plane import FakePlane
+from tests.fakes.nats_server import needs_nats, running_nats
 from tests.fakes.talking import ListedAccess, QuietAudience, ScriptedDirector, audience_of, core_of, front_of
 from tests.fakes.waiting import until
 
@@ -185,6 +188,37 @@ async def test_a_command_waits_for_the_next_core(place: Place) -> None:
             assert (await asked)["ok"]
             assert len(anna.snapshots) == 2
             await anna.close()
+
+
+@needs_nats
+async def test_what_nats_drops_and_what_is_said_while_it_is_away_is_sent_again(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_nats(tmp_path / "nats") as nats:
+        of_core = NatsCore(Access.of(nats.settings(), "core"))
+        of_front = NatsFront(Access.of(nats.settings(), "front"), in_bytes=40_000)
+        monkeypatch.setattr("tests.fakes.talking.LocalCore", lambda _run_dir: of_core)
+        monkeypatch.setattr("tests.fakes.talking.LocalFront", lambda _run_dir: of_front)
+        async with place.core() as core, place.front() as (front, url):
+            await until(lambda: of_core.up and of_front.up)
+            ann = await join(url, room="a")
+            sent = 0
+            while not front.stats.streams_lost_total:
+                for _ in range(300):
+                    core.hub.post("/audience", "a", "test", sent)
+                    sent += 1
+                await until(lambda: front.stats.streams_lost_total or len(numbers(ann)) == sent)  # noqa: B023
+            assert of_front.dropped > 0
+            await until(lambda: len(numbers(ann)) == sent)
+            nats.kill()
+            await until(lambda: not (of_core.up or of_front.up))
+            core.hub.post("/audience", "a", "test", sent)
+            nats.start()
+            await until(lambda: len(numbers(ann)) == sent + 1)
+            assert numbers(ann) == list(range(sent + 1))
+            assert all(snapshot["resumed"] for snapshot in ann.snapshots[1:])
+            assert not ann.disconnected.is_set()
+            await ann.close()
 
 
 async def test_a_command_whose_answer_is_lost_is_sent_again_and_done_once(
