@@ -1,17 +1,21 @@
-"""The page of all rooms in Chromium, with stand-ins for the rooms (tests/fakes/lively_plane.py): no media."""
+"""The page of all rooms in Chromium, and pushes, with stand-ins for rooms (tests/fakes/lively_plane.py): no media."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
-from tests.fakes.browser import needs_chromium, opened
+from streamer.notify.messages import Links, push_body, wording
+from streamer.store.hooks import HookMessage
+from tests.fakes.browser import chromium, needs_chromium, opened
 from tests.fakes.running import Running
-from tests.fakes.waiting import until_answered
+from tests.fakes.waiting import until, until_answered
 from tests.unit.api.test_signalling import OFFER
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
@@ -69,6 +73,7 @@ async def test_a_glance_shows_each_room_and_how_old_what_it_says_is(browser: Bro
             )
         row = page.locator(ROW.format("wall-b-slate"))
         await row.get_by_text("Comes in: main").wait_for()
+        await row.locator(".pictures").get_by_text("Slate", exact=True).wait_for()
         await page.locator(ROW.format("wall-a")).get_by_role("img", name="Sound: Good").wait_for()
         await page.locator(ROW.format("wall-a") + "[data-age=fresh]").wait_for()
         await page.locator(ROW.format("wall-a")).get_by_test_id("readiness").get_by_text("Running").wait_for()
@@ -83,6 +88,38 @@ async def test_a_glance_shows_each_room_and_how_old_what_it_says_is(browser: Bro
         await page.locator(ROW.format("wall-d")).get_by_text("Nothing is coming in").first.wait_for()
         await page.get_by_role("region", name="Alarms").get_by_role("link", name="Verrière").first.wait_for()
         assert await page.locator("[data-room] .name b").all_text_contents() == list(NAMES.values())
+        # The row names who takes it.
+        for cause in (
+            "Nothing is coming in, and a session is due",
+            "The session’s time has come, and nobody started it",
+        ):
+            await page.get_by_role("button", name=f"I take it: {cause}, Verrière").click()
+        await page.locator(ROW.format("wall-d")).get_by_text("taken by Inès").wait_for()
+
+
+KIOSK = """
+if (location.protocol !== 'about:') localStorage.setItem('streamer.studio.sound', 'on')
+Object.defineProperty(navigator, 'wakeLock', {
+  value: { request: async () => ((globalThis.lit = true), { release: async () => undefined }) },
+})
+addEventListener('pointerdown', () => (globalThis.touched = true), true)
+Object.defineProperty(AudioContext.prototype, 'state', { get: () => (globalThis.touched ? 'running' : 'suspended') })
+"""
+"""Sound at alarms is kept from the last time. Chromium without windows lets every page be heard, and lights no
+screen."""
+
+
+async def test_a_kiosk_keeps_its_screen_lit_and_says_that_it_may_not_be_heard_yet(
+    browser: Browser, wall: Running
+) -> None:
+    async with opened(browser, await link(wall), script=KIOSK) as seen:
+        await seen.page.locator(ROW.format("wall-a")).wait_for()
+        await seen.page.goto(f"{wall.url}/studio?kiosk")
+        await seen.holds("globalThis.lit === true")
+        assert await seen.page.get_by_role("checkbox", name="Keep the screen on").is_checked()
+        press = seen.page.get_by_role("button", name="Sound is off: press")
+        await press.click()
+        await press.wait_for(state="detached")
 
 
 async def test_keys_select_a_room_and_act_on_the_one_that_is_named(browser: Browser, wall: Running) -> None:
@@ -151,12 +188,76 @@ async def test_the_wall_fits_from_a_phone_to_a_television(browser: Browser, wall
             for width, height in (390, 844), (320, 640), (3840, 2160), (1920, 1080):
                 await seen.page.set_viewport_size({"width": width, "height": height})
                 assert await seen.overflow_px() == 0, width
+                # The words of a row, in any language, do not move the rows below it.
+                heights = await seen.page.evaluate(
+                    "[...document.querySelectorAll('[data-room]')].map((row) => row.offsetHeight)"
+                )
+                assert len(set(heights)) == 1, (language, width, heights)
                 if width == looked_at:
                     assert await seen.accessibility() == [], width
             top = await seen.page.evaluate(
                 """() => ['.troubles', '.rows'].map((one) => document.querySelector(one).getBoundingClientRect().top)"""
             )
             assert top[0] <= top[1]
+
+
+async def test_a_phone_asks_for_the_pictures_in_sight_alone(browser: Browser, wall: Running) -> None:
+    async with opened(browser, await link(wall), width=360, height=400) as seen:
+        row = seen.page.locator(ROW.format("wall-b-slate"))
+        await row.wait_for()
+        await seen.page.get_by_role("region", name="Alarms").get_by_role("link", name="Verrière").first.wait_for()
+        assert [request.url for request in seen.requests if "/picture.jpg" in request.url] == []
+        await row.scroll_into_view_if_needed()
+        await row.locator("img").wait_for()
+
+
+async def test_a_browser_shows_what_the_server_pushes_in_the_language_of_its_owner(wall: Running) -> None:
+    facts = {"room_name": "Hall", "remedy": "Check the cable.", "title": "Knots", "since_ms": 0, "zone": "UTC"}
+    links = Links(page=f"{wall.url}/alarm/a/b", take=f"{wall.url}/alarm/a")
+    began = HookMessage("m", "h", "began", "hall/no_media", facts | {"cause": "Black picture"}, 0, None)
+    ended = replace(began, kind="ended")
+    async with chromium(whole=True) as browser:
+        context = await browser.new_context(permissions=["notifications"])
+        page = await context.new_page()
+        await page.goto(f"{wall.url}/join")
+        await page.evaluate("navigator.serviceWorker.register('/service-worker.js')")
+        messages = [(began, "en"), (ended, "en"), (began, "fr"), (ended, "fr")]
+        assert await pushed(page, wall, messages, links) == [
+            ["Hall: Black picture", "Check the cable.\nSince 00:00.\nKnots", "en", True, ["I take it"]],
+            ["Hall: Over: Black picture", "Knots", "en", False, ["I take it"]],
+            ["Hall: Black picture", "Check the cable.\nDepuis 00:00.\nKnots", "fr", True, ["Je m’en occupe"]],
+            ["Hall: C’est fini : Black picture", "Knots", "fr", False, ["Je m’en occupe"]],
+        ]
+
+
+NOTIFIED = """() => navigator.serviceWorker.ready.then((one) => one.getNotifications()).then((all) => all.map(
+  (one) => [one.title, one.body, one.lang, one.requireInteraction, one.actions.map(({ title }) => title)]))"""
+
+
+async def pushed(
+    page: Page, server: Running, messages: Iterable[tuple[HookMessage, str]], links: Links
+) -> list[list[Any]]:
+    """The browser's notifications for messages that its service worker gets as from the push service."""
+    found: list[dict[str, Any]] = []
+    protocol = await page.context.new_cdp_session(page)
+    protocol.on("ServiceWorker.workerRegistrationUpdated", lambda told: found.extend(told["registrations"]))
+    await protocol.send("ServiceWorker.enable")
+    await until(lambda: any(one["scopeURL"] == f"{server.url}/" for one in found))
+    worker = next(one["registrationId"] for one in found if one["scopeURL"] == f"{server.url}/")
+    shown: list[list[Any]] = []
+    for message, language in messages:
+        data = push_body(message, wording(message, language), links, language).decode()
+        parameters = {"origin": server.url, "registrationId": worker, "data": data}
+        await protocol.send("ServiceWorker.deliverPushMessage", parameters)
+
+        async def changed() -> bool:
+            now = await page.evaluate(NOTIFIED)
+            assert len(now) <= 1, "one of a trouble"
+            return len(now) == 1 and now != shown[-1:] and bool(shown.append(now[0]) or True)
+
+        await until_answered(changed)
+    await protocol.detach()
+    return shown
 
 
 async def _is(value: bool) -> bool:

@@ -132,10 +132,11 @@ _CALLS = itertools.count()
 
 
 @contextlib.asynccontextmanager
-async def chromium(*arguments: str) -> AsyncIterator[Browser]:
-    """The browser, until the end of the block. ``arguments`` are Chromium's own."""
+async def chromium(*arguments: str, whole: bool = False) -> AsyncIterator[Browser]:
+    """The browser, until the end of the block. ``arguments`` are Chromium's own. ``whole``: with notifications, which
+    the headless shell always denies."""
     async with async_playwright() as driver:
-        program = HEADLESS_SHELL if HEADLESS_SHELL.exists() else CHROMIUM
+        program = HEADLESS_SHELL if HEADLESS_SHELL.exists() and not whole else CHROMIUM
         browser = await driver.chromium.launch(executable_path=program, headless=True, args=[*ARGUMENTS, *arguments])
         try:
             yield browser

@@ -16,6 +16,7 @@ export const en = {
   'picture.out': 'Goes out',
   'picture.in': 'Comes in: {source}',
   'picture.none': 'No picture',
+  'picture.slate': 'Slate',
   'listen.out': 'Listen to what goes out: {room}',
   'listen.in': 'Listen to what comes in: {room}, {source}',
   'listen.stop': 'Stop listening: {room}',
@@ -62,6 +63,10 @@ export const en = {
   'keys.listen_in': 'Listen to what comes in',
   'keys.end': 'End the session: press twice',
   'keys.clear': 'Select no room, stop listening',
+  'key.enter': 'Enter',
+  'key.space': 'Space',
+  'key.shift': 'Shift',
+  'key.end': 'End',
   'keys.help': 'This list',
 } as const
 
@@ -80,6 +85,7 @@ export const fr: Translation<typeof en> = {
   'picture.out': 'Sort',
   'picture.in': 'Arrive : {source}',
   'picture.none': 'Pas d’image',
+  'picture.slate': 'Carton',
   'listen.out': 'Écouter ce qui sort : {room}',
   'listen.in': 'Écouter ce qui arrive : {room}, {source}',
   'listen.stop': 'Ne plus écouter : {room}',
@@ -126,6 +132,10 @@ export const fr: Translation<typeof en> = {
   'keys.listen_in': 'Écouter ce qui arrive',
   'keys.end': 'Terminer la session : deux fois',
   'keys.clear': 'Ne choisir aucune salle, ne plus écouter',
+  'key.enter': 'Entrée',
+  'key.space': 'Espace',
+  'key.shift': 'Maj',
+  'key.end': 'Fin',
   'keys.help': 'Cette liste',
 }
 

@@ -75,12 +75,16 @@ export function bandOf(sound: Sound | null): Band {
 /** 0 to 1 of a meter's length. */
 export const shareOf = (db: number): number => Math.min(1, Math.max(0, 1 - db / LOWEST_DB))
 
+/** True where the public sees more of the room than its slate. */
+export const goesOut = (room: Pick<RoomInfo, 'state'>, crew: CrewRoom): boolean =>
+  room.state === 'live' && crew.shows['public'] !== 'slate'
+
 /** The source of which a picture comes in that is not what goes out; null: there is none. */
 export function incomingOf(room: Pick<RoomInfo, 'sources' | 'state' | 'onProgramme'>, crew: CrewRoom): string | null {
   const up = Object.entries(room.sources)
     .filter(([, source]) => source.up)
     .map(([name]) => name)
-  const out = room.state === 'live' && crew.shows['public'] !== 'slate' ? room.onProgramme : null
+  const out = goesOut(room, crew) ? room.onProgramme : null
   const wanted = [crew.orders.source ?? 'main', 'spare']
   const order = [...wanted, ...up.filter((name) => !wanted.includes(name)).sort()]
   return order.find((name) => up.includes(name) && name !== out) ?? null
