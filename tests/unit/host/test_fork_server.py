@@ -95,8 +95,8 @@ def test_after_an_upgrade_nothing_is_forked_from_the_program_before(
         part.write_text("new")
         return found
 
-    program_files = forking._program_files
-    monkeypatch.setattr(forking, "_program_files", upgraded)
+    program_files = forking.program_files
+    monkeypatch.setattr(forking, "program_files", upgraded)
     monkeypatch.setattr(forking, "_stdin", theirs.fileno)
     monkeypatch.setattr(os, "fork", lambda: pytest.fail("forked"))
     with ours, theirs, asker, answers:
