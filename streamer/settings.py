@@ -74,9 +74,9 @@ class ServerSettings(Section):
     """The connections of one household: an IPv4 address or an IPv6 /56; a hall is one. Higher lets larger halls in. 0:
     a fair share, half of all at most."""
     web_processes: int = Field(0, ge=0, le=32)
-    """The processes that take connections and serve live media; one more, behind them, does all else. Higher serves
-    more viewers on more cores; each takes memory of its own, and an equal part of the limits of connections and of
-    waiting playlist requests. 0: one process does all."""
+    """The processes that take connections, serve live media and deliver what is said; one more, behind them, does all
+    else. Higher serves more viewers on more cores; each takes memory of its own, and an equal part of the limits of
+    connections and of waiting playlist requests. 0: one process does all."""
     standby: bool = False
     """Whether a second web process waits, started and idle, for the end of the first one: it serves within a second,
     on a busy machine too, and takes about 85 MB while it waits. One that hangs and lives is not replaced."""
