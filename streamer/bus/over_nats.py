@@ -1,4 +1,4 @@
-"""The bus over a NATS server (nats-py), for cores and fronts that share no folder. On the loop.
+"""The bus over a NATS server (nats-py). On the loop.
 
 The server refuses whatever a role may not do (``configs/bus/nats.conf``): the core hears ``core.>`` and publishes
 ``front.>``, a front the other way round, and answers to it come on ``front.inbox.…``.

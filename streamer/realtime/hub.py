@@ -317,14 +317,12 @@ class Hub(Generic[R]):
                 for there in list(channel.elsewhere.values()):
                     yield from list(there)
 
-    def begin_anew(self) -> list[R]:
-        """Drop all channels. Returns the clients, each with its cursor."""
-        clients = list(self.clients())
-        for client in clients:
+    def begin_anew(self) -> None:
+        """Drop all channels. Each client keeps its cursor."""
+        for client in list(self.clients()):
             self.leave(client)
         self._channels.clear()
         self._dirty.clear()
-        return clients
 
     def _count(self, namespace: str, change: int) -> None:
         field_name = namespace[1:]
@@ -491,10 +489,5 @@ class Hub(Generic[R]):
         for key, channel in list(self._channels.items()):
             channel.log.trim(now_ms)
             # The channel is made again when it is needed; a client that comes back then begins anew.
-            if (
-                not channel.clients
-                and not channel.elsewhere
-                and not len(channel.log)
-                and channel.name.startswith("session:")
-            ):
+            if not channel.is_read and not len(channel.log) and channel.name.startswith("session:"):
                 del self._channels[key]
