@@ -7,7 +7,6 @@ the order of causes are the real ones; sockets, threads and clocks are not.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -40,7 +39,7 @@ from streamer.settings import MediaSettings
 from tests.day_of_troubles import pictures, scenes
 from tests.day_of_troubles.faults import opus_packets
 from tests.fakes import days, simulated_room
-from tests.fakes.simulated_workers import SimulatedShelf
+from tests.fakes.simulated_workers import SimulatedShelf, SimulatedWorker
 from tests.fakes.virtual_time import BEGIN_S, VirtualLoop
 
 SOURCE = "main"
@@ -121,19 +120,15 @@ class Link:
         return True
 
 
-class PacedWorker:
-    """A worker of the room whose jobs take virtual time."""
+class PacedWorker(SimulatedWorker):
+    """One whose jobs take their own time, one after the other."""
 
     paces: dict[str, float] = {}
     """The begin of a worker's name -> what a job takes, seconds."""
 
     def __init__(self, name: str, *, niceness: int = 0) -> None:
-        self.name = name
-        self.failures = 0
-        self._loop = asyncio.get_running_loop()
-        self._jobs: deque[tuple[float, bool, Callable[[], Any]]] = deque()
         self._busy: tuple[float, Callable[[], Any]] | None = None
-        self._closed = False
+        super().__init__(name, niceness=niceness)
 
     @property
     def pace_s(self) -> float:
@@ -146,10 +141,6 @@ class PacedWorker:
         return max(self._loop.time() - oldest, len(self._jobs) * self.pace_s)
 
     @property
-    def depth(self) -> int:
-        return len(self._jobs)
-
-    @property
     def idle(self) -> bool:
         return self._busy is None and not self._jobs
 
@@ -157,16 +148,6 @@ class PacedWorker:
         if not self._closed:
             self._jobs.append((self._loop.time(), sheddable, job))
             self._next()
-
-    def shed(self) -> int:
-        kept = [entry for entry in self._jobs if not entry[1]]
-        dropped = len(self._jobs) - len(kept)
-        self._jobs = deque(kept)
-        return dropped
-
-    def close(self) -> None:
-        self._closed = True
-        self._jobs.clear()
 
     def _next(self) -> None:
         if self._busy is None and self._jobs:

@@ -89,10 +89,13 @@ class SimulatedWorker:
     def __init__(self, name: str, *, niceness: int = 0) -> None:
         self.name = name
         self.failures = 0
-        self.lag = 0.0
         self._loop = asyncio.get_running_loop()
         self._jobs: deque[tuple[float, bool, Callable[[], Any]]] = deque()
         self._closed = False
+
+    @property
+    def lag(self) -> float:
+        return 0.0
 
     @property
     def depth(self) -> int:

@@ -204,7 +204,7 @@ async def test_without_a_core_requests_fail_at_once_and_what_is_published_is_los
     assert heard == [Said(2)]
 
 
-async def test_what_waits_for_an_answer_ends_where_its_own_side_is_closed(pair: Pair) -> None:
+async def _asking_in_vain(pair: Pair) -> asyncio.Task[None]:
     begun = asyncio.Event()
 
     async def never(_asked: Said) -> None:
@@ -214,29 +214,28 @@ async def test_what_waits_for_an_answer_ends_where_its_own_side_is_closed(pair: 
     pair.core.answer("core.never", Said, never)
     asking = asyncio.create_task(pair.front.request("core.never", Said(1), type(None), 3600))
     await begun.wait()
-    states: list[bool] = []
-    pair.front.listen(states.append)
-    await pair.front.close()
+    return asking
+
+
+async def _is_unavailable(asking: asyncio.Task[None]) -> None:
     with pytest.raises(StreamerError) as caught:
         await asyncio.wait_for(asking, LIMIT_S)
     assert caught.value.code == UNAVAILABLE
+
+
+async def test_what_waits_for_an_answer_ends_where_its_own_side_is_closed(pair: Pair) -> None:
+    asking = await _asking_in_vain(pair)
+    states: list[bool] = []
+    pair.front.listen(states.append)
+    await pair.front.close()
+    await _is_unavailable(asking)
     assert (states, pair.front.up) == ([False], False)
 
 
 async def test_what_waits_for_an_answer_ends_where_the_core_is_closed(pair: Pair) -> None:
-    begun = asyncio.Event()
-
-    async def never(_asked: Said) -> None:
-        begun.set()
-        await asyncio.Event().wait()
-
-    pair.core.answer("core.never", Said, never)
-    asking = asyncio.create_task(pair.front.request("core.never", Said(1), type(None), 3600))
-    await begun.wait()
+    asking = await _asking_in_vain(pair)
     await pair.core.close()
-    with pytest.raises(StreamerError) as caught:
-        await asyncio.wait_for(asking, LIMIT_S)
-    assert caught.value.code == UNAVAILABLE
+    await _is_unavailable(asking)
     assert not pair.core.up
 
 
