@@ -74,7 +74,7 @@ class ServerSettings(Section):
     """The connections of one household: an IPv4 address or an IPv6 /56; a hall is one. Higher lets larger halls in. 0:
     a fair share, half of all at most."""
     web_processes: int = Field(0, ge=0, le=32)
-    """The processes that take connections, serve live media and deliver what is said; one more, behind them, does all
+    """The processes that take connections, serve media and deliver what is said; one more, behind them, does all
     else. Higher serves more viewers on more cores; each takes memory of its own, and an equal part of the limits of
     connections and of waiting playlist requests. 0: one process does all."""
     standby: bool = False

@@ -110,12 +110,22 @@ def _end_with(app: web.Application, live: LiveDelivery, downloads: Downloads | N
 
 
 def setup_public(
-    app: web.Application, plane: MediaPlane, settings: Settings, client_address: ClientAddress
+    app: web.Application,
+    plane: MediaPlane,
+    settings: Settings,
+    client_address: ClientAddress,
+    catalogue: ReplayCatalogue,
+    elsewhere: _Handler,
 ) -> LiveDelivery:
-    """Add only the routes of the public outputs, without captions' texts. Keys open nothing here: what else stands
-    below ``/live`` is left to the caller's own routes."""
+    """Add only the routes of the public outputs and of the replays that ``catalogue`` has, without captions' texts.
+    Keys open nothing here: what else stands below ``/live`` and ``/replay`` is left to the caller's own routes, and
+    what is not to be had of a replay, to ``elsewhere``."""
     live = LiveDelivery(plane, settings, client_address, DeliveryStats(), _NoKeys())
-    broadcast = "{broadcast:[^/~][^/]*}"
+    replay = ReplayDelivery(plane, settings, catalogue, client_address, live.holds, live.media_bytes, _NoKeys())
+    app[REPLAY_STATS] = replay.stats
+    own = partial(_published, catalogue, elsewhere)
+    broadcast, edition = "{broadcast:[^/~][^/]*}", "/replay/{session}/{edition:[^/~][^/]*}"
+    media = "{rendition}/{name:[^/]+[.](?:m4s|mp4)}"
     _add(
         app,
         [
@@ -123,10 +133,13 @@ def setup_public(
             ("/live/{room}/index.m3u8", live.multivariant),
             ("/live/{room}/still.jpg", live.still),
             (f"/live/{{room}}/{broadcast}/{{rendition}}.m3u8", live.playlist),
-            (f"/live/{{room}}/{broadcast}/{{key}}/{{rendition}}/{{name:[^/]+[.](?:m4s|mp4)}}", live.media),
+            (f"/live/{{room}}/{broadcast}/{{key}}/{media}", live.media),
+            ("/replay/{session}/index.m3u8", own(replay.index)),
+            (f"{edition}/index.m3u8", own(replay.edition_index)),
+            (f"{edition}/{{rendition}}.m3u8", own(replay.playlist)),
+            (f"{edition}/{media}", own(replay.media)),
         ],
     )
-
     _end_with(app, live)
     return live
 
@@ -148,6 +161,33 @@ class _NoKeys:
 
     async def open_replay(self, _session: str, _key: str | None, /) -> MediaAccess | None:
         return None
+
+
+class _Everybody:
+    """The access of whoever has no key to what is published and finished."""
+
+    output, unpublished, finished_only, cuts, holds = "", False, True, False, True
+
+    def on_end(self, _callback: Callable[[], None], /) -> Callable[[], None]:
+        return lambda: None
+
+
+def _published(catalogue: ReplayCatalogue, elsewhere: _Handler, handler: _Handler) -> _Handler:
+    """``handler`` for what the catalogue has, before and after; ``elsewhere`` says why there is nothing."""
+
+    async def served(request: web.Request) -> web.StreamResponse:
+        session = request.match_info["session"]
+        state = await catalogue.find(session)
+        if state is None:
+            return await elsewhere(request)
+        request[ACCESS] = _Everybody()
+        try:
+            response = await handler(request)
+        except StreamerError:
+            return await elsewhere(request)
+        return response if await catalogue.find(session) == state else await elsewhere(request)
+
+    return served
 
 
 def _opened(open_: Callable[[web.Request], Awaitable[MediaAccess]], handler: _Handler) -> _Handler:

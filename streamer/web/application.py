@@ -76,6 +76,7 @@ from streamer.store.erasing import Erasing
 from streamer.store.people import Periods
 from streamer.store.sessions import Sessions
 from streamer.supervision import TASKS, Work, start_kept
+from streamer.web import replays
 from streamer.web.access import RestAccess, RestViews
 from streamer.web.connections import ConnectionStats
 from streamer.web.fronts import Fronts
@@ -185,6 +186,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     if services.proxies.fronts:
         app[FRONTS] = Fronts()
         app[FRONTS].add_routes(app)
+        replays.add_route(app, services.archivist, services.keys)
         app[delivery.LIVE].viewers.elsewhere = app[FRONTS].viewers
     app.router.add_get(f"{PREFIX}/asyncapi.json", answered_with(asyncapi_document))
     _measure(app, metrics)
@@ -411,11 +413,12 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
         metrics.watch_values("streamer_delivery", app[delivery.STATS], app[FRONTS].delivery)
         metrics.watch_values("streamer_connections", app[FRONTS].connections)
         metrics.watch_values("streamer_realtime", app[REALTIME].stats, app[FRONTS].realtime)
+        metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS], app[FRONTS].replay)
     else:
         metrics.watch_values("streamer_delivery", app[delivery.STATS])
         metrics.watch_values("streamer_connections", app[CONNECTIONS])
         metrics.watch_values("streamer_realtime", app[REALTIME].stats)
-    metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
+        metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
     metrics.watch_values("streamer_uploads", services.uploads.stats)
     metrics.watch_values("streamer_playback", services.playback.stats)
     metrics.watch_values("streamer_notify", services.notifier.outbox.stats)

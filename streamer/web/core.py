@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -143,6 +144,17 @@ class Core:
         assert self._session is not None
         async with self._session.put(URL(f"http://core{REPORT_PATH}"), data=said) as answer:
             answer.raise_for_status()
+
+    async def told(self, path: str) -> bytes | None:
+        """The core's answer to a question of this process's own; None for 404. Raises Unavailable."""
+        try:
+            async with await self._ask("GET", quote(path), {}, None) as answer:
+                if answer.status == 404:
+                    return None
+                answer.raise_for_status()
+                return await answer.read()
+        except aiohttp.ClientError as error:
+            raise _away(UNAVAILABLE) from error
 
     def headers(self, request: web.BaseRequest, *, upgrade: bool = False) -> CIMultiDict[str]:
         """The request's headers as they go to the core, with the client's address."""

@@ -1,9 +1,9 @@
 """A front process: ``python -m streamer.web --number N --settings FILE --listen-fd N``, started by
 ``streamer serve --web``.
 
-It takes connections, serves public live media and the built pages' files, holds WebSockets of Socket.IO and delivers
-events to them (:mod:`streamer.realtime.in_front`), and passes everything else to the core (:mod:`.core`). It knows no
-grant and no database: it decides nothing that the rooms or the core have not decided.
+It takes connections, serves public live media, published replays and the built pages' files, holds WebSockets of
+Socket.IO and delivers events to them (:mod:`streamer.realtime.in_front`), and passes everything else to the core
+(:mod:`.core`). It knows no grant and no database: it decides nothing that the rooms or the core have not decided.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from streamer.control.client import MediaPlaneClient
 from streamer.control.media_plane import MediaPlane
 from streamer.control.server import wait_cancelled
 from streamer.delivery import responses
-from streamer.delivery.routes import setup_public
+from streamer.delivery.routes import REPLAY_STATS, setup_public
 from streamer.descriptors import budget, raise_limit
 from streamer.errors import StreamerError
 from streamer.links import public_url
@@ -52,6 +52,7 @@ from streamer.web.connections import Connections, ConnectionStats
 from streamer.web.core import UNAVAILABLE, Core
 from streamer.web.fronts import EVERY_S, FrontReport
 from streamer.web.http_server import HttpServer
+from streamer.web.replays import PublicReplays
 from streamer.web.serving import serve_until
 
 _log = structlog.get_logger(__name__)
@@ -97,7 +98,9 @@ def front_application(settings: Settings, plane: MediaPlane, core: Core, number:
 
     app = web.Application(middlewares=[local])
     app[CONNECTIONS] = ConnectionStats()
-    live = setup_public(app, plane, settings, proxies.client_household)
+    live = setup_public(
+        app, plane, settings, proxies.client_household, PublicReplays(core.told), elsewhere=core.forward
+    )
     app.router.add_get("/livez", livez)
     add_files(app, settings)
     app.router.add_get(PATH, socket_io, allow_head=False)
@@ -112,6 +115,7 @@ def front_application(settings: Settings, plane: MediaPlane, core: Core, number:
                 live.stats,
                 app[CONNECTIONS],
                 sockets.stats,
+                app[REPLAY_STATS],
             )
             try:
                 await core.report(msgspec.json.encode(said))

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from streamer.api.addresses import CLIENT
 from streamer.broadcast.media_events import PUBLIC
+from streamer.delivery.replay import ReplayStats
 from streamer.delivery.stats import DeliveryStats
 from streamer.errors import BadRequest, NotFound
 from streamer.realtime.stats import Stats
@@ -36,6 +37,7 @@ class FrontReport(msgspec.Struct, frozen=True):
     delivery: DeliveryStats
     connections: ConnectionStats
     realtime: Stats = msgspec.field(default_factory=Stats)
+    replay: ReplayStats = msgspec.field(default_factory=ReplayStats)
 
 
 class Fronts:
@@ -45,6 +47,7 @@ class Fronts:
         self.delivery = DeliveryStats()
         self.connections = ConnectionStats()
         self.realtime = Stats()
+        self.replay = ReplayStats()
         self._clock = clock
         self._last: dict[int, tuple[float, FrontReport]] = {}
 
@@ -59,20 +62,25 @@ class Fronts:
 
     def hear(self, report: FrontReport) -> None:
         _, before = self._last.get(report.number, (0.0, None))
-        for name in ("delivery", "connections", "realtime"):
+        for name in ("delivery", "connections", "realtime", "replay"):
             _add(getattr(self, name), getattr(report, name), report, before and getattr(before, name), before)
         self._last[report.number] = (self._clock(), report)
 
     async def _hear(self, request: web.Request) -> web.Response:
-        if CLIENT in request.headers:
-            # A front process speaks for itself without this header, for others never.
-            raise NotFound("There is nothing under this address.")
+        from_front(request)
         try:
             self.hear(msgspec.json.decode(await request.read(), type=FrontReport))
         except msgspec.MsgspecError as error:
             _log.error("front_report_unreadable", error=str(error))
             raise BadRequest("This is no report.") from error
         return web.Response(status=204)
+
+
+def from_front(request: web.Request) -> None:
+    """Raises NotFound where not a front process asks, but somebody through it."""
+    if CLIENT in request.headers:
+        # It speaks for itself without this header, for others never.
+        raise NotFound("There is nothing under this address.")
 
 
 def _add(into: Any, now: Any, report: FrontReport, last: Any, before: FrontReport | None) -> None:

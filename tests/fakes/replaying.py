@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urljoin
 
 from aiohttp import ClientSession, web
 
+from streamer.api.middlewares import errors
 from streamer.archive import files
 from streamer.archive.catalogue import Details, EditionRef, ReplayState
 from streamer.archive.editions import common_end
 from streamer.archive.material import HANDLE_MS, Material, Span, collect
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
+from streamer.control import run_folder
 from streamer.delivery import routes
 from streamer.delivery.captions import CaptionSource
 from streamer.settings import Settings
+from streamer.web.core import Core
+from streamer.web.front import front_application
+from streamer.web.replays import add_route
 from tests.fakes.delivery_server import client_address
 from tests.fakes.hls_playlist import MediaPlaylist, attributes, parse_media
 from tests.fakes.hls_rules import JUMPS, check_replay
@@ -47,6 +52,10 @@ class Replays:
     catalogue: FakeCatalogue
     settings: Settings
     keys: FakeKeys
+    core: web.Application
+    app: web.Application
+    """That ``http`` asks: a front process's, or the core's."""
+    core_runner: web.AppRunner
 
     @property
     def folder(self) -> Path:
@@ -147,24 +156,38 @@ async def replays(
     languages: tuple[str, ...] = (),
     archive: dict[str, int] | None = None,
     crew: str = "",
+    front: bool = False,
 ) -> AsyncIterator[Replays]:
-    """``crew``: who names that as X-Test-Role works here."""
-    settings = Settings.model_validate({"data": data, "archive": archive or {}})
+    """``crew``: who names that as X-Test-Role works here. ``front``: ``http`` leads through a front process."""
+    server = {"web_processes": int(front)}
+    settings = Settings.model_validate({"data": data, "archive": archive or {}, "server": server})
 
     async def is_crew(request: web.Request) -> bool:
         return bool(crew) and request.headers.get("X-Test-Role") == crew
 
     link, catalogue = on_air(), FakeCatalogue()
-    app = web.Application()
+    app = web.Application(middlewares=[errors])
     keys = FakeKeys(catalogue)
     routes.setup(app, FakePlane(link), settings, client_address, keys, catalogue, captions, is_crew)
-    runner = web.AppRunner(app, shutdown_timeout=1.0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    of = broadcast(room="salle", caption_languages=languages)
-    studio = Studio(settings.room_dir("salle"), link.feed, of=of)
-    try:
+    async with AsyncExitStack() as stack:
+        core = app
+        if front:
+            add_route(core, catalogue, keys)
+        runner = core_runner = await _runner(stack, core)
+        if front:
+            run_folder.make_run_dir(settings.run_dir)
+            await web.SockSite(runner, run_folder.listen(settings.run_dir, run_folder.CORE_SOCKET)).start()
+            app = front_application(settings, FakePlane(link), Core(settings.run_dir))
+            runner = await _runner(stack, app)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        of = broadcast(room="salle", caption_languages=languages)
+        studio = Studio(settings.room_dir("salle"), link.feed, of=of)
         async with ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as http:
-            yield Replays(http, link, studio, catalogue, settings, keys)
-    finally:
-        await runner.cleanup()
+            yield Replays(http, link, studio, catalogue, settings, keys, core, app, core_runner)
+
+
+async def _runner(stack: AsyncExitStack, app: web.Application) -> web.AppRunner:
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
+    stack.push_async_callback(runner.cleanup)
+    await runner.setup()
+    return runner

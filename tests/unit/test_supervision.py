@@ -111,6 +111,7 @@ OWN_END = {
     "store/sqlite.py": "one connection that opens",
     "supervision.py": "the watch itself",
     "web/process.py": "the start, waited for",
+    "web/replays.py": "one question to the core, waited for by those who asked",
     "web/core.py": "one WebSocket, or one call of a core that starts; the next request begins the next",
 }
 """Modules that start tasks which nobody begins anew, and why."""

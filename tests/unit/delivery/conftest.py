@@ -27,3 +27,13 @@ async def http(served: Served) -> AsyncIterator[ClientSession]:
 async def on(tmp_path: Path) -> AsyncIterator[Replays]:
     async with replays(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(params=["itself", "a front process"])
+async def either_way(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Replays]:
+    """Served by the web process itself, and by a front process before it."""
+    monkeypatch.setattr("streamer.web.replays.FRESH_S", 0.0)
+    async with replays(tmp_path, front=request.param != "itself") as made:
+        yield made

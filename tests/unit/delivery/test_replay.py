@@ -61,7 +61,8 @@ async def test_watched_from_the_start_while_it_is_on_air(on: Replays) -> None:
     assert heard.at / TICKS == pytest.approx(3.5, abs=0.011)
 
 
-async def test_its_end_is_a_new_edition_and_the_old_one_goes_on_to_its_end(on: Replays) -> None:
+async def test_its_end_is_a_new_edition_and_the_old_one_goes_on_to_its_end(either_way: Replays) -> None:
+    on = either_way
     on.studio.run(2.2)
     on.begin(2.2)
     on.studio.run(6)
@@ -176,7 +177,8 @@ async def test_a_private_session_before_it_leaves_no_sample(on: Replays) -> None
     assert min(times) >= 4.5
 
 
-async def test_a_replaced_edition_is_gone(on: Replays) -> None:
+async def test_a_replaced_edition_is_gone(either_way: Replays) -> None:
+    on = either_way
     on.begin(1.0)
     on.studio.run(8)
     on.end(7)
@@ -196,7 +198,8 @@ async def test_a_replaced_edition_is_gone(on: Replays) -> None:
     assert (await shown(fresh))[0][0] == pytest.approx(2.0, abs=0.0001)
 
 
-async def test_what_is_not_published_is_told_of_to_nobody(on: Replays) -> None:
+async def test_what_is_not_published_is_told_of_to_nobody(either_way: Replays) -> None:
+    on = either_way
     on.begin(1.0)
     on.studio.run(8)
     on.end(7)
@@ -224,7 +227,8 @@ async def test_what_is_not_published_is_told_of_to_nobody(on: Replays) -> None:
             assert r.status == 404
 
 
-async def test_a_closed_sessions_replay_asks_for_its_key(on: Replays) -> None:
+async def test_a_closed_sessions_replay_asks_for_its_key(either_way: Replays) -> None:
+    on = either_way
     on.begin(1.0)
     on.studio.run(8)
     on.change(closed=True)
@@ -246,7 +250,8 @@ async def test_a_closed_sessions_replay_asks_for_its_key(on: Replays) -> None:
             assert r.status == 404
 
 
-async def test_answers_for_caches_and_ranges(on: Replays) -> None:
+async def test_answers_for_caches_and_ranges(either_way: Replays) -> None:
+    on = either_way
     on.begin(1.3)
     on.studio.run(8)
     on.end(7.1)
@@ -303,7 +308,8 @@ async def test_a_session_over_two_broadcasts_is_one_replay(on: Replays) -> None:
     assert is_of(0, (await shown(player, first=cut))[0][1])
 
 
-async def test_ffmpegs_player_plays_through_a_skip(on: Replays) -> None:
+async def test_ffmpegs_player_plays_through_a_skip(either_way: Replays) -> None:
+    on = either_way
     on.begin(1.25)
     on.studio.run(12.5)
     on.end(12, skips=(Span(on.studio.at(3.3), on.studio.at(7.7)),))
@@ -355,7 +361,8 @@ async def test_pictures_of_a_replay_are_of_what_it_shows(on: Replays) -> None:
             assert response.status == 404
 
 
-async def test_the_whole_material_is_for_those_who_cut_it(on: Replays) -> None:
+async def test_the_whole_material_is_for_those_who_cut_it(either_way: Replays) -> None:
+    on = either_way
     on.begin(3.0)
     on.studio.run(12)
     on.end(9, skips=(Span(on.studio.at(4), on.studio.at(6)),))
