@@ -81,6 +81,21 @@ class NatsServer:
         }
         return BusSettings.model_validate(usual | changes)
 
+    def environment(self) -> dict[str, str]:
+        """Settings of a server that uses it."""
+        bus = self.settings()
+        return {
+            "STREAMER_BUS__URL": bus.url,
+            "STREAMER_BUS__CORE_CREDENTIALS": str(bus.core_credentials),
+            "STREAMER_BUS__FRONT_CREDENTIALS": str(bus.front_credentials),
+            **({"STREAMER_BUS__CA": str(bus.ca)} if self.tls else {}),
+        }
+
+    @property
+    def pid(self) -> int:
+        assert self._server is not None
+        return self._server.pid
+
     def start(self) -> None:
         """Also after :meth:`kill`."""
         assert PROGRAM is not None

@@ -1,4 +1,5 @@
-"""A room on air whose database goes away: stopped for a while, then killed and started again."""
+"""A room on air, with an audience that talks, whose database goes away: stopped for a while, then killed and started
+again."""
 
 from __future__ import annotations
 
@@ -14,8 +15,10 @@ from typing import Any
 import aiohttp
 
 from streamer.control import process_files
+from tests.fakes.conversation import Conversation
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
+from tests.fakes.ordeals import ALL_AT_ONCE
 from tests.fakes.postgres import Postgres, binaries, running_postgres
 from tests.fakes.publishing import smallest_camera
 from tests.fakes.running import ADMIN_TOKEN, Running, serving
@@ -103,13 +106,16 @@ async def database_away(data: Path, *, stop_s: float, restarts: int = 1) -> Taps
     assert folder is not None
     # Acknowledged data is on disk, as an operator has it.
     with running_postgres(folder, synchronous_commit="on") as postgres:
-        settings = {**SMALLEST, "STREAMER_SERVER__WEB_PROCESSES": "2", "STREAMER_STORE__URL": postgres.new_database()}
+        settings = SMALLEST | ALL_AT_ONCE
+        settings |= {"STREAMER_SERVER__WEB_PROCESSES": "2", "STREAMER_STORE__URL": postgres.new_database()}
         async with serving(data=data, environment=settings) as server:
             return await _on_air(server, postgres, stop_s, restarts)
 
 
 async def _on_air(server: Running, postgres: Postgres, stop_s: float, restarts: int) -> Taps:
     await server.room("a", start="auto")
+    # The closed session takes the audience of its own room away.
+    await server.room("b")
     taps, over = Taps(server), asyncio.Event()
     async with (
         smallest_camera(server, "a"),
@@ -122,38 +128,48 @@ async def _on_air(server: Running, postgres: Postgres, stop_s: float, restarts: 
         due_s = 3.0
         body = {"room": "a", "title": "Board", "start": moment(due_s), "end": moment(3600), "visibility": "private"}
         board = (await server.api("POST", "/sessions", body, status=201))["id"]
+        talk = await Conversation.begin(server.url, "b")
         tapping = asyncio.create_task(taps.run(over))
         try:
             await until_answered(lambda: _any(len(taps.made) >= 10))
+            await until_answered(talk.said)
             usual_s, web = taps.slowest_s, server.pid("web")
             postgres.freeze()
             try:
                 frozen = asyncio.create_task(asyncio.sleep(stop_s))
+                meanwhile = asyncio.create_task(talk.said())
                 await until_answered(lambda: _is_slate(server))
                 await follower.follow(until=all_past(1))
                 await frozen
                 await until_answered(lambda: _any(taps.refused), what=lambda: "a tap is told that the database is away")
             finally:
                 postgres.thaw()
+            await meanwhile
             before = len(taps.made)
             await until_answered(lambda: _any(taps.made[before:]))
             await until_answered(lambda: _runs(server, board))
 
             for number in range(restarts):
+                for _ in range(3):
+                    await until_answered(talk.said)
                 refused, before = taps.refused.total(), len(taps.made)
                 if number % 2:
                     postgres.stop(signal.SIGINT)
                 else:
                     postgres.kill()
+                assert not await talk.said()
                 await follower.follow(until=all_past(1))
                 await until_answered(lambda refused=refused: _any(taps.refused.total() > refused))
                 postgres.start()
                 await until_answered(lambda before=before: _any(len(taps.made) > before + 1))
+                await until_answered(talk.said)
             assert server.pid("web") == web, "the web process went on"
         finally:
             over.set()
             await tapping
         assert taps.slowest_s < ANSWER_LIMIT_S + SLOW_ANSWERS * usual_s, f"a tap waited for {taps.slowest_s:.1f} s"
+        assert len(talk.accepted) >= 4 * restarts + 1
+        await talk.end()
         await taps.all_kept_once()
         await follower.follow(until=all_past(1))
         faultless(follower, cut=True)

@@ -93,21 +93,22 @@ class Postgres:
 
     def freeze(self) -> None:
         """SIGSTOP to all its processes: connections stay, and nobody answers."""
-        for pid in self._pids():
+        for pid in self.pids():
             os.kill(pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        for pid in self._pids():
+        for pid in self.pids():
             os.kill(pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """kill -9 of all its processes."""
         assert self._server is not None
-        for pid in self._pids():
+        for pid in self.pids():
             os.kill(pid, signal.SIGKILL)
         self._server.wait(timeout=20)
 
-    def _pids(self) -> list[int]:
+    def pids(self) -> list[int]:
+        """Of all its present processes."""
         assert self._server is not None
         head = self._server.pid
         found = [head]
