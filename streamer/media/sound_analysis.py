@@ -40,6 +40,14 @@ BREAK_SURELY_DB = 40.0
 BREAK_FADES = 5
 """after so many steps: a decoder lets sound that is cut off fade."""
 BREAK_STEPS = (6, 99)
+FADE_EDGE_DB = 6.0
+"""Where Opus lets sound fade that is cut off, it loses so much at once,"""
+FADE_DB = (0.6, 2.6)
+"""and this in each step then: so evenly nothing else does."""
+FADED_DB = -78.0
+"""Down here the steps are uneven."""
+FADE_BACK_DB = 15.0
+"""It comes back at once."""
 EDGE_WITHIN_DB = 15.0
 """The sound is no softer than this, beside its level of the last seconds, when it breaks off."""
 
@@ -74,6 +82,8 @@ class SoundAnalysis:
         self._usual = self._quietest = SILENT_DB
         self._gap = 0
         self._gap_level = 0.0
+        self._fade = 0
+        self._lasts = [SILENT_DB, SILENT_DB]
         self._tail = np.zeros(_TAPS - DECIMATION, np.float32)
         self._slow = np.zeros(0, np.float32)
         """Mono at 16 kHz that the next looks at lines and tones need."""
@@ -93,7 +103,8 @@ class SoundAnalysis:
     def interrupt(self) -> None:
         """Packets are missing here: what breaks is the way."""
         self._fine.clear()
-        self._gap = 0
+        self._gap = self._fade = 0
+        self._lasts = [SILENT_DB, SILENT_DB]
 
     def _block(self, block: NDArray[np.float32], at_ms: int) -> SoundMeasure:
         wide = block.astype(np.float64)
@@ -147,8 +158,23 @@ class SoundAnalysis:
     def _dropouts(self, fine: Floats) -> int:
         found = 0
         for value in fine.tolist():
-            found += self._step(value)
+            if self._fades(value):
+                found, self._gap, self._fine = found + 1, 0, [value]
+            elif self._step(value):
+                found, self._fade = found + 1, 0
         return found
+
+    def _fades(self, level: float) -> bool:
+        """One step of 10 ms. True: sound that Opus let fade is back."""
+        before, last = max(self._lasts), self._lasts[-1]
+        self._lasts = [last, level]
+        if self._fade and (FADE_DB[0] <= last - level <= FADE_DB[1] or level < FADED_DB):
+            self._fade += 1
+            return False
+        steps = self._fade
+        edge = self._usual > -50 and before > self._usual - EDGE_WITHIN_DB and level < before - FADE_EDGE_DB
+        self._fade = int(edge)
+        return level > last + FADE_BACK_DB and BREAK_STEPS[0] <= steps <= BREAK_STEPS[1]
 
     def _step(self, level: float) -> bool:
         """One step of 10 ms. True: a break ended. A word that fades and a noise gate are no break: there the sound is
