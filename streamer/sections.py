@@ -38,8 +38,9 @@ class Section(BaseModel):
 
 class AlarmSettings(Section):
     sound_dead_s: float = Field(3, ge=1, le=300)
-    """The time for which sound must be dead before it rings, seconds. Of this one and of the next: lower rings sooner
-    and more often wrongly. A trouble ends when its cause was gone for three times as long, ten seconds at least."""
+    """The time for which sound must be dead before it rings, seconds; 4.8 at least where packets come and nothing at
+    all is in them, since players and films pause so. Of this one and of the next: lower rings sooner and more often
+    wrongly. A trouble ends when its cause was gone for three times as long, ten seconds at least."""
     sound_silent_s: float = Field(15, ge=2, le=300)
     """The time for which there must be no sound, seconds. Higher rings later."""
     sound_quiet_s: float = Field(10, ge=3, le=300)

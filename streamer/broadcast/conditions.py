@@ -268,10 +268,12 @@ class LearntNoise:
 PAUSE_MS, OWN_PAUSE_MS = 1000, 6000
 """A shorter silence is a break. A longer one did not end by itself: somebody ended it."""
 LONGER_THAN_OWN = 1.5
+NOTHING_DB = -100.0
+"""A pulled cable leaves the noise of its input. Below this there is a player at rest, a noise gate or a mute,"""
 LINE_PAUSE_MS = 3200
-"""A microphone behind a noise gate makes no longer silences: somebody has muted it."""
-GATE_MS, GATE_SILENCES = 200, 3
-"""An open microphone makes no such silence between words, a noise gate one again and again."""
+"""and nobody can tell them apart before it is half as long again as this."""
+PLAYER_PAUSE_MS = 4000
+"""A player that was heard to pause may pause for so long, and half as long again."""
 STRETCH_BLOCKS = 200
 LINE_BLOCKS = 100
 """Words leave a moment of the room's noise within ten seconds."""
@@ -280,7 +282,7 @@ LINE_WITHIN_DB = 4.0
 
 class OwnPauses:
     """The silences that a source ended by itself: a player's between two tunes, a film's. A silence that is hardly
-    longer than they were does not tell a dead microphone.
+    longer than they were does not tell a dead microphone, nor the first one of a film that is shown after a talk.
 
     A microphone's line comes back to one noise between words, that of its room: a long silence with the same noise on
     both sides is none of a player's, and after twenty seconds of one noise there is a microphone again. Music has no
@@ -288,7 +290,7 @@ class OwnPauses:
     """
 
     def __init__(self) -> None:
-        self._longest_ms = self._last_ms = self._silent_ms = self._shut = 0
+        self._longest_ms = self._last_ms = self._silent_ms = 0
         self._waits_ms = 0.0
         self._before: float | None = None
         """The noise before the last silence, dBFS."""
@@ -307,9 +309,10 @@ class OwnPauses:
             self._silent_ms = 0
             return dead, BLOCK_MS
         if not self._silent_ms:
-            gate_ms = LINE_PAUSE_MS if self._shut >= GATE_SILENCES else 0
-            longest_ms = max(self._longest_ms, self._last_own_ms(), gate_ms)
+            longest_ms = max(self._longest_ms, self._last_own_ms())
             self._waits_ms = LONGER_THAN_OWN * (min(longest_ms, LINE_PAUSE_MS) if self._is_line() else longest_ms)
+        if lowest < NOTHING_DB:
+            self._waits_ms = max(self._waits_ms, LONGER_THAN_OWN * LINE_PAUSE_MS)
         before_ms = self._silent_ms
         self._silent_ms += BLOCK_MS
         if self._silent_ms < self._waits_ms:
@@ -318,7 +321,6 @@ class OwnPauses:
         return True, BLOCK_MS if before_ms >= self._waits_ms else self._silent_ms
 
     def _ended(self) -> None:
-        self._shut += self._silent_ms >= GATE_MS
         if self._silent_ms < PAUSE_MS:
             return
         self._longest_ms = max(self._longest_ms, self._last_own_ms())
@@ -328,8 +330,9 @@ class OwnPauses:
 
     def _last_own_ms(self) -> int:
         """The part of the last silence that its source has made itself."""
-        same_line = _alike(self._before, _noise_of(list(self._lowest)))
-        return min(self._last_ms, LINE_PAUSE_MS) if same_line else self._last_ms
+        if not self._last_ms or _alike(self._before, _noise_of(list(self._lowest))):
+            return min(self._last_ms, LINE_PAUSE_MS)
+        return max(self._last_ms, PLAYER_PAUSE_MS)
 
     def _is_line(self) -> bool:
         """Whether there was one noise for twenty seconds, without a silence."""

@@ -26,6 +26,7 @@ GROWS_S = {"sound_howl": 2.5}
 SLACK_S = 2.0
 VOICED = ("sound_quiet", "sound_loud")
 """Their on-time is one of voiced sound."""
+SENDER_MS = 30 * 60_000
 CLEAN = ("plain", "gated", "babble", "paused", "stereo", "music", "applause", "questions", "film")
 
 Measures = Sequence[SoundMeasure | PictureMeasure]
@@ -192,10 +193,13 @@ def clean_hours(
     seed: int,
 ) -> dict[str, int]:
     """Code -> how often it is told in so many hours of one room that has these minutes in random order, each a few
-    times in a row, and a camera's pictures with them."""
-    rng, judge, told = np.random.default_rng(seed), SourceJudge(kind="camera"), dict[str, int]()
-    keys, at_ms, before = sorted(minutes), 0, set[str]()
+    times in a row, and a camera's pictures with them. Every half an hour another speaker sends: nothing is known of
+    them."""
+    rng, told = np.random.default_rng(seed), dict[str, int]()
+    keys, at_ms, judge, ends_ms, before = sorted(minutes), 0, SourceJudge(), 0, set[str]()
     while at_ms < hours * 3_600_000:
+        if at_ms >= ends_ms:
+            judge, before, ends_ms = SourceJudge(kind="camera"), set[str](), ends_ms + SENDER_MS
         chosen = minutes[keys[int(rng.integers(len(keys)))]]
         seen = looks[int(rng.integers(len(looks)))]
         for _ in range(int(rng.integers(1, 5))):

@@ -14,8 +14,19 @@ def test_a_silence_like_those_that_a_film_ended_by_itself_is_not_dead_and_a_long
     timeline = speaking().sound(2.4, MUTED).sound(10, music).sound(3.4, MUTED).sound(10, TALK)
     assert timeline.told == {}
     timeline.sound(8, MUTED)
-    assert timeline.told == {"sound_dead": pytest.approx(55.8 + 1.5 * 3.4, abs=0.15)}
+    assert timeline.told == {"sound_dead": pytest.approx(55.8 + 1.5 * 4)}
     assert timeline.since_s("sound_dead") == pytest.approx(55.8)
+
+
+def test_the_first_silences_of_a_film_after_a_talk_are_no_dead_microphone() -> None:
+    place = replace(TALK, lowest=-45.0)
+    timeline = speaking().sound(14, place).sound(4.7, MUTED).sound(8, place).sound(5.9, MUTED).sound(8, place)
+    assert timeline.told == {}
+
+
+def test_a_cable_that_is_pulled_leaves_the_noise_of_its_input_and_is_told_after_three_seconds() -> None:
+    timeline = speaking().sound(4, replace(MUTED, level=-92.0, lowest=-93.0))
+    assert timeline.told == {"sound_dead": 33.0}
 
 
 def test_after_a_pause_with_the_same_noise_on_both_sides_a_dead_microphone_is_told_within_five_seconds() -> None:
@@ -51,8 +62,8 @@ def test_after_a_film_with_long_silences_a_dead_microphone_is_told_within_five_s
 
 
 def test_a_silence_that_somebody_ended_and_one_between_words_delay_no_dead_microphone() -> None:
-    timeline = speaking().sound(8, MUTED).sound(10.2, TALK).sound(2, MUTED).sound(10, TALK)
+    timeline = speaking().sound(8, MUTED).sound(10.2, TALK).sound(2, MUTED).sound(10.2, TALK)
     assert timeline.codes == set()
     timeline.told.clear()
-    timeline.sound(4, MUTED)
-    assert timeline.told == {"sound_dead": pytest.approx(63.2)}
+    timeline.sound(5, MUTED)
+    assert timeline.told == {"sound_dead": pytest.approx(60.4 + 4.8)}

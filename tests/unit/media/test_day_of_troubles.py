@@ -43,3 +43,10 @@ def test_music_is_no_voice_and_no_trouble() -> None:
     told = {code for _, codes in play(measures, SourceJudge()) for code in codes}
     assert told == set()
     assert np.mean([measure.voice is True for measure in measures]) < 0.2
+
+
+def test_a_film_that_is_shown_after_a_talk_pauses_and_is_no_dead_microphone() -> None:
+    rng = np.random.default_rng(0)
+    sound = np.concatenate((scenes.hall(rng, 21, "plain"), scenes.film(rng, 19)), axis=1)
+    told = {code for _, codes in play(scenes.measures_of(through_opus(sound)), SourceJudge()) for code in codes}
+    assert told == set()
