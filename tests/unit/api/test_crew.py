@@ -174,3 +174,21 @@ async def test_a_rooms_crew_asks_whether_it_is_ready(hall: Api, plane: FakePlane
     status.sources["main"].publication = "another"
     lines = {line["name"]: line["state"] for line in (await anna("GET", "/rooms/a/readiness"))["lines"]}
     assert lines["focus"] == "not_yet", "it is another source"
+
+
+async def test_a_rehearsal_on_a_press_looks_hours_before_its_session(hall: Api, plane: FakePlane) -> None:
+    talk = await plan(hall, 300)
+    anna = await member(hall, "technician", "Anna")
+    before = await anna("GET", "/rooms/a/readiness")
+    assert (before["state"], before["session"], before["due"]) == ("not_yet", talk["id"], False)
+    await camera(plane)
+    status = plane.rooms["a"].status
+    assert status is not None
+    now = now_ms()
+    status.sources = {"main": SourceStatus("main", up=True, publication="one", since_ms=now - 1000)}
+    status.measures = {"main": MediaMeasure(loudness=-19.2, heard_ms=now, voice_ms=now, moved_ms=now)}
+    found = await anna("POST", "/rooms/a/readiness", {"framing": True, "focus": True}, expect=200)
+    assert (found["state"], found["due"]) == ("ready", False)
+    status.sources = {}
+    gone = await anna("GET", "/rooms/a/readiness")
+    assert (gone["state"], gone["due"]) == ("not_yet", False), "nothing comes in any more"
