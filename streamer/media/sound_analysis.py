@@ -41,7 +41,7 @@ BREAK_FADES = 5
 """after so many steps: a decoder lets sound that is cut off fade."""
 BREAK_STEPS = (6, 99)
 FADE_EDGE_DB = 6.0
-"""Where Opus lets sound fade that is cut off, it loses so much at once,"""
+"""Opus lets sound fade that is cut off: it takes so much away at once,"""
 FADE_DB = (0.6, 2.6)
 """and this in each step then: so evenly nothing else does."""
 FADED_DB = -78.0
