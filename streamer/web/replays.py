@@ -21,7 +21,8 @@ from streamer.web.fronts import from_front
 
 PATH = "/~front/replay/"
 FRESH_S = 0.3
-"""An answer of the core's holds for this long: what is closed, withheld or forgotten is refused within a second."""
+"""An answer of the core's holds for this long: what is closed, withheld or forgotten is refused within a second, and
+before edges are told for the second time (``AGAIN_S`` in api/edges.py)."""
 MOST_KEPT = 500
 
 _states = msgspec.json.Decoder(ReplayState, dec_hook=lambda kind, value: kind(value))

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from streamer.api.edges import AGAIN_S
 from streamer.archive.catalogue import EditionRef
 from streamer.delivery.parts import MediaBytes
 from streamer.delivery.routes import REPLAY_STATS
 from streamer.web import core
+from streamer.web.replays import FRESH_S
 from tests.fakes.replaying import Replays, replays
 from tests.fakes.waiting import in_time, until_answered
 
@@ -103,6 +105,7 @@ async def test_what_everybody_could_see_is_refused_within_a_second(on: Replays, 
 
     with in_time(1.0):
         await until_answered(all_refused)
+    assert FRESH_S < AGAIN_S / 2, "an edge has asked a front, and the second telling comes after the answer"
 
 
 async def test_what_is_withheld_while_it_is_read_is_not_given(on: Replays, monkeypatch: pytest.MonkeyPatch) -> None:
