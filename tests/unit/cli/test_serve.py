@@ -95,9 +95,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """One that runs already: for tests that leave it as it was."""
+    """One that runs already: for tests that leave it as it was, and one that ends it."""
     with starting(tmp_path_factory.mktemp("shared") / "data") as begin:
-        yield begin("--standby")
+        yield begin("--standby", spare=True)
 
 
 @contextlib.contextmanager
@@ -133,28 +133,6 @@ def alive(pid: int) -> bool:
 
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def test_it_serves_and_ends_without_leaving_anything(start: Callable[..., Serve]) -> None:
-    instance = start("--standby", spare=True)
-    web, media, standby = instance.pid("web"), instance.pid("media"), instance.standby()
-    assert web is not None
-    assert media is not None
-    wait_for(lambda: children(media), "the fork server")
-    (forks,) = children(media)
-    assert instance.get("/livez") == 200
-    assert instance.get("/metrics") == 200
-    assert instance.get("/api/v1/rooms") == 200
-    assert instance.get("/live/nothing/index.m3u8") == 404
-    assert instance.data.stat().st_mode & 0o777 == 0o700
-    wait_for(lambda: f"serves on {instance.url}" in instance.log.read_text(), "it says where")
-    assert instance.stop() == 0
-    assert not alive(web)
-    assert not alive(media)
-    assert not alive(forks)
-    assert not alive(standby)
-    assert instance.log.read_text().count("web_started") == 1, "nobody took over from a serve that ended"
-    assert list((instance.data / "run").glob("*.pid")) == []
 
 
 def test_a_standby_acts_when_the_web_process_dies_or_ends(shared: Serve) -> None:
@@ -207,6 +185,30 @@ def test_a_second_serve_on_one_folder_is_refused_in_words(shared: Serve) -> None
     assert second.process.wait(LIMIT_S) == 1
     assert "Another streamer serves the data folder" in second.log.read_text()
     assert shared.ready()
+
+
+# The last one of these: it ends the one that they share.
+def test_it_serves_and_ends_without_leaving_anything(shared: Serve) -> None:
+    wait_for(shared.ready, "ready")
+    web, media, standby = shared.pid("web"), shared.pid("media"), shared.standby()
+    assert web is not None
+    assert media is not None
+    wait_for(lambda: children(media), "the fork server")
+    (forks,) = children(media)
+    assert shared.get("/livez") == 200
+    assert shared.get("/metrics") == 200
+    assert shared.get("/api/v1/rooms") == 200
+    assert shared.get("/live/nothing/index.m3u8") == 404
+    assert shared.data.stat().st_mode & 0o777 == 0o700
+    wait_for(lambda: f"serves on {shared.url}" in shared.log.read_text(), "it says where")
+    started = shared.log.read_text().count("web_started")
+    assert shared.stop() == 0
+    assert not alive(web)
+    assert not alive(media)
+    assert not alive(forks)
+    assert not alive(standby)
+    assert shared.log.read_text().count("web_started") == started, "nobody took over from a serve that ended"
+    assert list((shared.data / "run").glob("*.pid")) == []
 
 
 def test_a_port_that_is_taken_is_said_and_starts_nothing(start: Callable[..., Serve]) -> None:
