@@ -238,7 +238,7 @@ def test_the_bill_of_materials_names_each_locked_package(tmp_path: Path) -> None
     pages = _components(tmp_path / "pages.cdx.json")
     packages = json.loads((ROOT / "web/package-lock.json").read_text())["packages"]
     wanted = {
-        (path.rpartition("node_modules/")[2], package["version"])
+        (package.get("name") or path.rpartition("node_modules/")[2], package["version"])
         for path, package in packages.items()
         if path and not package.get("optional")
     }
