@@ -21,6 +21,7 @@ DEAD_BELOW_DB = 20.0
 DEADEST_DB = -100.0
 """A learnt noise below this less :data:`DEAD_BELOW_DB` tells nothing: there is a noise gate, or no room at all."""
 LEVEL_PARTS = 4
+SOFTER_LU = 2.0
 QUIET_LUFS, LOUD_LUFS, LEVEL_HYSTERESIS_LU = -30.0, -14.0, 2.0
 
 
@@ -128,7 +129,9 @@ class VoicedLevel:
         bound = QUIET_LUFS + (LEVEL_HYSTERESIS_LU if self.quiet.on else 0)
         self._judge(self.quiet, at_ms, max(levels) < bound)
         bound = LOUD_LUFS - (LEVEL_HYSTERESIS_LU if self.loud.on else 0)
-        self._judge(self.loud, at_ms, min(levels) > bound)
+        # Loud speech has a softer sentence now and then. In the oldest part there may be what was before.
+        softest, *others = sorted(levels[1:])
+        self._judge(self.loud, at_ms, min(self.loudness, levels[0], softest + SOFTER_LU, *others) > bound)
 
     def _judge(self, condition: LastingCause, at_ms: int, bad: bool) -> None:
         # The window is the on-time already.

@@ -173,6 +173,17 @@ def test_levels_are_judged_over_ten_seconds_of_voice_with_two_units_of_hysteresi
     assert timeline.codes == set()
 
 
+def test_loud_speech_with_a_softer_sentence_now_and_then_is_loud_and_one_with_an_ordinary_sentence_is_not() -> None:
+    def heard(softer: float) -> dict[str, float]:
+        timeline = speaking(26.0)
+        for _ in range(3):
+            timeline.sound(6, replace(TALK, loudness=-11.0)).sound(4, replace(TALK, loudness=softer))
+        return timeline.told
+
+    assert heard(-15.5) == {"sound_loud": pytest.approx(35.0, abs=1.0)}
+    assert heard(-18.0) == {}
+
+
 def test_without_voice_no_level_is_judged_and_a_shout_is_not_loud() -> None:
     music = replace(TALK, voice=False, loudness=-35.0)
     unknown = replace(TALK, voice=None, loudness=-35.0)
