@@ -174,7 +174,8 @@ class SoundAnalysis:
         steps = self._fade
         edge = self._usual > -50 and before > self._usual - EDGE_WITHIN_DB and level < before - FADE_EDGE_DB
         self._fade = int(edge)
-        return level > last + FADE_BACK_DB and BREAK_STEPS[0] <= steps <= BREAK_STEPS[1]
+        back = last < self._usual - BREAK_DB and level > last + FADE_BACK_DB
+        return back and BREAK_STEPS[0] <= steps <= BREAK_STEPS[1]
 
     def _step(self, level: float) -> bool:
         """One step of 10 ms. True: a break ended. A word that fades and a noise gate are no break: there the sound is
