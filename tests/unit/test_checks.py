@@ -30,6 +30,12 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "test_suite.py"
 
 
+@pytest.fixture
+def two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough for one module: starting the five takes a second."""
+    monkeypatch.setattr(checks, "WORKERS", 2)
+
+
 def counted(path: Path) -> checks.Sum:
     return checks.python_tests(path.parent, [str(path.parent)])[0]
 
@@ -44,6 +50,7 @@ def test_every_test_is_counted_once_and_what_fails_has_failed(suite: Path) -> No
     assert len(list(written)) == 1 + pool.WORKERS
 
 
+@pytest.mark.usefixtures("two_workers")
 def test_a_test_that_hangs_is_ended_once_and_the_others_are_run(suite: Path) -> None:
     suite.write_text(
         "import pytest, time\n"
@@ -55,6 +62,7 @@ def test_a_test_that_hangs_is_ended_once_and_the_others_are_run(suite: Path) -> 
     assert counted(suite) == checks.Sum(passed=2, failed=1)
 
 
+@pytest.mark.usefixtures("two_workers")
 def test_a_suite_that_cannot_be_collected_has_failed(suite: Path) -> None:
     suite.write_text("import nothing_of_this_name")
     assert counted(suite) == checks.Sum(failed=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from base64 import b64encode
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -210,6 +211,14 @@ def addresses(app: web.Application, world: World) -> list[str]:
     found += [f"/schedule.{form}?{name}" for form in ("xml", "json", "ics") for name in ("event=days", "room=hall")]
     found += [f"/session/{world.talk}", f"/api/v1/sessions/{world.talk}"]
     return found + [f"/api/v1/{name}?room=hall&limit=1" for name in ("alarms", "actions", "grants", "audit")]
+
+
+def test_a_hidden_word_is_found_however_it_is_written() -> None:
+    written = ["Marm%6ft", "&#109;armot"]
+    written += [b64encode(f"{before}-Marmot-behind".encode()).decode() for before in "abcd"]
+    written += [f"/live/{b64encode(f'{before}marmot {{}}'.encode()).decode()}/x" for before in ("", "a", "ab", "abc")]
+    assert [text for text in written if Hidden({WORD, "other"}).found_in(f"<p>{text}</p>") != [WORD]] == []
+    assert Hidden({WORD}).found_in(f"mar mot {b64encode(b'a long text without it').decode()}") == []
 
 
 async def test_nothing_hidden_is_found_at_any_address(world: World, capsys: pytest.CaptureFixture[str]) -> None:
