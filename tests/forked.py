@@ -23,7 +23,7 @@ from collections.abc import Sequence
 
 STREAMS = (0, 1, 2)
 WORK = "import sys;exec(eval(sys.stdin.readline()))"
-"""What execnet has a worker's Python do."""
+"""Execnet has a worker's Python do this."""
 
 
 class Forks:
@@ -89,7 +89,7 @@ def fork_for_each(listening: socket.socket) -> None:
 def main(address: str, paths: Sequence[str]) -> None:
     import pytest
 
-    # Whoever presses Ctrl-C means the one who leads the workers.
+    # Ctrl-C is meant for the process that leads the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Importing makes no garbage, and what it made stays.
     gc.disable()

@@ -188,7 +188,7 @@ async def test_on_a_phone_a_first_tap_only_shows_the_controls(browser: Browser, 
 async def test_a_viewer_without_network_is_told_and_goes_on_when_it_is_back(viewer: Opened) -> None:
     await viewer.mark()
     last = await viewer.wait_moving()
-    # What tells the server comes after the picture, with what tells the system what plays.
+    # The part that tells the server is loaded after the picture, with the one that tells the system what plays.
     await viewer.holds("navigator.mediaSession.metadata !== null")
     await viewer.context.set_offline(True)
     await viewer.text("Connection lost, trying again", within_s=60)
