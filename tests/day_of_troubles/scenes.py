@@ -19,9 +19,10 @@ DURING_S = {
     "sound_clipping": 14.0,
     "sound_dead": 8.0,
     "sound_dead_again": 8.0,
-    "sound_quiet": 24.0,
-    "sound_loud": 24.0,
+    "sound_quiet": 40.0,
+    "sound_loud": 40.0,
 }
+"""For levels it is long enough for ten seconds of voice: some of what the voices' folders hold is a tone."""
 OTHERS_S = 30.0
 
 
