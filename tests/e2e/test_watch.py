@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Request
+from playwright.async_api import Browser
 
 from tests.fakes.browser import BY_WEBRTC, WEBRTC_AGAIN_S, Opened, needs_chromium, opened
 from tests.fakes.publishing import camera
@@ -184,38 +184,6 @@ async def test_on_a_phone_a_first_tap_only_shows_the_controls(browser: Browser, 
             assert box["x"] + box["width"] <= width, "full screen is within reach"
 
 
-# The first on this page: one that told of a trouble says nothing of the next for half a minute.
-async def test_a_viewer_without_network_is_told_and_goes_on_when_it_is_back(viewer: Opened) -> None:
-    await viewer.mark()
-    last = await viewer.wait_moving()
-    # The part that tells the server is loaded after the picture, with the one that tells the system what plays.
-    await viewer.holds("navigator.mediaSession.metadata !== null")
-    await viewer.context.set_offline(True)
-    await viewer.text("Connection lost, trying again", within_s=60)
-    # It looks at itself once a second, and tells of it a moment later.
-    await until(lambda: any(_tells_outage(request) for request in viewer.requests), limit_s=60)
-    await viewer.context.set_offline(False)
-    last = await viewer.wait_moving(beyond_ms=last + 1_000)
-    await until_answered(lambda: _is_live(viewer), limit_s=60)
-    await viewer.page.get_by_text("Connection lost, trying again").first.wait_for(state="hidden")
-    await viewer.check_mark()
-    await until_answered(lambda: _outage_is_told(viewer), limit_s=60, what=lambda: "the server is told")
-
-
-def _tells_outage(request: Request) -> bool:
-    return request.url.endswith("/rooms/hall/playback") and '"ec":["network"]' in (request.post_data or "")
-
-
-async def _outage_is_told(seen: Opened) -> bool:
-    """Afterwards: while it lasted, no word came through."""
-    for request in seen.requests:
-        if _tells_outage(request):
-            answer = await request.response()
-            if answer is not None and answer.status == 204:
-                return True
-    return False
-
-
 async def test_is_a_few_seconds_behind_the_camera_and_says_so(viewer: Opened) -> None:
     await viewer.wait_moving()
     measured: list[float] = []
@@ -314,3 +282,26 @@ async def test_a_poor_link_gets_sound_and_stills_and_no_parts(viewer: Opened) ->
 
 def _segments(seen: Opened, since: int) -> list[str]:
     return [request.url for request in seen.requests[since:] if request.url.endswith(".m4s")]
+
+
+async def test_a_viewer_without_network_is_told_and_goes_on_when_it_is_back(viewer: Opened) -> None:
+    await viewer.mark()
+    last = await viewer.wait_moving()
+    await viewer.context.set_offline(True)
+    await viewer.text("Connection lost, trying again", within_s=60)
+    await viewer.context.set_offline(False)
+    last = await viewer.wait_moving(beyond_ms=last + 1_000)
+    await until_answered(lambda: _is_live(viewer), limit_s=60)
+    await viewer.page.get_by_text("Connection lost, trying again").first.wait_for(state="hidden")
+    await viewer.check_mark()
+    await until_answered(lambda: _outage_is_told(viewer), limit_s=60, what=lambda: "the server is told")
+
+
+async def _outage_is_told(seen: Opened) -> bool:
+    """Afterwards: while it lasted, no word came through."""
+    for request in seen.requests:
+        if request.url.endswith("/rooms/hall/playback") and '"ec":["network"]' in (request.post_data or ""):
+            answer = await request.response()
+            if answer is not None and answer.status == 204:
+                return True
+    return False
