@@ -4,8 +4,10 @@ killed."""
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -98,6 +100,8 @@ async def test_a_killed_front_process_takes_its_own_viewers_along_and_a_killed_c
 
         async with Crowd(follower) as crowd:
             await crowd.all_served()
+            # Those who have just been served ask again: it must have them before it dies.
+            await until(lambda: connections(server, server.pid("front-1")) >= VIEWERS // 6)
             front = await server.kill("front-1")
             await crowd.all_served()
             assert 0 < crowd.lost <= VIEWERS - 1, "each process served some"
@@ -158,6 +162,17 @@ async def test_a_nats_server_that_is_killed_again_and_again_costs_the_audience_n
     async with served_over_nats(tmp_path / "nats") as (over_nats, nats):
         await over_nats.room("choir")
         await nats_dies(over_nats, nats, "choir", times=OUTAGES)
+
+
+def connections(server: Running, pid: int) -> int:
+    """The number of those that a process has taken at the server's port."""
+    own = set()
+    for file in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):  # It was closed meanwhile.
+            own.add(os.readlink(f"/proc/{pid}/fd/{file}"))
+    port, established = f":{int(server.url.rpartition(':')[2]):04X}", "01"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return sum(row[1].endswith(port) and row[3] == established and f"socket:[{row[9]}]" in own for row in rows)
 
 
 async def answered(member: Member) -> bool:
