@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -146,9 +145,10 @@ class Core:
             answer.raise_for_status()
 
     async def told(self, path: str) -> bytes | None:
-        """The core's answer to a question of this process's own; None for 404. Raises Unavailable."""
+        """The core's answer to a question of this process's own; None for 404. ``path`` is percent-encoded. Raises
+        Unavailable."""
         try:
-            async with await self._ask("GET", quote(path), {}, None) as answer:
+            async with await self._ask("GET", path, {}, None) as answer:
                 if answer.status == 404:
                     return None
                 answer.raise_for_status()

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
@@ -54,7 +55,7 @@ class PublicReplays:
         return await asyncio.shield(asking)
 
     async def _find(self, session: str) -> ReplayState | None:
-        told = await self._ask(PATH + session)
+        told = await self._ask(PATH + quote(session, safe=""))
         return None if told is None else _states.decode(told)
 
     async def details(self, _session: str) -> Details:
