@@ -23,8 +23,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-from tests.forked import Forks
-
 WEIGHTS = Path(__file__).with_name("weights.json")
 BROWSERS = ("tests/e2e/",)
 SERVERS = (
@@ -149,10 +147,6 @@ def pytest_configure(config: pytest.Config) -> None:
             os.nice(_NICE)
     if workerinput is None:
         _rewrite_assertions(config)
-        if config.option.tx:
-            forks = Forks(config.args)
-            config.add_cleanup(forks.close)
-            config.option.tx = [f"popen//python={forks.worker}"] * len(config.option.tx)
         if config.getoption("record_weights"):
             config.pluginmanager.register(_Recorder())
 
