@@ -11,6 +11,7 @@ from aiohttp import ClientSession
 from tests.fakes.delivery_server import Served
 from tests.fakes.loops import _function_scoped_runner as _function_scoped_runner
 from tests.fakes.varnish import at_edge, varnish_program
+from tests.unit.api.conftest import built_pages as built_pages
 from tests.unit.api.conftest import quick_hashes as quick_hashes
 from tests.unit.api.conftest import settings as settings
 from tests.unit.api.test_rights import (
@@ -50,6 +51,7 @@ pytestmark = pytest.mark.skipif(varnish_program() is None, reason="varnish is no
 @pytest.fixture
 async def world(server: World, tmp_path: Path) -> AsyncIterator[World]:
     async with at_edge(tmp_path / "varnish", str(server.client.make_url("/"))) as server.edge:
+        server.metrics = 403
         yield server
 
 
