@@ -133,9 +133,9 @@ class Core:
         headers = self.headers(request)
         headers.popall(hdrs.CONTENT_LENGTH, None)
         try:
-            async with await self._ask("GET", "/api/v1/me", headers, None) as answer:
+            async with asyncio.timeout(WAIT_S), await self._ask("GET", "/api/v1/me", headers, None) as answer:
                 return HOLDER_MARK in answer.headers
-        except Unavailable:
+        except (Unavailable, TimeoutError):
             return False
 
     async def report(self, said: bytes) -> None:
@@ -146,14 +146,14 @@ class Core:
 
     async def told(self, path: str) -> bytes | None:
         """The core's answer to a question of this process's own; None for 404. ``path`` is percent-encoded. Raises
-        Unavailable."""
+        Unavailable, also where a core that hangs does not answer."""
         try:
-            async with await self._ask("GET", path, {}, None) as answer:
+            async with asyncio.timeout(WAIT_S), await self._ask("GET", path, {}, None) as answer:
                 if answer.status == 404:
                     return None
                 answer.raise_for_status()
                 return await answer.read()
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise _away(UNAVAILABLE) from error
 
     def headers(self, request: web.BaseRequest, *, upgrade: bool = False) -> CIMultiDict[str]:

@@ -278,8 +278,7 @@ async def opened(
 
     ``script`` runs before those of the page. Nothing moves for show (``reduced_motion``), unless it is asked for.
     """
-    # Pages are laid out as ever; drawn in half their width they take a quarter of the pixels.
-    options = {"reduced_motion": "reduce", "device_scale_factor": 0.5, **options}
+    options = {"reduced_motion": "reduce", **options}
     options |= {"locale": language, "viewport": {"width": width, "height": height}, "permissions": list(permissions)}
     free = _FREE.setdefault(browser, {}).setdefault(json.dumps(options, sort_keys=True), [])
     profile = free.pop() if free else await _Profile.make(browser, **options)

@@ -3,6 +3,7 @@ do without one stands in ``tests/unit/delivery/test_replay.py``."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from streamer.delivery.routes import REPLAY_STATS
 from streamer.web import core
 from streamer.web.replays import FRESH_S
 from tests.fakes.replaying import Replays, replays
-from tests.fakes.waiting import in_time, until_answered
+from tests.fakes.waiting import LIMIT_S, in_time, until_answered
 
 
 @pytest.fixture
@@ -33,6 +34,10 @@ async def statuses(on: Replays, addresses: list[str]) -> set[int]:
             await r.read()
             found.add(r.status)
     return found
+
+
+async def all_are(on: Replays, addresses: list[str], status: int) -> bool:
+    return await statuses(on, addresses) == {status}
 
 
 async def finished(on: Replays) -> list[str]:
@@ -126,11 +131,23 @@ async def test_without_the_core_nobody_says_what_is_published(on: Replays, monke
     addresses = await finished(on)
     await on.core_runner.cleanup()
 
-    async def all_refused() -> bool:
-        return await statuses(on, addresses) == {503}
-
     with in_time(1.0 + 0.1 * len(addresses)):
-        await until_answered(all_refused)
+        await until_answered(lambda: all_are(on, addresses, 503))
+
+
+async def test_a_core_that_hangs_holds_no_viewer(on: Replays, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "WAIT_S", 0.1)
+    addresses, hangs = await finished(on), asyncio.Event()
+
+    async def never(_session: str) -> None:
+        await hangs.wait()
+
+    monkeypatch.setattr(on.catalogue, "find", never)
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            await until_answered(lambda: all_are(on, addresses[:1], 503))
+    finally:
+        hangs.set()
 
 
 async def test_nobody_outside_asks_the_core_as_a_front_process_does(on: Replays) -> None:
