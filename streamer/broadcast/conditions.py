@@ -22,6 +22,7 @@ DEADEST_DB = -100.0
 """A learnt noise below this less :data:`DEAD_BELOW_DB` tells nothing: there is a noise gate, or no room at all."""
 LEVEL_PARTS = 4
 SOFTER_LU = 2.0
+"""The softest sentence of loud speech may be softer than the bound by so much."""
 QUIET_LUFS, LOUD_LUFS, LEVEL_HYSTERESIS_LU = -30.0, -14.0, 2.0
 
 
@@ -272,9 +273,10 @@ PAUSE_MS, OWN_PAUSE_MS = 1000, 6000
 """A shorter silence is a break. A longer one did not end by itself: somebody ended it."""
 LONGER_THAN_OWN = 1.5
 NOTHING_DB = -100.0
-"""A pulled cable leaves the noise of its input. Below this there is a player at rest, a noise gate or a mute,"""
+"""A pulled cable leaves the noise of its input, which is louder. A player at rest, a noise gate and a mute leave less,
+and nobody can tell them apart."""
 LINE_PAUSE_MS = 3200
-"""and nobody can tell them apart before it is half as long again as this."""
+"""A silence of such a kind tells a dead microphone once it is half as long again as this."""
 PLAYER_PAUSE_MS = 4000
 """A player that was heard to pause may pause for so long, and half as long again."""
 STRETCH_BLOCKS = 200

@@ -27,6 +27,7 @@ SLACK_S = 2.0
 VOICED = ("sound_quiet", "sound_loud")
 """Their on-time is one of voiced sound."""
 SENDER_MS = 30 * 60_000
+"""The time until another speaker sends, in clean hours."""
 CLEAN = ("plain", "gated", "babble", "paused", "stereo", "music", "applause", "questions", "film")
 
 Measures = Sequence[SoundMeasure | PictureMeasure]

@@ -47,8 +47,8 @@ async def world(server: World, settings: Settings) -> AsyncIterator[World]:
     assert runner is not None
     run_folder.make_run_dir(settings.run_dir)
     await web.SockSite(runner, run_folder.listen(settings.run_dir, run_folder.CORE_SOCKET)).start()
-    front = TestServer(front_application(settings, FakePlane(), Core(settings.run_dir)))
-    await front.start_server()
-    async with ClientSession(str(front.make_url("/")), cookie_jar=DummyCookieJar()) as server.edge:
+    async with (
+        TestServer(front_application(settings, FakePlane(), Core(settings.run_dir))) as front,
+        ClientSession(str(front.make_url("/")), cookie_jar=DummyCookieJar()) as server.edge,
+    ):
         yield server
-    await front.close()

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from streamer.api.context import SERVICES, now_ms
-from streamer.control.messages import MediaMeasure, SourceStatus
+from streamer.control.messages import MediaMeasure, RoomStatus, SourceStatus
 from tests.fakes.media_plane import FakePlane
 from tests.unit.api.conftest import Api
 from tests.unit.api.test_sessions import camera, plan
@@ -25,6 +25,17 @@ async def hall(api: Api) -> Api:
 async def member(hall: Api, role: str, label: str, **scope: Any) -> Api:
     made = await hall("POST", "/grants", {"role": role, "label": label, **(scope or {"room": "a"})})
     return hall.as_(made["token"])
+
+
+async def all_comes_in(plane: FakePlane) -> RoomStatus:
+    """A camera with voice and moving pictures, in room a."""
+    await camera(plane)
+    status = plane.rooms["a"].status
+    assert status is not None
+    now = now_ms()
+    status.sources = {"main": SourceStatus("main", up=True, publication="one", since_ms=now - 1000)}
+    status.measures = {"main": MediaMeasure(loudness=-19.2, heard_ms=now, voice_ms=now, moved_ms=now)}
+    return status
 
 
 async def test_what_rings_is_listed_and_taken_on(hall: Api) -> None:
@@ -151,12 +162,7 @@ async def test_a_rooms_crew_asks_whether_it_is_ready(hall: Api, plane: FakePlane
     assert (before["state"], before["session"], before["due"]) == ("not_yet", talk["id"], True)
     refused = await anna("POST", "/rooms/a/readiness", {"focus": True}, expect=409)
     assert refused["error"]["code"] == "nothing_coming_in"
-    await camera(plane)
-    status = plane.rooms["a"].status
-    assert status is not None
-    now = now_ms()
-    status.sources = {"main": SourceStatus("main", up=True, publication="one", since_ms=now - 1000)}
-    status.measures = {"main": MediaMeasure(loudness=-19.2, heard_ms=now, voice_ms=now, moved_ms=now)}
+    status = await all_comes_in(plane)
     await anna("POST", "/rooms/a/readiness", {"framing": True, "focus": True}, expect=200)
     lines = {line["name"]: line for line in (await anna("GET", "/rooms/a/readiness"))["lines"]}
     told = {name: lines[name]["state"] for name in ("voice", "picture", "key", "flags", "upload", "framing")}
@@ -181,12 +187,7 @@ async def test_a_rehearsal_on_a_press_looks_hours_before_its_session(hall: Api, 
     anna = await member(hall, "technician", "Anna")
     before = await anna("GET", "/rooms/a/readiness")
     assert (before["state"], before["session"], before["due"]) == ("not_yet", talk["id"], False)
-    await camera(plane)
-    status = plane.rooms["a"].status
-    assert status is not None
-    now = now_ms()
-    status.sources = {"main": SourceStatus("main", up=True, publication="one", since_ms=now - 1000)}
-    status.measures = {"main": MediaMeasure(loudness=-19.2, heard_ms=now, voice_ms=now, moved_ms=now)}
+    status = await all_comes_in(plane)
     found = await anna("POST", "/rooms/a/readiness", {"framing": True, "focus": True}, expect=200)
     assert (found["state"], found["due"]) == ("ready", False)
     status.sources = {}
