@@ -14,6 +14,7 @@ from streamer.delivery import parts
 from streamer.delivery.parts import MediaBytes
 from streamer.delivery.stats import DeliveryStats
 from streamer.errors import NotFound, Unavailable
+from tests.fakes.waiting import until
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def stats() -> DeliveryStats:
 
 @pytest.fixture
 async def media(stats: DeliveryStats) -> AsyncIterator[MediaBytes]:
-    made = MediaBytes(stats, recent_bytes=1000, limit_s=0.3)
+    made = MediaBytes(stats, recent_bytes=1000)
     yield made
     await made.close()
 
@@ -82,15 +83,16 @@ async def test_viewers_of_the_same_bytes_share_a_read(
     media: MediaBytes, stats: DeliveryStats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a").write_bytes(b"0123456789")
-    hold, inner = threading.Event(), parts._read_pieces
+    begun, hold, inner = threading.Event(), threading.Event(), parts._read_pieces
 
     def slowly(*args: object) -> bytes:
+        begun.set()
         hold.wait(5)
         return inner(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(parts, "_read_pieces", slowly)
     readers = [asyncio.create_task(media.get("r", tmp_path, {}.get, [Chunk("a", 0, 4)])) for _ in range(50)]
-    await asyncio.sleep(0.01)
+    await until(begun.is_set)
     readers[0].cancel()
     hold.set()
     done = await asyncio.gather(*readers, return_exceptions=True)
@@ -113,6 +115,7 @@ async def test_a_disk_that_hangs_is_503_in_time(
     media: MediaBytes, stats: DeliveryStats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold = threading.Event()
+    monkeypatch.setattr(media, "_limit_s", 0.3)
     monkeypatch.setattr(parts, "_read_pieces", lambda *_: hold.wait(5) and b"")
     monkeypatch.setattr(parts, "MAX_READS", 3)
     readers = [asyncio.create_task(media.get("r", tmp_path, {}.get, [Chunk("a", n, 4)])) for n in range(4)]
