@@ -254,11 +254,11 @@ async def test_a_command_whose_answer_is_lost_is_sent_again_and_done_once(
 async def test_without_a_core_a_command_is_refused_in_the_end_and_nobody_comes_in(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(in_front, "WAIT_S", 0.2)
     async with place.front() as (front, url):
         async with place.core():
             ann = await join(url, room="a")
         await until(lambda: not front._bus.up)
+        monkeypatch.setattr(in_front, "WAIT_S", 0.2)
         answer = await ann.command("reaction", {"kind": "clap"})
         assert (answer["ok"], answer["error"]["code"]) == (False, "unavailable")
         late = Attendee("/audience")
