@@ -103,7 +103,8 @@ class HookView(LazyModel):
     kind: HookKind
     label: str
     address: str
-    """A mail address, a webhook's address without its query, else a host: what opens it is left out."""
+    """A mail address, a webhook's address without its query, Apprise's name of a service, else a host: what opens it is
+    left out."""
     language: str
     always: bool
     created: Moment
@@ -246,6 +247,8 @@ async def change_hook(call: Call) -> HookView:
 async def remove_hook(call: Call) -> None:
     grant = call.holder
     hook = await _find(call)
+    if hook.kind is HookKind.APPRISE:
+        raise Conflict("It stands in the settings file (notify.apprise_urls).", code="in_settings")
     async with call.services.database.write() as connection:
         await Hooks(connection).remove(hook.id)
         await record(connection, grant, "hook.delete", grant.scope, "hook", hook.id, _said(hook))
@@ -326,7 +329,7 @@ def _said(hook: Hook) -> dict[str, str]:
 
 
 def _shown(hook: Hook) -> str:
-    if hook.kind is HookKind.MAIL:
+    if hook.kind in (HookKind.MAIL, HookKind.APPRISE):
         return hook.address
     parts = urlsplit(hook.address)
     # The name of a topic and the address of a subscription open them: whoever knows it may write, or read.

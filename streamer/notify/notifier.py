@@ -36,6 +36,7 @@ from streamer.control.media_plane import MediaPlane
 from streamer.errors import StreamerError
 from streamer.notify.clip import clip_of
 from streamer.notify.messages import Links, facts_of, without_details
+from streamer.notify.operators import operators_hooks
 from streamer.notify.outbox import MOST_WAITING, STORE_S, Outbox
 from streamer.notify.senders import Sender
 from streamer.notify.web_push import kept_key
@@ -141,20 +142,18 @@ class Notifier:
         self._fresh = False
         self._started_ms = 0
         self._woken = asyncio.Event()
-        self._extra = tuple(
-            Hook(f"apprise-{number}", None, HookKind.APPRISE, "Apprise", url, "en", 0, always=True)
-            for number, url in enumerate(settings.notify.apprise_urls)
-        )
 
     # --- life ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Raises StoreUnavailable."""
-        async with self._database.read() as connection:
+        own = operators_hooks(self.sender.apprise.items(), self._clock())
+        async with self._database.write() as connection:
+            await Hooks(connection).set_operators(own)
             self._rings = await Rings(connection).all()
             open_rings = [ring.alarm for ring in self._rings.values() if ring.ended_ms is None]
             self._said = await HookMessages(connection).said(open_rings)
-        await self.outbox.start(self._extra)
+        await self.outbox.start()
         self._started_ms = self._clock()
 
     async def run(self) -> None:
@@ -242,9 +241,6 @@ class Notifier:
             if (grant := book.grants.get(hook.person)) is not None and self._may_hear(grant, alarm, room)
         }
         after, persons = step(ring, held, ring_order(book.shifts, venue, reachable, now_ms), now_ms)
-        if not persons and self._extra and after.due_ms is not None and not after.told:
-            # The crew has no way to be reached; the operator has.
-            return replace(after, told=(_ALWAYS,)), (_ALWAYS,)
         if persons and _ALWAYS not in after.told:
             return replace(after, told=(*after.told, _ALWAYS)), (*persons, _ALWAYS)
         return after, persons
@@ -304,7 +300,6 @@ class Notifier:
                 and (grant := book.grants.get(hook.person)) is not None
                 and self._may_hear(grant, alarm, room)
             ]
-            found += self._extra
         return found
 
     def _ended(self, ring: Ringing, persons: Sequence[str], book: KnownCrew, now_ms: int) -> list[HookMessage]:
@@ -312,14 +307,14 @@ class Notifier:
         said = self._said.pop(ring.alarm, {})
         return [
             new_message(hook, "ended", now_ms, said[hook.id], ring.alarm)
-            for hook in (*book.hooks, *self._extra)
+            for hook in book.hooks
             if hook.id in said and (hook.person in persons or (hook.always and _ALWAYS in persons))
         ]
 
     async def _write(
         self, changed: Sequence[Ringing], messages: Sequence[HookMessage], forgotten: Sequence[str], book: KnownCrew
     ) -> None:
-        kinds = {hook.id: hook.kind for hook in (*book.hooks, *self._extra)}
+        kinds = {hook.id: hook.kind for hook in book.hooks}
         async with self._writing:
             planned = self.outbox.planned(messages, kinds)
             self._unstored_rings |= {ring.alarm for ring in changed}

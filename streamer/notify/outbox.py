@@ -55,7 +55,6 @@ class Outbox:
         self._clock = clock
         self._prepare = prepare
         self._waiting: dict[str, HookMessage] = {}
-        self._extra: dict[str, Hook] = {}
         self._known: dict[str, Hook] = {}
         """Hooks as they were read last, for a time when the database is away."""
         self._flying: dict[str, asyncio.Task[None]] = {}
@@ -63,9 +62,8 @@ class Outbox:
         self._woken = asyncio.Event()
         self.stats = OutboxStats()
 
-    async def start(self, extra: Iterable[Hook] = ()) -> None:
-        """``extra``: hooks of the settings, which are not stored. Raises StoreUnavailable."""
-        self._extra = {hook.id: hook for hook in extra}
+    async def start(self) -> None:
+        """Raises StoreUnavailable."""
         async with self._database.read() as connection:
             stored = await HookMessages(connection).waiting()
         self._waiting = {message.id: message for message in stored[-MOST_WAITING:]}
@@ -202,8 +200,6 @@ class Outbox:
         return now_ms + wait_s * 1000
 
     async def _hook(self, hook_id: str) -> Hook | None:
-        if hook_id in self._extra:
-            return self._extra[hook_id]
         try:
             async with asyncio.timeout(STORE_S), self._database.read() as connection:
                 hook = await Hooks(connection).get(hook_id)

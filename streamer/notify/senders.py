@@ -25,6 +25,7 @@ from streamer.notify.messages import (
     webhook_headers,
     wording,
 )
+from streamer.notify.operators import apprise_addresses
 from streamer.notify.web_push import ServerKey, Subscription, encrypt
 from streamer.outgoing import MAX_REDIRECTS, USER_AGENT, NotReached, Resolve, check_address, networks, session_to
 from streamer.settings import Settings
@@ -83,6 +84,8 @@ class Sender:
         self, settings: Settings, public_url: str, key: Callable[[], ServerKey], resolve: Resolve | None = None
     ) -> None:
         self._settings = settings
+        self.apprise = apprise_addresses(settings)
+        """Hook -> its address."""
         self._public_url = public_url
         self._allowed = networks(settings.schedules.allow_networks)
         self._make_key = key
@@ -142,7 +145,7 @@ class Sender:
             case HookKind.MAIL:
                 await self._mail(mail(message, words, links, self._mail_from(), hook.address))
             case HookKind.APPRISE:
-                await asyncio.to_thread(_apprise, hook.address, words, links)
+                await asyncio.to_thread(_apprise, self.apprise.get(hook.id, ""), words, links)
 
     async def _push(self, hook: Hook, body: bytes, message: HookMessage) -> None:
         key = await self.server_key()

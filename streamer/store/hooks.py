@@ -119,6 +119,15 @@ class Hooks(Repository):
         rows = (_HOOKS.values(hook),)
         await add_rows(self._connection, hooks, rows, taken="It exists.", unknown="The grant has been revoked.")
 
+    async def set_operators(self, wanted: Sequence[Hook]) -> None:
+        """Of what Apprise reaches there are these, and no others. Those that are there stay as they are."""
+        c = hooks.c
+        apprise = c.kind == HookKind.APPRISE
+        await self._connection.execute(delete(hooks).where(apprise, c.id.not_in([hook.id for hook in wanted])))
+        there = set((await self._connection.execute(select(c.id).where(apprise))).scalars())
+        if new := [_HOOKS.values(hook) for hook in wanted if hook.id not in there]:
+            await self._connection.execute(insert(hooks), new)
+
     async def save(self, hook: Hook) -> None:
         await self._connection.execute(update(hooks).where(hooks.c.id == hook.id).values(_HOOKS.values(hook)))
 

@@ -1,5 +1,5 @@
 """Alarms reach people within 8 s of the trouble, each through a restart of the web process: at a push service, an ntfy
-server, a mail server and a webhook's receiver."""
+server, a mail server, a webhook's receiver and a receiver of Apprise."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Place:
 
     server: Running
     hooks: HttpReceiver
+    apprise: HttpReceiver
     mails: MailReceiver
     browser: Browser
     ntfy: str
@@ -62,14 +63,19 @@ class Place:
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     async with AsyncExitStack() as stack:
         mails = await stack.enter_async_context(mail_receiver())
-        hooks = await stack.enter_async_context(http_receiver())
+        hooks, apprise = [await stack.enter_async_context(http_receiver()) for _ in range(2)]
         url = await stack.enter_async_context(ntfy_server.ntfy(tmp_path)) if ntfy_server.ntfy_program() else ""
         settings = {
             "schedules": {"allow_networks": ("127.0.0.0/8",)},
-            "notify": {"smtp_host": "127.0.0.1", "smtp_port": mails.port, "smtp_security": "none"},
+            "notify": {
+                "smtp_host": "127.0.0.1",
+                "smtp_port": mails.port,
+                "smtp_security": "none",
+                "apprise_urls": [apprise.url().replace("http:", "json:")],
+            },
         }
         server = await stack.enter_async_context(web_alone(settings))
-        yield Place(server, hooks, mails, Browser(), url)
+        yield Place(server, hooks, apprise, mails, Browser(), url)
 
 
 async def test_each_way_is_told_within_eight_seconds_through_restarts_and_nothing_is_lost(place: Place) -> None:
@@ -85,13 +91,14 @@ async def test_each_way_is_told_within_eight_seconds_through_restarts_and_nothin
         *([{"kind": "ntfy", "url": f"{place.ntfy}/alarms"}] if place.ntfy else []),
     ):
         await server.api("POST", "/hooks", body, status=201)
-    ways = 4 if place.ntfy else 3
+    ways = 5 if place.ntfy else 4
 
     async def arrived(room: str) -> set[str]:
         at = {one.path for one in hooks.got if one.path == "/hook" and one.json["data"].get("room") == room}
         at |= {
             one.path for one in hooks.got if one.path == "/push" and _pushed(place, one.body)["room"] == room.title()
         }
+        at |= {"apprise" for one in place.apprise.got if one.json["title"].startswith(room.title())}
         at |= {"mail" for mail in place.mails.got if str(mail["Subject"]).startswith(room.title())}
         if place.ntfy:
             told = await ntfy_server.messages(place.ntfy, "alarms")

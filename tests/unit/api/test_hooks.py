@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.api.context import Services
+from streamer.api.context import SERVICES, Services
 from streamer.conference import duty
 from streamer.settings import Settings
 from streamer.store.database import Database, StoreUnavailable
@@ -127,6 +127,38 @@ async def test_a_test_says_what_is_wrong_with_a_receiver(hall: Api, receiver: Ht
     log = (await hall("GET", f"/hooks/{hook['id']}/messages"))["items"]
     assert [one["kind"] for one in log] == ["test"] * 7
     assert [one["sent"] is not None for one in log] == [True, False, False, False, False, False, True]
+
+
+async def test_apprises_addresses_of_the_settings_are_the_admins_hooks_and_go_with_them(
+    serve: Serve, settings: Settings, receiver: HttpReceiver
+) -> None:
+    def with_addresses(*addresses: str) -> Settings:
+        notify = settings.notify.model_copy(update={"apprise_urls": addresses, "send_timeout_s": 30})
+        return settings.model_copy(update={"notify": notify})
+
+    async def started(*addresses: str) -> Api:
+        client = await serve(with_addresses(*addresses))
+        assert client.server is not None
+        await client.server.app[SERVICES].notifier.start()  # type: ignore[attr-defined]
+        return Api(client)
+
+    first, second = (receiver.url(f"/{name}?key=hidden").replace("http:", "json:") for name in ("first", "second"))
+    admin = await started(first, second)
+    items = (await admin("GET", "/hooks"))["items"]
+    assert [(one["kind"], one["address"], one["always"]) for one in items] == [("apprise", "json:", True)] * 2
+    for one in items:
+        assert await admin("POST", f"/hooks/{one['id']}/test", expect=200) == {"ok": True, "problem": None}
+    assert {one.path for one in receiver.got} == {"/first", "/second"}
+    receiver.statuses = [500]
+    refused = await admin("POST", f"/hooks/{items[0]['id']}/test", expect=200)
+    assert refused["problem"]["code"] == "refused"
+    answer = await admin("DELETE", f"/hooks/{items[0]['id']}", expect=409)
+    assert answer["error"]["code"] == "in_settings"
+    # With the settings their log stays, and what is gone from them goes.
+    kept = (await (await started(second))("GET", "/hooks"))["items"]
+    assert len(kept) == 1
+    assert kept[0]["id"] in {one["id"] for one in items}
+    assert len((await admin("GET", f"/hooks/{kept[0]['id']}/messages"))["items"]) >= 1
 
 
 async def test_a_test_of_a_subscription_that_has_ended_says_so_and_removes_it(
