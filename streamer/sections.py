@@ -123,9 +123,9 @@ class NotifySettings(Section):
     mail_from: str = ""
     """The sender of mails, such as streamer@example.org. Empty: streamer at the host of server.public_url."""
     apprise_urls: tuple[str, ...] = ()
-    """Addresses for Apprise, if it is installed. They are told every alarm, and stand among the admin's ways to be reached,
-    with a log and a test. Rules for addresses do not hold for them: Apprise resolves names and follows redirects by
-    itself."""
+    """Addresses for Apprise, if it is installed. They are told every alarm, and stand among the admin's ways to be
+    reached, with a log and a test. Rules for addresses do not hold for them: Apprise resolves names and follows
+    redirects by itself."""
     send_timeout_s: float = Field(5.0, gt=0, le=30)
     """The time for one message to one hook, seconds. Higher waits for slow receivers; lower frees places sooner."""
     heartbeat_url: str = ""

@@ -13,7 +13,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import audience, backup, cold, cost, crew, delays, edge, machine, processes
+from tests.bench import audience, backup, cold, cost, crew, delays, edge, machine, processes, wall
 
 TABLES = ("cost", "crew", "delays", "cold", "edge", "processes", "backup", "audience")
 
@@ -29,7 +29,7 @@ def made(name: str, options: argparse.Namespace) -> str:
         window_s = 15.0 if quick else 30.0
         return cost.table(*asyncio.run(cost.compare(1 if quick else options.rounds, window_s, say)))
     if name == "crew":
-        return crew.table(crew.measure())
+        return crew.table(crew.measure(), asyncio.run(wall.measure(5.0 if quick else 30.0)))
     if name == "delays":
         figures = asyncio.run(delays.measure(10.0 if quick else 30.0, 3 if quick else 7, 1 if quick else 4, say))
         return delays.table(figures)

@@ -1,7 +1,8 @@
 """The cost of what the crew is told and shown, beside the rooms' own work: meters with the voice, troubles, pictures of
 the wall. CPU time of this process for a 1080p camera with Opus, so that a busy machine changes little.
 
-The web process's share, which passes pictures and meters on, is not in it.
+The web process's share, which passes pictures and meters on, is not in it. The wall's page is measured by
+tests/bench/wall.py.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from streamer.media.picture_measures import PictureMeasurer
 from streamer.media.sound_analysis import SoundAnalysis
 from streamer.media.stills import crew_jpeg
 from streamer.room.media_watch import LOOK_MS
+from tests.bench import wall
 from tests.bench.source import HEIGHT, WIDTH, source_file
 
 SOURCE_S = 4
@@ -111,7 +113,7 @@ def measure() -> Costs:
     return Costs(*(one / seconds for one in (decoding, sound, picture, judging, shown, other, key_frame)))
 
 
-def table(costs: Costs) -> str:
+def table(costs: Costs, pages: list[wall.Page]) -> str:
     """Markdown."""
     return "\n".join(
         (
@@ -130,6 +132,7 @@ def table(costs: Costs) -> str:
             f"| On air, each with a second source | {ROOMS * (costs.shown + costs.other):.4f} | {WALL_LIMIT} |",
             "| The same, where it makes key frames only when asked"
             f" | {ROOMS * (costs.shown + costs.other + costs.asked):.4f} | {WALL_LIMIT} |",
+            *wall.rows(pages),
         )
     )
 

@@ -122,7 +122,6 @@ export class Overview {
     this.stopped = true
     clearTimeout(this.timer)
     clearInterval(this.clock)
-    this.meters.stop()
     this.socket.close()
   }
 
