@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -246,18 +247,17 @@ async def pushed(
     await until(lambda: any(one["scopeURL"] == f"{server.url}/" for one in found))
     worker = next(one["registrationId"] for one in found if one["scopeURL"] == f"{server.url}/")
     shown: list[list[Any]] = []
+
+    async def changed(parameters: dict[str, str]) -> bool:
+        # One that comes while the worker starts is lost, and one that comes twice is shown once.
+        await protocol.send("ServiceWorker.deliverPushMessage", parameters)
+        now = await page.evaluate(NOTIFIED)
+        assert len(now) <= 1, "one of a trouble"
+        return len(now) == 1 and now != shown[-1:] and bool(shown.append(now[0]) or True)
+
     for message, language in messages:
         data = push_body(message, wording(message, language), links, language).decode()
-        parameters = {"origin": server.url, "registrationId": worker, "data": data}
-
-        async def changed() -> bool:
-            # One that comes while the worker starts is lost, and one that comes twice is shown once.
-            await protocol.send("ServiceWorker.deliverPushMessage", parameters)
-            now = await page.evaluate(NOTIFIED)
-            assert len(now) <= 1, "one of a trouble"
-            return len(now) == 1 and now != shown[-1:] and bool(shown.append(now[0]) or True)
-
-        await until_answered(changed)
+        await until_answered(partial(changed, {"origin": server.url, "registrationId": worker, "data": data}))
     await protocol.detach()
     return shown
 
