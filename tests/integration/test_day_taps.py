@@ -156,7 +156,8 @@ async def test_killed_processes_keep_the_day_and_privacy(server: Running) -> Non
             state = await server.wait_state(room, "live")
             assert state["orders"]["public"] == "programme"
 
-            board = await plan(server, room, in_s=2, for_s=600, title=SECRETS[0], kind="meeting")
+            # Long enough for the room to hear of it on a busy machine.
+            board = await plan(server, room, in_s=4, for_s=600, title=SECRETS[0], kind="meeting")
             await without_web(server, room, until_ms=ms_of(board["start"]) + 1_000)
             running = await wait_session(server, board, "on_air")
             begun_ms = running["started_at_ms"]
