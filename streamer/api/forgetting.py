@@ -26,7 +26,8 @@ async def forget(services: Services, room: str, from_ms: int, to_ms: int, actor:
     """Erase everything between two media times of a room, up to now. Raises NotFound, NotErased."""
     if services.director.room(room) is None:
         raise NotFound("There is no such room.", code="no_such_room")
-    stretch = erasures.StretchErasure(now_ms(), room, from_ms, min(to_ms, services.director.media_now_ms(room)))
+    latest_ms = await services.director.media_now_ms(room)
+    stretch = erasures.StretchErasure(now_ms(), room, from_ms, min(to_ms, latest_ms))
     await services.erasing.carry_out(stretch, lambda: _everywhere(services, stretch, actor))
 
 

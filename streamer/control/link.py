@@ -187,6 +187,11 @@ class RoomClient:
         else:
             await self.request("configure", config)
 
+    async def ask_status(self) -> RoomStatus:
+        result = await self.request("status")
+        with _readable("RoomStatus"):
+            return builtins_to(result, RoomStatus)
+
     async def forget(self, from_ms: int, to_ms: int) -> Forgot:
         result = await self.request("forget", Forget(from_ms, to_ms), limit_s=FORGET_LIMIT_S)
         with _readable("Forgot"):

@@ -57,9 +57,12 @@ class RoomLink(Protocol):
     def counters(self) -> dict[str, float]:
         """Metric name -> this process's counter of the link; monotonic."""
 
+    async def ask_status(self) -> RoomStatus:
+        """The status of this moment; :attr:`status` is up to a second old."""
+
     async def offer(self, offer: Offer) -> Answer:
         """Begin a WebRTC connection. Raises the errors of :class:`Offer`; ``room_unavailable`` 503 with Retry-After
-        while the process is away, ``timed_out`` 504. The requests below raise these, too."""
+        while the process is away, ``timed_out`` 504. The other requests raise these, too."""
 
     async def candidates(self, candidates: Candidates) -> Answer | None:
         """Add ICE candidates, or restart ICE; only the restart has an answer. Raises the errors of

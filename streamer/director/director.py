@@ -286,11 +286,14 @@ class Director:
         await self.refresh()
         return tapped
 
-    def media_now_ms(self, room_id: str) -> int:
-        """Now, as media time of the room. It differs from the machine's clock if that was set while the room was
-        open."""
+    async def media_now_ms(self, room_id: str) -> int:
+        """Now, as media time of the room. It differs from the machine's clock if that was set while the room was open.
+        The room is asked: the clock may have been set since its last status."""
         link = self._plane.rooms.get(room_id)
         status = link.status if link is not None else None
+        if link is not None and link.up:
+            with contextlib.suppress(StreamerError):
+                status = await link.ask_status()
         return self._clock() + (status.clock_offset_ms if status is not None else 0)
 
     async def forget(self, room_id: str, from_ms: int, to_ms: int, actor: Actor | None = None) -> bool:

@@ -128,6 +128,10 @@ class FakeRoom:
             self.status.sources[offer.source].up = False
             self.tell(self, "status")
 
+    async def ask_status(self) -> RoomStatus:
+        assert self.status is not None
+        return self.status
+
     async def forget(self, from_ms: int, to_ms: int) -> Forgot:
         self.forgotten.append((from_ms, to_ms))
         return Forgot()
