@@ -23,8 +23,9 @@ from streamer.media.stills import CREW_WIDTH, crew_jpeg
 
 FRESH_S = 1.8
 """A picture is given again for so long: a page asks every two seconds."""
-KEYFRAME_AGE_MS = 1900
-"""A source whose last key frame is older is asked for one. The programme asks its own source as often."""
+KEYFRAME_AGE_MS = 3900
+"""A source whose last key frame is older is asked for one. Not more often: each takes 100 kB or more of an upload that
+may be weak, and 20 ms to decode here. Whoever makes key frames by itself is seen as often as it makes them."""
 
 LOOK_S = 1.5
 """A ladder that is later than this has other worries."""

@@ -25,6 +25,7 @@ from streamer.media.decode import PictureDecoder
 from streamer.media.picture_measures import PictureMeasurer
 from streamer.media.sound_analysis import SoundAnalysis
 from streamer.media.stills import crew_jpeg
+from streamer.room.crew_pictures import KEYFRAME_AGE_MS
 from streamer.room.media_watch import LOOK_MS
 from tests.bench import wall
 from tests.bench.source import HEIGHT, WIDTH, source_file
@@ -36,8 +37,10 @@ MEASURES_S = 4
 """Pictures that a room measures a second."""
 EVERY_S = 2.0
 """A page of the wall asks for each picture as often."""
+WALL_ASKS_S = (KEYFRAME_AGE_MS + 100) / 1000
+"""A source that makes no key frames by itself is asked for one as often for the wall,"""
 ASKED_S = LOOK_MS / 1000
-"""A source that is not on the programme is asked for a key frame as often, whether or not anybody looks."""
+"""and as often whether or not anybody looks."""
 SOUNDS = 2
 """A room listens to its programme's source and to one other."""
 ROOMS = 10
@@ -69,7 +72,7 @@ class Costs:
     @property
     def asked(self) -> float:
         """Key frames that only the wall asks for, of a sender that makes none by itself."""
-        return self.key_frame * (1 - EVERY_S / ASKED_S)
+        return self.key_frame * EVERY_S * (1 / WALL_ASKS_S - 1 / ASKED_S)
 
 
 def measure() -> Costs:
