@@ -53,6 +53,8 @@ FORGET_LIMIT_S = 15.0
 """The room itself waits ten seconds for its disk."""
 PICTURE_LIMIT_S = 2.0
 """The next picture is asked for by then."""
+STATUS_LIMIT_S = 2.0
+"""The last one is only a second old, and *forget* waits for it."""
 
 OrderEpoch = Callable[[], Awaitable[int]]
 """The epoch for a request. Raises a StreamerError if this process does not direct any more."""
@@ -188,7 +190,7 @@ class RoomClient:
             await self.request("configure", config)
 
     async def ask_status(self) -> RoomStatus:
-        result = await self.request("status")
+        result = await self.request("status", limit_s=STATUS_LIMIT_S)
         with _readable("RoomStatus"):
             return builtins_to(result, RoomStatus)
 
