@@ -9,11 +9,12 @@ else is left. It runs nothing with a clock.
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ _GARBAGE = (20_000, 20, 20)
 """Objects before a collection, and collections of one generation before one of the next."""
 _LIGHT_S = 1.0
 """Modules that take less are not worth a line."""
+_TEARDOWN_S = 300.0
 _NICE = 10
 """Not more: a test that gets no time at all on a busy machine would be ended for it."""
 
@@ -101,11 +103,14 @@ class Pool(LoadScopeScheduling):
         self._numbers[node.gateway.id] = WORKERS - 1 if node.workerinput["low_priority"] else others % (WORKERS - 1)
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """The test that a worker ran when it died has failed. xdist would run it again, and lose all workers to it."""
-        units = self.assigned_work[node].values()
-        unit, died = next(((unit, test) for unit in units for test in unit if not unit[test]), ({}, None))
+        """The test that a worker ran when it died has failed. xdist would run it again, and lose all workers to it; and
+        it would give the next worker modules that are done, which waits for ever for their tests."""
+        units = self.assigned_work[node]
+        unit, died = next(((unit, test) for unit in units.values() for test in unit if not unit[test]), ({}, None))
         if died is not None:
             unit[died] = True
+        for done in [name for name, tests in units.items() if all(tests.values())]:
+            del units[done]
         super().remove_node(node)
         return died
 
@@ -158,6 +163,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         gc.freeze()
         gc.set_threshold(*_GARBAGE)
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """pytest-timeout stops its clock when a test fails: the worker whose teardown hangs then is ended here. uvloop
+    waits for ever for connections that a failed test has left open."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    faulthandler.dump_traceback_later(float(item.config.getoption("timeout") or _TEARDOWN_S), exit=True, file=2)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _rewrite_assertions(config: pytest.Config) -> None:

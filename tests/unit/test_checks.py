@@ -36,8 +36,8 @@ def two_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "WORKERS", 2)
 
 
-def counted(path: Path) -> checks.Sum:
-    return checks.python_tests(path.parent, [str(path.parent)])[0]
+def counted(path: Path, *options: str) -> checks.Sum:
+    return checks.python_tests(path.parent, [str(path.parent)], options)[0]
 
 
 def test_every_test_is_counted_once_and_what_fails_has_failed(suite: Path) -> None:
@@ -54,12 +54,20 @@ def test_every_test_is_counted_once_and_what_fails_has_failed(suite: Path) -> No
 def test_a_test_that_hangs_is_ended_once_and_the_others_are_run(suite: Path) -> None:
     suite.write_text(
         "import pytest, time\n"
+        "@pytest.fixture\n"
+        "def hangs_in_the_end():\n"
+        "    yield\n"
+        "    time.sleep(1000)\n"
         "def test_before(): pass\n"
-        "@pytest.mark.timeout(1, method='thread')\n"
         "def test_hangs(): time.sleep(1000)\n"
+        "def test_between(): pass\n"
+        "def test_fails(hangs_in_the_end): assert False\n"
         "def test_after(): pass\n"
     )
-    assert counted(suite) == checks.Sum(passed=2, failed=1)
+    # The worker has done others before.
+    for number in range(4):
+        suite.with_name(f"test_done_{number}.py").write_text("def test_done(): pass")
+    assert counted(suite, "--timeout=1", "--timeout-method=thread") == checks.Sum(passed=7, failed=2)
 
 
 @pytest.mark.usefixtures("two_workers")

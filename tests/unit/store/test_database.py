@@ -186,10 +186,12 @@ async def test_writers_wait_for_each_other_instead_of_failing(store: Database, s
                 await rooms.add(Room(f"r{number}", "x"))
 
     everybody = [add_where_missing(database, number) for number in range(10) for database in (store, second)]
-    await asyncio.gather(*everybody)
-    async with store.read() as connection:
-        assert len((await Rooms(connection).page(100, None)).items) == 10
-    await second.close()
+    try:
+        await asyncio.gather(*everybody)
+        async with store.read() as connection:
+            assert len((await Rooms(connection).page(100, None)).items) == 10
+    finally:
+        await second.close()
 
 
 async def test_a_writer_that_waits_for_too_long_is_told_so_and_readers_do_not_wait(
