@@ -174,8 +174,8 @@ async def test_what_is_committed_survives_a_power_cut_and_is_for_us_alone(tmp_pa
 
 
 async def test_writers_wait_for_each_other_instead_of_failing(store: Database, store_url: str) -> None:
-    second = Database(database_url(store_url, Path("/nowhere")))
-    await second.start()
+    # Twenty writers of a busy machine, each of which waits for all before it.
+    databases = [Database(database_url(store_url, Path("/nowhere")), busy_limit_s=60) for _ in range(2)]
 
     async def add_where_missing(database: Database, number: int) -> None:
         async with database.write() as connection:
@@ -185,13 +185,15 @@ async def test_writers_wait_for_each_other_instead_of_failing(store: Database, s
             if room is None:
                 await rooms.add(Room(f"r{number}", "x"))
 
-    everybody = [add_where_missing(database, number) for number in range(10) for database in (store, second)]
     try:
-        await asyncio.gather(*everybody)
-        async with store.read() as connection:
-            assert len((await Rooms(connection).page(100, None)).items) == 10
+        for database in databases:
+            await database.start()
+        await asyncio.gather(*(add_where_missing(database, n) for n in range(10) for database in databases))
     finally:
-        await second.close()
+        for database in databases:
+            await database.close()
+    async with store.read() as connection:
+        assert len((await Rooms(connection).page(100, None)).items) == 10
 
 
 async def test_a_writer_that_waits_for_too_long_is_told_so_and_readers_do_not_wait(
