@@ -23,11 +23,10 @@ log = structlog.get_logger(__name__)
 
 
 async def forget(services: Services, room: str, from_ms: int, to_ms: int, actor: Actor) -> None:
-    """Erase everything between two media times of a room, up to now. Raises NotFound, NotErased."""
+    """Erase everything between two media times of a room, ``to_ms`` now at the latest. Raises NotFound, NotErased."""
     if services.director.room(room) is None:
         raise NotFound("There is no such room.", code="no_such_room")
-    latest_ms = await services.director.media_now_ms(room)
-    stretch = erasures.StretchErasure(now_ms(), room, from_ms, min(to_ms, latest_ms))
+    stretch = erasures.StretchErasure(now_ms(), room, from_ms, to_ms)
     await services.erasing.carry_out(stretch, lambda: _everywhere(services, stretch, actor))
 
 

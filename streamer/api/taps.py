@@ -157,7 +157,8 @@ async def forget(call: Call) -> Done:
     body = call.body(ForgetBody)
     room = _room(call, call.path("id"))
     grant = call.require(Target(room=room.id, venue=room.venue))
-    to_ms = await call.services.director.media_now_ms(room.id) if body.to_ms is None else body.to_ms
+    latest_ms = await call.services.director.media_now_ms(room.id)
+    to_ms = latest_ms if body.to_ms is None else min(body.to_ms, latest_ms)
     from_ms = to_ms - round((body.minutes or 0) * MINUTE_MS) if body.from_ms is None else body.from_ms
     if call.asked is not None:
         once = call.asked.once("forget", room.id, body.model_dump(mode="json", exclude_none=True))

@@ -120,7 +120,7 @@ class Hooks(Repository):
         await add_rows(self._connection, hooks, rows, taken="It exists.", unknown="The grant has been revoked.")
 
     async def set_operators(self, wanted: Sequence[Hook]) -> None:
-        """Of what Apprise reaches there are these, and no others. Those that are there stay as they are."""
+        """Store the hooks of Apprise that are new in the settings, and remove those that are not in them any more."""
         c = hooks.c
         apprise = c.kind == HookKind.APPRISE
         await self._connection.execute(delete(hooks).where(apprise, c.id.not_in([hook.id for hook in wanted])))

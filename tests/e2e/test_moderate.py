@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator
+from playwright.async_api import Browser, Locator, Route
 
 from tests.fakes.attendees import Attendee, join
 from tests.fakes.browser import AXE, Opened, needs_chromium, opened
@@ -416,9 +416,22 @@ async def test_the_technician_reads_the_crews_line_and_answers(browser: Browser,
         await seen.page.goto(f"{server.url}/studio")
         row = seen.page.get_by_role("listitem").filter(has=seen.page.get_by_role("link", name="Amphi"))
         await row.get_by_text("1 new line").wait_for()
+        # Whoever presses Answer has a field: it is offered to those who may, once the page knows.
+        known = asyncio.Event()
+
+        async def late(route: Route) -> None:
+            await known.wait()
+            await route.continue_()
+
+        await seen.page.route("**/api/v1/me", late)
         await seen.page.go_back()
         await seen.page.set_viewport_size({"width": 390, "height": 500})
-        await seen.page.get_by_test_id("line-notice").get_by_role("button", name="Answer").click()
+        notice = seen.page.get_by_test_id("line-notice")
+        await notice.wait_for()
+        answer = notice.get_by_role("button", name="Answer")
+        assert await answer.count() == 0
+        known.set()
+        await answer.click()
         await seen.page.keyboard.type("On it")
         await seen.page.keyboard.press("Enter")
         await anna.told("crew.line", lambda data: data.get("text") == "On it" and data["label"] == "Karim")

@@ -7,6 +7,7 @@ import pytest
 
 from streamer.conference.alarms import Alarm
 from streamer.control.messages import SourceStatus, TrackStatus
+from streamer.realtime import feed
 from tests.fakes.talking import served
 from tests.fakes.waiting import until
 
@@ -64,6 +65,28 @@ async def test_meters_reach_the_studio_a_few_times_a_second_and_nobody_else() ->
         assert not moderator.of("meters")
         late = await service.connect("/studio", room="a", token="anna")
         assert late.snapshots[0]["rooms"]["a"]["meters"] == {"room": "a", "meters": READING}
+
+
+async def test_the_newest_meters_of_all_rooms_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The test looks, not the clock.
+    monkeypatch.setattr(feed, "LOOK_S", 3600)
+    async with served() as service:
+        rooms = [await service.open_room(name) for name in ("a", "b")]
+        service.access.admit("all", "admin")
+        wall = await service.connect("/studio", room="*", token="all")
+        for level in (-30, -20):
+            for room in rooms:
+                room.meters = {"sound": {"momentary_lufs": level}, "picture": {}}
+                service.plane.tell(room, "meters")
+                service.realtime.hub.post("/studio", "*", "test", f"{room.room} {level}")
+                await wall.told("test", lambda data, mark=f"{room.room} {level}": data == mark)
+        assert not wall.of("meters")
+        before = len(wall.batches)
+        service.realtime.feed.look()
+        for name in ("a", "b"):
+            await wall.told("meters", lambda data, name=name: data["room"] == name)
+        assert [event["data"]["meters"]["sound"]["momentary_lufs"] for event in wall.of("meters")] == [-20, -20]
+        assert len(wall.batches) == before + 1
 
 
 @pytest.mark.usefixtures("either_way")
