@@ -416,7 +416,7 @@ async def test_the_technician_reads_the_crews_line_and_answers(browser: Browser,
         await seen.page.goto(f"{server.url}/studio")
         row = seen.page.get_by_role("listitem").filter(has=seen.page.get_by_role("link", name="Amphi"))
         await row.get_by_text("1 new line").wait_for()
-        # Whoever presses Answer has a field: it is offered to those who may, once the page knows.
+        # Answer leads to a field: it is offered to those who may, once the page knows.
         known = asyncio.Event()
 
         async def late(route: Route) -> None:
