@@ -11,18 +11,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
-from av.codec.context import Flags
 from numpy.typing import NDArray
 
 from streamer.broadcast.orders import SourceOrder
 from streamer.formats.types import Sample, TrackConfig
+from streamer.media.aac import AAC_FRAME, AAC_TICKS, AacEncoder
 from streamer.media.changed_sound import ChangedSound, OpusPackets
 from streamer.media.leveller import Leveller
 from streamer.media.meters import LoudnessMeter, SoundReading
@@ -32,8 +31,6 @@ from streamer.media.sound_chain import SoundChain
 
 Pcm = NDArray[np.float32]
 
-AAC_FRAME = 1024
-AAC_TICKS = 1920
 BATCH_TICKS = 2 * AAC_TICKS
 """Frames are encoded together: to wake the thread for one costs more than the frame."""
 GLUE = SAMPLE_RATE * 15 // 1000
@@ -43,7 +40,6 @@ CONCEAL = SAMPLE_RATE * 65 // 1000
 """The longest hole that is filled with a copy of the sound before; a longer one is silence."""
 MAX_AHEAD = 8 * SAMPLE_RATE
 MAX_JOBS = 1000
-CODECS = "mp4a.40.2"
 OPUS_SILENCE = b"\xfc\xff\xfe"
 """20 ms of silence, stereo, for a peer that expects Opus (RFC 6716, 3.1: CELT, full band, 20 ms, one frame)."""
 OPUS_SILENCE_TICKS = 1800
@@ -95,45 +91,6 @@ class SoundDecoder:
         joined = np.concatenate(blocks, axis=1) if len(blocks) > 1 else blocks[0]
         self.behind -= joined.shape[1]
         return np.repeat(joined, 2, axis=0) if joined.shape[0] == 1 else joined
-
-
-class AacEncoder:
-    """AAC-LC of a continuous run of sound that begins at tick ``start``, a multiple of 1920. Not thread-safe."""
-
-    def __init__(self, bitrate: int, start: int) -> None:
-        context = av.CodecContext.create("aac", "w")
-        assert isinstance(context, AudioCodecContext)
-        context.sample_rate, context.layout, context.format = SAMPLE_RATE, "stereo", "fltp"
-        context.bit_rate = bitrate
-        context.time_base = Fraction(1, SAMPLE_RATE)
-        context.flags |= Flags.global_header
-        # The fast search costs a third, and from 64 kbit/s on it is the better one (FFmpeg's documentation).
-        context.options = {"aac_coder": "fast" if bitrate >= 64_000 else "twoloop"}
-        context.open()
-        self._context = context
-        self._start = start
-        self._samples = 0
-        self.config = TrackConfig(
-            "audio",
-            CODECS,
-            SAMPLE_RATE,
-            audio_specific_config=bytes(context.extradata or b""),
-            channels=2,
-            sample_rate=SAMPLE_RATE,
-        )
-
-    def encode(self, pcm: Pcm) -> list[Sample]:
-        """The next 2 x 1024 floats. A sample's start is the time when its sound is heard."""
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm, np.float32), format="fltp", layout="stereo")
-        frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), self._samples
-        self._samples += AAC_FRAME
-        samples = []
-        for packet in self._context.encode(frame):
-            # The encoder numbers its priming frame -1024. With that, a packet's time is that of the sound which a
-            # decoder gives out for it. The priming itself has no place on the timeline (no edit lists).
-            if packet.pts is not None and packet.pts >= 0:
-                samples.append(Sample(bytes(packet), self._start + packet.pts // AAC_FRAME * AAC_TICKS, sync=True))
-        return samples
 
 
 class SoundTrack:

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamer.formats import cmaf
 from streamer.formats.types import Sample
-from streamer.media.audio import AAC_FRAME, AAC_TICKS, AacEncoder
+from streamer.media.aac import AAC_FRAME, AAC_TICKS, AacEncoder
 from streamer.media.packager import MadePart
 from streamer.media.spans import Spans
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast
 from streamer.formats.types import Cut, Sample, TrackConfig
-from streamer.media.audio import AAC_TICKS
+from streamer.media.aac import AAC_TICKS
 from streamer.media.feeds import TrackFeed
 from streamer.media.grid import SegmentGrid
 from streamer.media.muting import silent_frame

@@ -18,7 +18,8 @@ from streamer.broadcast.media_events import MediaEvent
 from streamer.broadcast.orders import RoomOrders
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast
 from streamer.formats.types import AccessUnit, Cut, Sample, TrackConfig
-from streamer.media.audio import AAC_TICKS, SoundTrack
+from streamer.media.aac import AAC_TICKS
+from streamer.media.audio import SoundTrack
 from streamer.media.feeds import BroadcastStore
 from streamer.media.grid import SegmentGrid
 from streamer.media.ladder import Ladder, LadderCallbacks

@@ -29,7 +29,7 @@ from streamer.control.sound_order import SoundAnswer, SoundOrder, SoundRun, Soun
 from streamer.data_folder import read_range
 from streamer.formats import cmaf, fragments
 from streamer.formats.types import Sample
-from streamer.media.audio import AAC_FRAME, AAC_TICKS, AacEncoder
+from streamer.media.aac import AAC_FRAME, AAC_TICKS, AacEncoder
 from streamer.media.leveller import QUIETEST_LUFS, TARGET_LUFS
 from streamer.media.limiter import CEILING_DBTP, Limiter
 from streamer.media.meters import FLOOR_LUFS, LoudnessMeter

@@ -21,7 +21,7 @@ import pytest
 
 from streamer.formats import cmaf, h264
 from streamer.formats.types import RungSpec, Sample, TrackConfig
-from streamer.media import audio, ladder, pipeline
+from streamer.media import aac, audio, ladder, pipeline
 from streamer.media.decode import Decoded
 from streamer.media.meters import LoudnessMeter
 from streamer.media.slate import SlateClip, SlateText
@@ -288,7 +288,7 @@ class SimulatedAac:
         if held is None:
             return []
         sample = Sample(held, self._next, sync=True)
-        self._next += audio.AAC_TICKS
+        self._next += aac.AAC_TICKS
         return [sample]
 
     @staticmethod

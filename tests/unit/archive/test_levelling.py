@@ -22,7 +22,7 @@ from streamer.archive.exporting import edition_of, plan
 from streamer.archive.levelling import WAIT_MS, Levelling
 from streamer.archive.material import Span
 from streamer.archive.repository import Who
-from streamer.media.audio import AacEncoder
+from streamer.media.aac import AacEncoder
 from streamer.media.meters import LoudnessMeter
 from streamer.store.approvals import Approval, Approvals, ApprovalState
 from streamer.store.audit import AuditLog

@@ -12,7 +12,8 @@ import pytest
 
 from streamer.broadcast.orders import SourceOrder
 from streamer.formats.types import Sample
-from streamer.media.audio import AAC_TICKS, OPUS_SILENCE, SoundDecoder, SoundTrack
+from streamer.media.aac import AAC_TICKS
+from streamer.media.audio import OPUS_SILENCE, SoundDecoder, SoundTrack
 from streamer.media.meters import LoudnessMeter
 from streamer.settings import MediaSettings
 from tests.fakes.waiting import LIMIT_S, until_ended
