@@ -11,7 +11,8 @@ from pathlib import Path
 from streamer.archive import away
 from streamer.archive.material import Material, Reel, Span
 from streamer.broadcast.programme import Segment
-from streamer.control.decoders import NotDecoded, decode, joined
+from streamer.control.decoders import NotDecoded, decode
+from streamer.control.runs import joined
 from streamer.formats import fragments
 
 DECODER = "streamer.media.frames"

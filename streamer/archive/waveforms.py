@@ -19,7 +19,8 @@ from streamer.archive.archivist import Archivist
 from streamer.archive.material import Material, Reel, Span
 from streamer.archive.silences import silences
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Segment
-from streamer.control.decoders import NotDecoded, decode, joined
+from streamer.control.decoders import NotDecoded, decode
+from streamer.control.runs import joined
 
 MEASURER = "streamer.media.peaks"
 BIN_MS = 40

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Iterator
 
 from streamer.control.process_files import child_environment
 
@@ -39,17 +38,3 @@ async def decode(module: str, *order: str, data: bytes, limit_s: float = DECODE_
     if child.returncode != 0:
         raise NotDecoded("nothing can be decoded")
     return told
-
-
-def joined(runs: Iterable[bytes]) -> bytes:
-    """Runs of bytes as one, each with its size before it (4 bytes, big-endian)."""
-    return b"".join(len(run).to_bytes(4, "big") + run for run in runs)
-
-
-def runs_in(data: bytes) -> Iterator[bytes]:
-    """The runs that :func:`joined` made one."""
-    at = 0
-    while at < len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        yield data[at + 4 : at + 4 + size]
-        at += 4 + size

@@ -16,13 +16,16 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from streamer.control import run_folder
 from streamer.control.messages import RoomConfig
 from streamer.errors import EXIT_FAILED
-from streamer.settings import Settings
+
+if TYPE_CHECKING:
+    from streamer.settings import Settings
 
 SETTINGS_FILE = "settings.json"
 HOST_LOCK = "media.lock"
@@ -58,6 +61,9 @@ def write_settings(settings: Settings) -> Path:
 
 def read_settings(path: Path) -> Settings:
     """Raises OSError or pydantic.ValidationError."""
+    # A decoder lives for a tenth of a second, and reads no settings: to import them would double that.
+    from streamer.settings import Settings
+
     return Settings.model_validate_json(path.read_bytes())
 
 

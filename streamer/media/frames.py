@@ -20,8 +20,8 @@ import av
 from PIL import Image
 
 from streamer.broadcast.programme import TICKS_PER_S
-from streamer.control.decoders import runs_in
-from streamer.media.stills import StillMaker, bytes_of
+from streamer.control.runs import runs_in
+from streamer.media.stills import StillMaker, image_of
 
 CPU_S = 10
 COLUMNS, TILE_WIDTH, TILE_HEIGHT = 10, 160, 90
@@ -83,8 +83,7 @@ def _tile(data: bytes) -> Image.Image | None:
             frame = next(container.decode(stream))
             scale = min(TILE_WIDTH / frame.width, TILE_HEIGHT / frame.height)
             width, height = (max(2, int(side * scale) // 2 * 2) for side in (frame.width, frame.height))
-            small = frame.reformat(width, height, "rgb24", threads=1)
-            return Image.frombuffer("RGB", (width, height), bytes_of(small), "raw", "RGB", 0, 1)
+            return image_of(frame.reformat(width, height, "rgb24", threads=1))
     except (av.FFmpegError, IndexError, StopIteration):
         return None
 

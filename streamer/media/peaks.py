@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
-from streamer.control.decoders import runs_in
+from streamer.control.runs import runs_in
 
 BIN_MS = 40
 BIN_TICKS = BIN_MS * TICKS_PER_MS

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from streamer.broadcast.programme import Rendition
 from streamer.formats.types import RungSpec
-from streamer.settings import MediaSettings
+
+if TYPE_CHECKING:
+    # The processes that level sound read no settings.
+    from streamer.settings import MediaSettings
 
 AAC_CODECS = "mp4a.40.2"
 PEAK_PERCENT = 150

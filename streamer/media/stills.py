@@ -34,7 +34,7 @@ def crew_jpeg(frame: VideoFrame, reformatter: VideoReformatter, sample_aspect: F
     width = min(CREW_WIDTH, round(wide / 2) * 2)
     height = max(2, min(4 * CREW_WIDTH, round(frame.height * width / wide / 2) * 2))
     scaled = reformatter.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1)
-    image = Image.frombuffer("RGB", (width, height), bytes_of(scaled), "raw", "RGB", 0, 1)
+    image = image_of(scaled)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=CREW_QUALITY)
     return buffer.getvalue()
@@ -58,9 +58,11 @@ class StillMaker:
         width = min(MAX_WIDTH, frame.width)
         height = max(2, round(frame.height * width / frame.width / 2) * 2)
         scaled = self._reformatter.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1)
-        return encode_jpeg(Image.frombuffer("RGB", (width, height), bytes_of(scaled), "raw", "RGB", 0, 1))
+        return encode_jpeg(image_of(scaled))
 
 
-def bytes_of(frame: VideoFrame) -> bytes:
-    """A packed RGB picture without its lines' padding."""
-    return frame.to_ndarray().tobytes()
+def image_of(frame: VideoFrame) -> Image.Image:
+    """A packed RGB picture as an image."""
+    # Not by way of numpy: a process that makes one picture would load it for this.
+    plane = frame.planes[0]
+    return Image.frombuffer("RGB", (frame.width, frame.height), bytes(plane), "raw", "RGB", plane.line_size, 1)

@@ -9,17 +9,19 @@ parts with the disk, the data socket and the WHEP relay. It knows no HTTP, no da
 from __future__ import annotations
 
 import gc
+import sys
 
 if __name__ == "__main__":
     # Imports make no garbage: the collector would take a fifth of the start to find that out.
     gc.disable()
+    # structlog would take a tenth of it to load rich, for a console that is not ours.
+    sys.modules["rich"] = None  # type: ignore[assignment]
 
 import argparse
 import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -482,7 +484,6 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     # Objects of the imports live as long as the process, so the collector need not check them again and again. Forked
     # rooms share their memory for as long as it writes nothing there.
-    gc.collect()
     gc.freeze()
     room = fork_rooms() if arguments.fork_server else wait_for_room() if arguments.spare else arguments.room
     if room is None:
