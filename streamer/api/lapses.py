@@ -53,6 +53,8 @@ async def sweep(services: Services) -> tuple[Lapse, ...]:
     session has begun there), and everything that a deleted grant opened. A publication is only reported: no clock takes
     anybody off the air.
     """
+    if not services.plane.rooms:
+        return ()
     async with services.database.read() as connection:
         found = await lapses(connection, now_ms())
     await hang_up(services, [lapse.connection for lapse in found if lapse.closes])
@@ -69,10 +71,15 @@ async def sweep(services: Services) -> tuple[Lapse, ...]:
 async def look(services: Services) -> None:
     """Close everything that grants and logins opened here and that exist no more, whichever process removed them."""
     openers = {opener for opener in services.revocations.openers() if opener.grant != ADMIN.id or opener.login}
-    async with services.database.read() as connection:
-        there = set(await Grants(connection).find_many({opener.grant for opener in openers}))
-        logins = await Logins(connection).existing({opener.login for opener in openers if opener.login is not None})
-        orphans = await WebRtcConnections(connection).orphans()
+    there: set[str] = set()
+    logins: set[bytes] = set()
+    orphans: list[OpenConnection] = []
+    # A server that waits for its next event asks the database nothing. Connections end with their rooms.
+    if openers or services.plane.rooms:
+        async with services.database.read() as connection:
+            there = set(await Grants(connection).find_many({opener.grant for opener in openers}))
+            logins = await Logins(connection).existing({opener.login for opener in openers if opener.login is not None})
+            orphans = await WebRtcConnections(connection).orphans() if services.plane.rooms else []
     gone = {Ended(opener.grant) for opener in openers if opener.grant not in there and opener.grant != ADMIN.id}
     gone |= {Ended(one.grant, one.login) for one in openers if one.login is not None and one.login not in logins}
     for ended in gone:

@@ -103,6 +103,9 @@ class Database:
         """
         await self.open()
         async with self._usable():
+            async with self.read() as connection:
+                if not await connection.run_sync(pending):
+                    return
             if await self._is_directed_by_an_older():
                 raise StoreUnavailable(
                     "An older Streamer directs this database. End it before this one brings the tables up to date."

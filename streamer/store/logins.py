@@ -54,7 +54,10 @@ class Logins(Repository):
 
     async def existing(self, digests: Iterable[bytes]) -> set[bytes]:
         """The digests among these that belong to a login."""
-        query = select(logins.c.secret_sha256).where(logins.c.secret_sha256.in_(list(digests)))
+        asked = list(digests)
+        if not asked:
+            return set()
+        query = select(logins.c.secret_sha256).where(logins.c.secret_sha256.in_(asked))
         return {row.secret_sha256 for row in await self._connection.execute(query)}
 
     async def of_grant(self, grant: str | None) -> list[Login]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 import pytest
 
 from streamer.api.context import SERVICES
-from streamer.api.lapses import LapseWatch, sweep
+from streamer.api.lapses import LapseWatch, look, sweep
 from streamer.api.revocations import Ended, Revocations
 from streamer.conference.sessions import SessionState, Visibility
 from streamer.store.database import Database
@@ -146,6 +147,18 @@ async def test_expiry_leaves_a_publication_on_air_and_refuses_the_next(
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     plane.rooms["a"].status.sources["main"].up = False  # type: ignore[union-attr]
+    assert await sweep(services) == ()
+
+
+async def test_a_server_that_waits_for_its_next_event_asks_the_database_nothing(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_: object) -> NoReturn:
+        raise AssertionError("the database is asked")
+
+    services = client.app[SERVICES]  # type: ignore[index]
+    monkeypatch.setattr(services.database, "read", asked)
+    await look(services)
     assert await sweep(services) == ()
 
 
