@@ -33,6 +33,8 @@ LIMIT_S = 300
 """The limit of a test without its own: the machine may have other work as well."""
 BESIDE = ("nice", "-n", "19")
 """Before a command that gets what time the others leave."""
+SHARED = "TESTS_SHARED"
+"""The name in the environment of a folder that all workers of a run have."""
 _PYTEST_NO_TESTS = 5
 
 
@@ -55,8 +57,11 @@ def environment() -> dict[str, str]:
     return {**kept, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def run(name: str, command: Sequence[str | Path], folder: Path = ROOT, *, live: bool = True) -> tuple[int, str, float]:
-    """Run one step with its output shown, as it comes if ``live``. Returns exit code, output and seconds."""
+def run(
+    name: str, command: Sequence[str | Path], folder: Path = ROOT, *, live: bool = True, **given: str
+) -> tuple[int, str, float]:
+    """Run one step with its output shown, as it comes if ``live``. Returns exit code, output and seconds. ``given``:
+    more of its environment."""
     if live:
         print(f"\n=== {name}", flush=True)
     started = time.monotonic()
@@ -68,7 +73,7 @@ def run(name: str, command: Sequence[str | Path], folder: Path = ROOT, *, live: 
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=environment(),
+        env=environment() | given,
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -105,7 +110,7 @@ def python_tests(folder: Path, paths: Sequence[str] = ("tests",), options: Seque
     report = folder / "report.xml"
     how = ("-p", "tests.pool", "-n", str(WORKERS), f"--durations={SLOWEST}", f"--timeout={LIMIT_S}")
     command = [BIN / "python", "-m", "pytest", "-q", *how, f"--junitxml={report}", "-o", f"cache_dir={folder}/cache"]
-    code, _, seconds = run("Python tests", [*command, *options, *paths])
+    code, _, seconds = run("Python tests", [*command, *options, *paths], **{SHARED: str(folder)})
     counts = Counter(outcomes(report).values()) if report.exists() else Counter[str]()
     found = Sum(counts["passed"], counts["failed"], counts["skipped"])
     if code not in (0, _PYTEST_NO_TESTS) and not found.failed:

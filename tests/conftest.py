@@ -10,10 +10,10 @@ import pytest
 import structlog
 
 from streamer.supervision import TASKS
-from tests.fakes.compiled import statements_are_compiled_once
+from tests.fakes.compiled import addresses_are_made_once, statements_are_compiled_once
 from tests.fakes.shared import server, servers
 
-__all__ = ["server", "servers", "statements_are_compiled_once"]
+__all__ = ["addresses_are_made_once", "server", "servers", "statements_are_compiled_once"]
 
 SOAK = Path(__file__).resolve().parent / "soak"
 SLOW_LIMIT_S = 300

@@ -107,7 +107,7 @@ async def titles(server: Running) -> dict[str, dict[str, Any]]:
 async def test_a_link_leads_to_the_page_and_its_token_leaves_the_address(browser: Browser, server: Running) -> None:
     address = await link(server, venue="asso")
     assert address.startswith(f"{server.url}/admin#token=")
-    async with opened(browser, address) as seen:
+    async with opened(browser, address, requests=True) as seen:
         await seen.page.locator("main h1").wait_for()
         await seen.holds("location.hash === ''")
         secret = address.rpartition(".")[2]

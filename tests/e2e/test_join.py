@@ -35,7 +35,7 @@ async def session_link(server: Running, role: str) -> tuple[str, str]:
 async def test_a_sessions_technician_comes_into_the_studio_of_its_room(browser: Browser, server: Running) -> None:
     session, link = await session_link(server, "technician")
     assert link.startswith(f"{server.url}/join#token=")
-    async with opened(browser, link) as seen:
+    async with opened(browser, link, requests=True) as seen:
         await seen.page.wait_for_url(f"{server.url}/studio/lobby")
         await seen.holds("location.hash === ''")
         me = await seen.page.evaluate(ME)

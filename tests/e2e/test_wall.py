@@ -203,7 +203,7 @@ async def test_the_wall_fits_from_a_phone_to_a_television(browser: Browser, wall
 
 
 async def test_a_phone_asks_for_the_pictures_in_sight_alone(browser: Browser, wall: Running) -> None:
-    async with opened(browser, await link(wall), width=360, height=400) as seen:
+    async with opened(browser, await link(wall), width=360, height=400, requests=True) as seen:
         row = seen.page.locator(ROW.format("wall-b-slate"))
         await row.wait_for()
         await seen.page.get_by_role("region", name="Alarms").get_by_role("link", name="Verrière").first.wait_for()

@@ -44,7 +44,7 @@ BRIGHTEST = """() => {
 
 async def test_a_page_lives_through_a_rooms_day(browser: Browser, server: Running) -> None:
     await server.room("stage", name="Amphi", start="auto")
-    async with opened(browser, f"{server.url}/watch/stage") as seen:
+    async with opened(browser, f"{server.url}/watch/stage", requests=True) as seen:
         await seen.mark()
         await seen.text("Leave this page open: the broadcast starts here by itself.")
         await seen.text("Not started yet")

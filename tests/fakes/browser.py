@@ -15,7 +15,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -146,12 +146,13 @@ async def chromium(*arguments: str, whole: bool = False) -> AsyncIterator[Browse
 
 @dataclass
 class Opened:
-    """A page, its requests and its errors."""
+    """A page, its errors and its requests."""
 
     page: Page
     context: BrowserContext
-    requests: list[Request]
-    errors: list[str]
+    errors: list[str] = field(default_factory=list)
+    requests: Any = None
+    """A list, where the test has asked for it."""
 
     async def strip(self, selector: str = "video") -> int | None:
         """UTC milliseconds in the picture that the ``<video>`` shows now; None: no strip can be read."""
@@ -246,14 +247,15 @@ class _Profile:
         await context.add_init_script(READ_STRIP)
         return cls(context, await context.new_page())
 
-    async def forget(self, requests: Iterable[Request]) -> None:
-        """All that pages keep. What remains is the cache of files, as with anybody who comes back."""
+    async def forget(self, addresses: Iterable[str]) -> None:
+        """All that pages of these addresses keep. What remains is the cache of files, as with anybody who comes
+        back."""
         for page in self.context.pages:
             if page is not self.first:
                 await page.close()
         await self.context.clear_cookies()
         protocol = await self.context.new_cdp_session(self.first)
-        for origin in {URL(request.url).origin() for request in requests if request.url.startswith("http")}:
+        for origin in {URL(address).origin() for address in addresses if address.startswith("http")}:
             await protocol.send("Storage.clearDataForOrigin", {"origin": str(origin), "storageTypes": "all"})
         await protocol.detach()
 
@@ -272,11 +274,13 @@ async def opened(
     height: int = 800,
     permissions: tuple[str, ...] = (),
     script: str = "",
+    requests: bool = False,
     **options: Any,
 ) -> AsyncIterator[Opened]:
     """The page of a visitor who was never here. An error that a script of the page left unhandled fails the test.
 
     ``script`` runs before those of the page. Nothing moves for show (``reduced_motion``), unless it is asked for.
+    ``requests``: note what the page asks for; the driver tells of each, so only where a test wants to know.
     """
     options = {"reduced_motion": "reduce", **options}
     options |= {"locale": language, "viewport": {"width": width, "height": height}, "permissions": list(permissions)}
@@ -285,8 +289,11 @@ async def opened(
     page = await profile.context.new_page()
     if script:
         await page.add_init_script(script)
-    seen = Opened(page, profile.context, [], [])
-    page.on("request", lambda request: seen.requests.append(request))
+    seen, addresses = Opened(page, profile.context), {url}
+    page.on("framenavigated", lambda frame: addresses.add(frame.url))
+    if requests:
+        noted = seen.requests = list[Request]()
+        page.on("request", noted.append)
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     try:
         await page.goto(url)
@@ -297,7 +304,7 @@ async def opened(
             error.add_note(f"photographed: {await _photograph(page)}")
         await profile.context.close()
         raise
-    await profile.forget(seen.requests)
+    await profile.forget(addresses)
     free.append(profile)
 
 

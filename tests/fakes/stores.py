@@ -6,17 +6,24 @@ Fixtures: a store with each database, PostgreSQL where it is installed. A confte
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import URL, create_engine
+from sqlalchemy import URL, create_engine, insert
 
+from streamer.audience.identity import SECRET_NAME
 from streamer.store.audience_tables import metadata
 from streamer.store.database import Database, database_url, upgrade
+from streamer.store.logins import SESSION_KEYS
+from streamer.store.tables import secrets
+from tests.checks import SHARED
 from tests.fakes.postgres import Postgres, binaries, running_postgres
 
 _SEEDED = ("revisions", "directors", "secrets")
@@ -33,12 +40,29 @@ _RESET = " ".join(
 
 @cache
 def migrated() -> bytes:
-    """An SQLite file with all tables, empty."""
+    """An SQLite file with all tables, empty. The workers of ``make test`` make one together."""
+    folder = os.environ.get(SHARED)
+    if folder is None:
+        return _migrated()
+    file = Path(folder) / "tables.sqlite3"
+    with (Path(folder) / "tables.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            file.write_bytes(_migrated())
+        return file.read_bytes()
+
+
+def _migrated() -> bytes:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "streamer.sqlite3"
         engine = create_engine(f"sqlite:///{file}")
+        with engine.connect() as connection:
+            # This, and the secrets below, each program would write at its first start.
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         with engine.begin() as connection:
             upgrade(connection)
+            kept = [{"name": name, "value": token_hex(32)} for name in (SESSION_KEYS, SECRET_NAME)]
+            connection.execute(insert(secrets), kept)
         engine.dispose()
         return file.read_bytes()
 

@@ -128,7 +128,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def page_at(browser: Browser, url: str) -> AsyncIterator[Opened]:
     """A page with one <video> at the address's origin: Chromium lets no page from elsewhere fetch from this machine."""
     parts = urlsplit(url)
-    async with opened(browser, f"{parts.scheme}://{parts.netloc}/livez", bypass_csp=True) as seen:
+    async with opened(browser, f"{parts.scheme}://{parts.netloc}/livez", bypass_csp=True, requests=True) as seen:
         await seen.page.set_content("<video muted autoplay playsinline width=320></video>")
         yield seen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from string import Formatter
 
@@ -20,11 +21,16 @@ MAKERS = {"_alarm": 1, "_warning": 1, "Trouble": 0, "_trouble": 0}
 """Function -> the place of the code among its arguments."""
 
 
+@cache
 def kinds() -> set[str]:
     """Every kind that the program can tell of."""
     found = {*RANKS, *LEVELS, *OPERATORS, *(f"viewers_{kind}" for kind in TROUBLES)}
     for path in Path(streamer.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        source = path.read_text("utf-8")
+        # To parse the whole program takes a second.
+        if not any(f"{maker}(" in source for maker in MAKERS):
+            continue
+        for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
                 place = MAKERS[node.func.id]
                 code = node.args[place] if len(node.args) > place else None

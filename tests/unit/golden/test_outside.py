@@ -153,7 +153,11 @@ def test_codes_of_errors_and_names_of_counters() -> None:
     codes: set[str] = set()
     counters: set[str] = set()
     for path in Path(streamer.__path__[0]).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        source = path.read_text("utf-8")
+        # To parse the whole program takes a second.
+        if "code=" not in source and "_total" not in source:
+            continue
+        for node in ast.walk(ast.parse(source)):
             match node:
                 case ast.keyword(arg="code", value=ast.Constant(value=str(code))):
                     codes.add(code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import socket
 import time
 from pathlib import Path
 
@@ -26,7 +27,12 @@ def _resident() -> int:
 async def _deaf(url: str) -> asyncio.StreamWriter:
     """A WebSocket client that joins the room and never reads what it is told."""
     host, port = url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    # The kernel takes megabytes for a reader; the fewer, the sooner the server has to keep them.
+    wire = socket.socket()
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    wire.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(wire, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=wire, limit=1024)
     writer.write(
         b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n"
         b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
