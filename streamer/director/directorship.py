@@ -169,12 +169,11 @@ class Directorship:
         """The guard of every write transaction."""
         if not self.epoch:
             raise self._replaced()
-        directors = Directors(connection)
-        seen = await directors.holder()
+        seen, found = await Directors(connection).holder_and_revision()
         if not self._is_mine(seen):
             self._lose(seen)
             raise self._replaced()
-        if (found := await directors.revision()) != self._revision:
+        if found != self._revision:
             log.critical("database_of_another_program", revision=found, known=self._revision)
             self._lose(replace(seen, host="a program of another version", pid=0))
             raise self._replaced()

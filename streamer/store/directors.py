@@ -34,18 +34,22 @@ class DirectorHolder:
 
 
 _MAPPING = RowMapping(DirectorHolder, directors)
+_HOLDER = select(directors).where(directors.c.id == _ROW)
+_WITH_REVISION = select(directors, text("(SELECT version_num FROM alembic_version) AS revision")).where(
+    directors.c.id == _ROW
+)
 
 
 class Directors(Repository):
     """One transaction's view. All changes compare and set: False means that another process was faster."""
 
     async def holder(self) -> DirectorHolder:
-        row = (await self._connection.execute(select(directors).where(directors.c.id == _ROW))).one()
-        return _MAPPING.item(row)
+        return _MAPPING.item((await self._connection.execute(_HOLDER)).one())
 
-    async def revision(self) -> str:
-        """The schema's revision: a newer program of another process may have changed it."""
-        return str((await self._connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one())
+    async def holder_and_revision(self) -> tuple[DirectorHolder, str]:
+        """With the schema's revision: a newer program of another process may have changed it."""
+        row = (await self._connection.execute(_WITH_REVISION)).one()
+        return _MAPPING.item(row), str(row.revision)
 
     async def take(self, seen: DirectorHolder, by: DirectorHolder, *, idle: bool) -> bool:
         """Replace ``seen`` by ``by``, with a higher epoch. ``idle``: only while its sign has not changed."""

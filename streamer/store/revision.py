@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.store.tables import revisions
 
+_CURRENT = select(revisions.c.value).where(revisions.c.id == 1)
+_BUMP = update(revisions).where(revisions.c.id == 1).values(value=revisions.c.value + 1)
+
 
 async def current(connection: AsyncConnection) -> int:
     """The revision that this transaction sees.
@@ -18,8 +21,8 @@ async def current(connection: AsyncConnection) -> int:
     In a transaction of ``Database.write`` nobody else changes it before the transaction ends. The owner of a copy in
     memory reads it first, compares it with its own, and reads it again after its changes.
     """
-    return int((await connection.execute(select(revisions.c.value).where(revisions.c.id == 1))).scalar_one())
+    return int((await connection.execute(_CURRENT)).scalar_one())
 
 
 async def bump(connection: AsyncConnection) -> None:
-    await connection.execute(update(revisions).where(revisions.c.id == 1).values(value=revisions.c.value + 1))
+    await connection.execute(_BUMP)
