@@ -282,6 +282,8 @@ async def each_view_is_accessible(seen: Opened, views: Iterable[str], *, desk: b
         if view == "account" and not desk:
             # A way to be rung, its log, and the form for another one.
             await seen.page.get_by_role("button", name=re.compile("^Journal")).first.click()
+            # It scrolls when much was sent: then a keyboard has to get there.
+            await seen.page.locator("ol.log[tabindex='0']").wait_for()
             await seen.page.get_by_role("button", name=re.compile("^Autre")).click()
             await seen.page.get_by_role("combobox").filter(has_text="ntfy").select_option("ntfy")
         # Forms that are folded away, as each kind's template is.

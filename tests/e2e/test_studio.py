@@ -44,11 +44,11 @@ SEGMENTS = 3
 
 @contextlib.asynccontextmanager
 async def studio(
-    browser: Browser, server: Running, room: str, token: str | None = None, *, language: str = "en-GB", script: str = ""
+    browser: Browser, server: Running, room: str, token: str | None = None, **options: Any
 ) -> AsyncIterator[Opened]:
+    """``options``: those of :func:`opened`."""
     address = f"{server.url}/studio/{room}#token={token or server.tokens[room]}"
-    may = ("camera", "microphone")
-    async with opened(browser, address, language=language, permissions=may, script=script) as seen:
+    async with opened(browser, address, permissions=("camera", "microphone"), **options) as seen:
         yield seen
 
 
@@ -118,7 +118,10 @@ async def test_a_camera_in_an_empty_room_goes_on_air_in_one_press(
 ) -> None:
     room = f"empty-{width}"
     await server.room(room, name="Salle vide")
-    async with studio(browser, server, room, language=language) as seen, contextlib.AsyncExitStack() as cameras:
+    async with (
+        studio(browser, server, room, language=language, requests=True) as seen,
+        contextlib.AsyncExitStack() as cameras,
+    ):
         await seen.page.set_viewport_size({"width": width, "height": 900})
         await cameras.enter_async_context(camera(server, room, options=TINY))
         await room_state(seen, "preview")

@@ -64,7 +64,7 @@ async def viewer(browser: Browser, server: Running) -> AsyncIterator[Opened]:
 async def watching(
     browser: Browser, server: Running, query: str = "", language: str = "en-GB"
 ) -> AsyncIterator[Opened]:
-    async with opened(browser, f"{server.url}/watch/hall{query}", language=language) as seen:
+    async with opened(browser, f"{server.url}/watch/hall{query}", language=language, requests=True) as seen:
         yield seen
 
 
@@ -76,7 +76,7 @@ async def choose(seen: Opened, label: str) -> None:
 
 
 async def test_opens_and_plays_without_sound_in_a_few_seconds(browser: Browser, server: Running) -> None:
-    async with opened(browser) as seen:
+    async with opened(browser, requests=True) as seen:
         began = time.monotonic()
         await seen.page.goto(f"{server.url}/watch/hall")
         await seen.wait_moving(within_s=FIRST_PICTURE_S)

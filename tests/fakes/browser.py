@@ -292,8 +292,9 @@ async def opened(
     seen, addresses = Opened(page, profile.context), {url}
     page.on("framenavigated", lambda frame: addresses.add(frame.url))
     if requests:
-        noted = seen.requests = list[Request]()
-        page.on("request", noted.append)
+        noted: list[Request] = []
+        seen.requests = noted
+        page.on("request", lambda request: noted.append(request))
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     try:
         await page.goto(url)

@@ -38,7 +38,7 @@ from tests.fakes.stores import sqlite_store
 DAY = 24 * 60 * M
 NOON = 6 * 60 * M
 """After the day's first hour."""
-LOOK_EVERY = 30 * S
+LOOK_EVERY = 60 * S
 """Effects of the clock in between are checked when they are due."""
 PART = 334
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
+from streamer.audience import state
 from streamer.audience.chat import ChatSend, ChatWithdraw
 from streamer.audience.command import Situation
 from streamer.audience.command_table import definition_of
 from streamer.audience.habits import Habits
 from streamer.audience.people import Participant
 from streamer.audience.questions import QuestionAsk, QuestionVote, QuestionWithdraw
-from streamer.audience.state import MOST_OVER, MOST_PEOPLE, MOST_QUESTIONS, SLACK, ScopeState
+from streamer.audience.state import MOST_OVER, MOST_QUESTIONS, SLACK, ScopeState
 from streamer.conference.participation import Mode
 from streamer.settings import AudienceSettings
 from tests.fakes.talkers import ANN, HALL, START_MS
@@ -49,11 +52,12 @@ def test_who_asks_and_takes_back_without_end_keeps_nobody_from_asking() -> None:
     assert mill.do(ANN, QuestionAsk("And the floor?")) in mill.state.questions
 
 
-def test_a_thousand_newcomers_cost_no_more_than_the_newest_of_them() -> None:
+def test_a_thousand_newcomers_cost_no_more_than_the_newest_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "MOST_PEOPLE", 500)
     mill = Mill()
-    for number in range(MOST_PEOPLE + 500):
+    for number in range(1000):
         said = mill.do(Participant(f"p{number}", f"N{number}", since_ms=START_MS), ChatSend(f"hello {number}"))
         mill.do(Participant(f"p{number}", f"N{number}", since_ms=START_MS), ChatWithdraw(said))
     assert len(mill.state.messages) <= 50 + SLACK
-    assert len(mill.state.people) <= MOST_PEOPLE
+    assert len(mill.state.people) <= 500
     assert len(mill.habits) <= 100

@@ -16,11 +16,12 @@ from streamer.audience.modes import ModeSet
 from streamer.audience.news import AudienceEvent, Viewpoint
 from streamer.audience.questions import QuestionAsk
 from streamer.conference.participation import ChatMode
+from tests.fakes.chance import examples
 from tests.fakes.random_talk import PEOPLE, World, act, moderator_acts
 from tests.fakes.talkers import MODERATOR
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_viewers_learn_nothing_of_what_moderators_hold(data: st.DataObject) -> None:
     world = World()
@@ -47,7 +48,7 @@ def image(world: World) -> Any:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data())
 def test_an_undo_at_once_returns_what_was(data: st.DataObject) -> None:
     world = World()

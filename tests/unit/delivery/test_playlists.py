@@ -18,6 +18,7 @@ from streamer.broadcast.view import BroadcastView
 from streamer.delivery import playlists
 from streamer.delivery.rendering import Playlist, Renderers
 from tests.fakes.broadcast import EPOCH_MS, RENDITIONS, FakeBroadcast
+from tests.fakes.chance import examples
 from tests.fakes.hls_playlist import parse_media
 from tests.fakes.hls_rules import TrackReader, check_alignment, check_playlist
 
@@ -286,7 +287,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(steps=steps, live_window_s=st.sampled_from([30, 60, 600]))
 def test_any_broadcast_keeps_the_rules_at_every_part(steps: list[tuple[str, int, int]], live_window_s: int) -> None:
     names = [r.name for r in RENDITIONS]

@@ -17,6 +17,7 @@ from streamer.conference.sessions import Flag, Kind, ReplayPolicy, Session, Sess
 from streamer.planning.apply import Applied, apply
 from streamer.schedules.compare import Difference, DifferenceItem, compare
 from streamer.schedules.matching import RoomMatcher, matcher_of
+from tests.fakes.chance import examples
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -325,7 +326,7 @@ ITEMS = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(ITEMS, ITEMS, st.data())
 def test_whatever_was_imported_a_second_time_changes_nothing(
     before: list[ScheduleItem], after: list[ScheduleItem], data: st.DataObject

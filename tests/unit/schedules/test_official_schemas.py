@@ -15,6 +15,7 @@ from streamer.conference.schedule import Schedule
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.write_frab import write_frab
 from streamer.schedules.write_json import write_json
+from tests.fakes.chance import examples
 from tests.fakes.schedules import schedules
 
 # Read here: no test sees the environment's STREAMER_ settings.
@@ -49,7 +50,7 @@ def check(schedule: Schedule, xsd: etree.XMLSchema, validator: Any) -> None:
     validator.validate(json.loads(write_json(schedule)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(schedule=schedules())
 def test_whatever_is_planned_is_valid(schedule: Schedule, xsd: etree.XMLSchema, validator: Any) -> None:
     check(schedule, xsd, validator)

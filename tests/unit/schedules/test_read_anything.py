@@ -14,6 +14,7 @@ from streamer.conference.schedule import Schedule
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.matching import matcher_of
 from streamer.schedules.reading import MAX_BYTES, Unreadable
+from tests.fakes.chance import examples
 
 NOW_MS = 1_790_000_000_000
 
@@ -115,7 +116,7 @@ def read_or_reasons(data: bytes) -> Schedule | list[str]:
         return list(error.details["reasons"])
 
 
-@settings(max_examples=400, deadline=2000)
+@settings(max_examples=examples(200), deadline=2000)
 @given(damaged())
 @example(b"{" * 100_000)
 @example(b"[" * 100_000)
@@ -135,7 +136,7 @@ def test_damaged_schedules_are_read_or_refused(data: bytes) -> None:
         assert 0 < item.end_ms - item.start_ms <= 31 * 86_400_000
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists))
 def test_values_of_any_type_in_json_are_no_accident(value: object) -> None:
     document = json.loads(JSON)

@@ -16,6 +16,7 @@ from streamer.schedules.frab import read_frab
 from streamer.schedules.words import kind_of, one_line, paragraphs
 from streamer.schedules.write_frab import write_frab
 from streamer.schedules.write_json import write_json
+from tests.fakes.chance import examples
 from tests.fakes.schedule_rules import check_json, check_xml
 from tests.fakes.schedules import HOUR_MS, schedules
 
@@ -85,7 +86,7 @@ def compare(written: Schedule, read: Schedule, *, xml: bool) -> None:
         assert entry == original
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(schedules())
 def test_xml_that_is_read_again_has_lost_nothing(schedule: Schedule) -> None:
     document = write_frab(schedule)
@@ -93,7 +94,7 @@ def test_xml_that_is_read_again_has_lost_nothing(schedule: Schedule) -> None:
     compare(schedule, read_frab(document, timezone="Asia/Tokyo"), xml=True)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(schedules())
 def test_json_that_is_read_again_has_lost_nothing(schedule: Schedule) -> None:
     document = write_json(schedule)
@@ -101,7 +102,7 @@ def test_json_that_is_read_again_has_lost_nothing(schedule: Schedule) -> None:
     compare(schedule, read_c3voc(document, timezone="Asia/Tokyo"), xml=False)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(schedules())
 @example(Schedule(title="", rooms=(ScheduleRoom("Empty"),)))
 @example(Schedule(title="Nothing at all"))

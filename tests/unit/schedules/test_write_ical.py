@@ -12,6 +12,7 @@ from streamer.conference.sessions import Kind, Visibility
 from streamer.schedules.ical import read_ical
 from streamer.schedules.words import kind_of, one_line, paragraphs
 from streamer.schedules.write_ical import write_ical
+from tests.fakes.chance import examples
 from tests.fakes.schedules import HOUR_MS, schedules
 
 NOON_MS = 1_780_308_000_000  # 2026-06-01T10:00:00Z
@@ -39,7 +40,7 @@ def tags_of(item: ScheduleItem) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in (*kind, *map(one_line, item.tags)) if name))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(schedules())
 def test_a_calendar_that_is_read_again_has_lost_nothing(schedule: Schedule) -> None:
     # Subtitle, speakers and description are shown, but cannot be told from the abstract again.
