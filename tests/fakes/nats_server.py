@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -125,6 +126,9 @@ class NatsServer:
     def freeze(self) -> None:
         """Connections stay, and nobody answers."""
         self._signal(signal.SIGSTOP)
+        assert self._server is not None
+        # Its threads may answer until then.
+        os.waitid(os.P_PID, self._server.pid, os.WSTOPPED)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
