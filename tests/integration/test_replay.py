@@ -15,7 +15,7 @@ import av
 import pytest
 
 from tests.fakes.decoding import Picture, beeps, flashes, nearest, pictures, sound
-from tests.fakes.publishing import tiny_camera
+from tests.fakes.publishing import TINY, tiny_camera
 from tests.fakes.replaying import Player
 from tests.fakes.running import Running
 from tests.fakes.shared import LOW, TOP
@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 ROOM, BOARD = "replayed", "replayed-board"
 PART_MS = 334
+PICTURE_MS = 1000 / TINY.frame_rate
 CAPTURE_MS = 700
 """From the picture's taking to its place on the room's timeline, on a busy machine."""
 
@@ -143,7 +144,8 @@ async def test_watched_from_the_start_and_complete_at_the_end(server: Running) -
     async with server.session.get(old) as response:
         assert response.status == 410
     nudged = await first_player(server, session["id"])
-    assert abs((nudged.playlists[TOP].segments[0].pdt_ms or 0) - begin_ms - 1000) <= 40
+    # A picture, or two where a busy camera left one out.
+    assert abs((nudged.playlists[TOP].segments[0].pdt_ms or 0) - begin_ms - 1000) <= 2 * PICTURE_MS
 
 
 async def test_a_private_session_is_replayed_for_its_key_and_outlives_the_web_process(server: Running) -> None:

@@ -252,6 +252,10 @@ async def test_two_namespaces_on_one_connection_are_let_in_and_out_apart() -> No
         await client.socket.send_str('40/studio,{"room":"a","token":"anna"}')
         await until(lambda: service.sockets.stats.studio == 1)
         await client.socket.send_str('40/studio,{"room":"a","token":"anna"}')
+        # If it came after the grant's end, it would be let in.
+        while not (told := await client.text()).startswith("44/studio,"):
+            pass
+        assert "already_connected" in told
         await service.realtime.close_grant("anna")
         await until(lambda: service.sockets.stats.studio == 0)
         service.realtime.hub.post("/audience", "a", "test", 1)
