@@ -115,6 +115,8 @@ async def test_one_that_was_stopped_writes_and_orders_nothing_after_another_took
         await first.work(1)
         await first.stop()
         await second.begin()
+        # Without an answer it would go on; a busy machine's comes late.
+        first.directorship._answer_s = 30
         await first.order()
         await first.work(2)
         assert (first.refused, first.ordered) == (2, [])
