@@ -52,6 +52,8 @@ export default defineConfig({
     isolate: false,
     pool: 'threads',
     maxWorkers: 1,
+    // It ends one that hangs. They run at the lowest priority, beside whole servers.
+    testTimeout: 60_000,
     // What Svelte and TypeScript became stays in node_modules, by content: half of the time of a run.
     experimental: { fsModuleCache: true },
   },
