@@ -13,9 +13,8 @@ from streamer.formats.types import Sample, TrackConfig
 from streamer.media.pcm import SAMPLE_RATE, Pcm
 from streamer.media.renditions import AAC_CODECS
 
-AAC_FRAME = 1024
-"""Samples of a frame."""
-AAC_TICKS = 1920
+AAC_FRAME, AAC_TICKS = 1024, 1920
+"""The length of a frame, in samples and in ticks of 1/90000 s."""
 
 
 class AacEncoder:

@@ -40,3 +40,11 @@ def test_a_web_process_starts_without_the_libraries_that_few_of_its_requests_nee
     assert not set(rare) & loaded
     assert not {"av", "aiortc", "aioice", "numpy"} & loaded, "the web plane decodes nothing"
     assert ran.returncode == 0, "what was hidden from the imports is there again"
+
+
+@pytest.mark.parametrize("module", ["frames", "peaks", "pictures", "replay_sound"])
+def test_a_decoder_loads_what_it_uses(module: str) -> None:
+    """It lives for a tenth of a second."""
+    script = f"import sys, streamer.media.{module}; print(*sorted(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert not {"pydantic", "structlog", "sqlalchemy", "aiohttp"} & set(ran.stdout.split())

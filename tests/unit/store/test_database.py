@@ -42,6 +42,18 @@ def opened(url: str) -> Database:
     return Database(database_url(url, Path("/nowhere")), busy_limit_s=0.2)
 
 
+async def test_a_database_with_all_tables_opens_while_somebody_writes(store_url: str) -> None:
+    first, second = opened(store_url), opened(store_url)
+    await first.start()
+    async with first.write() as connection:
+        await Rooms(connection).add(Room("a", "A"))
+        await second.start()
+    async with second.read() as connection:
+        assert [room.id for room in await Rooms(connection).all()] == ["a"]
+    await second.close()
+    await first.close()
+
+
 async def test_tests_of_web_processes_run_on_their_loop() -> None:
     # The fixture of tests/fakes/loops.py has its name from pytest-asyncio, which may call its own otherwise one day.
     assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
