@@ -284,6 +284,8 @@ async def each_view_is_accessible(seen: Opened, views: Iterable[str], *, desk: b
             await seen.page.get_by_role("button", name=re.compile("^Journal")).first.click()
             # It scrolls when much was sent: then a keyboard has to get there.
             await seen.page.locator("ol.log[tabindex='0']").wait_for()
+            broken = "[...document.querySelectorAll('ol.log .figures')].some((one) => one.offsetHeight > 30)"
+            assert not await seen.page.evaluate(broken), "the time of a message is in one line"
             await seen.page.get_by_role("button", name=re.compile("^Autre")).click()
             await seen.page.get_by_role("combobox").filter(has_text="ntfy").select_option("ntfy")
         # Forms that are folded away, as each kind's template is.
