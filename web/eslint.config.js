@@ -41,5 +41,5 @@ export default ts.config(
       ],
     },
   },
-  { files: ['scripts/**', 'tests/**', '*.config.*'], languageOptions: { globals: { ...globals.node } } },
+  { files: ['scripts/**', '*.config.*'], languageOptions: { globals: { ...globals.node } } },
 )

@@ -22,19 +22,6 @@ export interface PageBranding {
 
 /** The configuration that the server gives a page in `<script type="application/json" id="streamer-config">`. */
 export interface PageConfig {
-  page:
-    | 'home'
-    | 'watch'
-    | 'embed'
-    | 'session'
-    | 'studio'
-    | 'admin'
-    | 'join'
-    | 'stage'
-    | 'hall'
-    | 'docs'
-    | 'archive'
-    | 'approve'
   /** Null on pages of no room, and where the room is unknown. */
   room: PageRoom | null
   publicUrl: string
@@ -51,15 +38,14 @@ export interface PageConfig {
   hall?: { code: string; place: string; problem: 'unknown' | 'too_many' | null }
 }
 
-const ROOM_ADDRESS = /^\/(watch|embed|studio|stage)\/([^/]+)\/?$/
+const ROOM_ADDRESS = /^\/(?:watch|embed|studio|stage)\/([^/]+)\/?$/
 
 function fromAddress(): PageConfig {
-  const [, page, id] = ROOM_ADDRESS.exec(location.pathname) ?? []
+  const [, id] = ROOM_ADDRESS.exec(location.pathname) ?? []
   const room = id
     ? { id: decodeURIComponent(id), name: decodeURIComponent(id), venue: null, timezone: null, logos: [] }
     : null
-  const known = page === 'watch' || page === 'embed' || page === 'studio' ? page : 'home'
-  return { page: known, room, publicUrl: location.origin, version: 'dev', whep: true, iceServers: [] }
+  return { room, publicUrl: location.origin, version: 'dev', whep: true, iceServers: [] }
 }
 
 /** The page's configuration; in development, where no server puts one in, what the address itself tells. */

@@ -1,4 +1,5 @@
 import Hls, { type ErrorData } from 'hls.js'
+import { listOf, readRecord, readTextOrNull } from '$lib/api/read'
 import { statusOf } from './hls-config'
 
 /**
@@ -34,13 +35,14 @@ function isOfEdge(data: ErrorData): boolean {
   return data.type === Hls.ErrorTypes.NETWORK_ERROR && (timeout || status === 0 || status >= 500)
 }
 
+const readHost = (clone: unknown) => readTextOrNull(readRecord(readRecord(clone)['URI-REPLACEMENT'])['HOST'])
+
 /** Hosts that carry the same addresses; only the manifest's own where it cannot be read. */
 async function hostsOf(manifest: string): Promise<string[]> {
   const own = new URL(manifest, location.href).hostname
   try {
-    const told: unknown = await (await fetch(manifest)).json()
-    const clones = (told as { 'PATHWAY-CLONES'?: { 'URI-REPLACEMENT'?: { HOST?: string } }[] })['PATHWAY-CLONES'] ?? []
-    return [own, ...clones.map((clone) => clone['URI-REPLACEMENT']?.HOST).filter((host) => host !== undefined)]
+    const told = readRecord(await (await fetch(manifest)).json())
+    return [own, ...listOf(readHost)(told['PATHWAY-CLONES'])]
   } catch {
     return [own]
   }

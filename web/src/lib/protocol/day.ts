@@ -28,6 +28,8 @@ export type SessionState = Schema['SessionState']
 export const KINDS = ['conference', 'workshop', 'seminar', 'training', 'meeting', 'social', 'break'] as const
 export const VISIBILITIES = ['public', 'unlisted', 'private'] as const
 export const FLAGS = ['no', 'yes', 'ask'] as const
+export const CHAT_MODES = ['open', 'slow', 'review', 'read_only', 'questions_only', 'closed'] as const
+export const QUESTION_MODES = ['open', 'review', 'closed'] as const
 export const REPLAY_POLICIES = ['at_once', 'after_review', 'never'] as const
 /** Why a room shows what it shows (`streamer/conference/airing.py`). */
 export const WORDS = [

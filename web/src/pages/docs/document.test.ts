@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { filtered, notation, type OpenApi, type Part, pieces, readRest, readSocket, type Schema } from './document'
+import { filtered, notation, type OpenApi, type Part, pieces, readRest, readSocket, type JsonSchema } from './document'
 
 const text = (parts: readonly Part[] | null) =>
   (parts ?? []).map((part) => (typeof part === 'string' ? part : `<${part.anchor}>`)).join('')
 const info = { title: 'T', version: '1', description: '' }
 
 describe('notation', () => {
-  it.each<[string, Schema]>([
+  it.each<[string, JsonSchema]>([
     ['string 1…200', { type: 'string', minLength: 1, maxLength: 200 }],
     ['string /^a$/', { type: 'string', pattern: '^a$' }],
     ['string date-time | null', { anyOf: [{ type: 'string', format: 'date-time' }, { type: 'null' }] }],

@@ -1,19 +1,19 @@
 /** The interface's two documents, OpenAPI for REST and AsyncAPI for Socket.IO, as chapters for readers. */
 
 /** JSON Schema, as far as the two documents use it. */
-export interface Schema {
+export interface JsonSchema {
   $ref?: string
   type?: string
   format?: string
   const?: unknown
   enum?: readonly unknown[]
-  anyOf?: readonly Schema[]
-  oneOf?: readonly Schema[]
-  items?: Schema
-  prefixItems?: readonly Schema[]
-  properties?: Readonly<Record<string, Schema>>
+  anyOf?: readonly JsonSchema[]
+  oneOf?: readonly JsonSchema[]
+  items?: JsonSchema
+  prefixItems?: readonly JsonSchema[]
+  properties?: Readonly<Record<string, JsonSchema>>
   required?: readonly string[]
-  additionalProperties?: Schema | boolean
+  additionalProperties?: JsonSchema | boolean
   description?: string
   default?: unknown
   pattern?: string
@@ -26,13 +26,13 @@ export interface Schema {
   maxItems?: number
 }
 
-type Content = Readonly<Record<string, { schema: Schema }>>
+type Content = Readonly<Record<string, { schema: JsonSchema }>>
 
 interface Operation {
   operationId: string
   summary: string
   tags: readonly string[]
-  parameters?: readonly { name: string; in: string; required: boolean; schema: Schema }[]
+  parameters?: readonly { name: string; in: string; required: boolean; schema: JsonSchema }[]
   requestBody?: { content: Content }
   responses: Readonly<Record<string, { content?: Content }>>
   security: readonly object[]
@@ -47,15 +47,15 @@ interface Info {
 export interface OpenApi {
   info: Info
   paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
-  components: { schemas: Readonly<Record<string, Schema>> }
+  components: { schemas: Readonly<Record<string, JsonSchema>> }
 }
 
 export interface AsyncApi {
   info: Info
   channels: Readonly<Record<string, { address: string; summary: string; messages: Readonly<Record<string, unknown>> }>>
   components: {
-    messages: Readonly<Record<string, { name: string; summary?: string; payload: Schema }>>
-    schemas: Readonly<Record<string, Schema>>
+    messages: Readonly<Record<string, { name: string; summary?: string; payload: JsonSchema }>>
+    schemas: Readonly<Record<string, JsonSchema>>
   }
 }
 
@@ -110,7 +110,7 @@ const between = (least: number | undefined, most: number | undefined) =>
   least === undefined && most === undefined ? '' : ` ${least ?? ''}…${most ?? ''}`
 
 /** The bounds of a value, in signs that need no language. */
-function bounds(schema: Schema): string {
+function bounds(schema: JsonSchema): string {
   const { minimum, maximum, exclusiveMinimum, minLength, maxLength, pattern } = schema
   const above = exclusiveMinimum === undefined ? '' : ` >${exclusiveMinimum}`
   return `${between(minimum, maximum)}${above}${between(minLength, maxLength)}${pattern ? ` /${pattern}/` : ''}`
@@ -120,8 +120,8 @@ const joined = (lists: readonly (readonly Part[])[], by: string): Part[] =>
   lists.flatMap((parts, index) => (index ? [by, ...parts] : parts))
 
 /** The notation of a type, much as TypeScript writes it; `document` is the first part of the anchors. */
-export function notation(schema: Schema, document: string): Part[] {
-  const inner = (one: Schema) => notation(one, document)
+export function notation(schema: JsonSchema, document: string): Part[] {
+  const inner = (one: JsonSchema) => notation(one, document)
   if (schema.$ref) {
     const name = schema.$ref.slice(schema.$ref.lastIndexOf('/') + 1)
     return [{ name, anchor: `${document}-${name}` }]
@@ -146,7 +146,7 @@ export function notation(schema: Schema, document: string): Part[] {
   return [`${schema.type ?? 'any'}${schema.format ? ` ${schema.format}` : ''}${bounds(schema)}`]
 }
 
-function field(name: string, schema: Schema, required: boolean, document: string): Field {
+function field(name: string, schema: JsonSchema, required: boolean, document: string): Field {
   const given = schema.default === undefined || schema.default === null ? '' : ` = ${JSON.stringify(schema.default)}`
   return {
     name,
@@ -156,7 +156,7 @@ function field(name: string, schema: Schema, required: boolean, document: string
   }
 }
 
-function typesOf(schemas: Readonly<Record<string, Schema>>, document: string): Type[] {
+function typesOf(schemas: Readonly<Record<string, JsonSchema>>, document: string): Type[] {
   return Object.entries(schemas).map(([name, schema]) => ({
     anchor: `${document}-${name}`,
     name,

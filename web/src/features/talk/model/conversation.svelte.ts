@@ -2,7 +2,7 @@
 /* eslint-disable svelte/prefer-svelte-reactivity */
 import type { LiveEvent } from '$lib/live/socket'
 import type { JsonObject } from '$lib/api/types'
-import { isRecord, readRecord, readText, readTextOrNull } from '$lib/api/read'
+import { isRecord, listOf, readRecord, readText, readTextOrNull } from '$lib/api/read'
 import {
   type ChatMessage,
   type NoticeItem,
@@ -11,7 +11,6 @@ import {
   type Presence,
   type Question,
   readCounts,
-  readItems,
   readMessage,
   readMode,
   readNotice,
@@ -119,19 +118,19 @@ export class Conversation {
     const name = readTextOrNull(readRecord(own['you'])['name'])
     if (name !== null) this.you = { ...this.you, name }
     this.session = readTextOrNull(audience['session'])
-    this.shown = byId(readItems(audience['questions'], readQuestion))
+    this.shown = byId(listOf(readQuestion)(audience['questions']))
     this.order = readOrder(audience['order']) ?? IN_ORDER
-    this.everyPoll = readItems(audience['polls'], readPoll)
+    this.everyPoll = listOf(readPoll)(audience['polls'])
     this.mode = readMode(audience['mode'])
     this.notice = readNotice(audience['notice'])
     this.presence = readPresence(audience['presence'])
     this.standing = readStanding(own['you']) ?? { mutedUntil_ms: null, banned: false }
-    this.own = byId(readItems(own['questions'], readQuestion).filter(({ withdrawn }) => withdrawn !== true))
-    this.votes = new Set(readItems(own['votes'], readTextOrNull))
+    this.own = byId(listOf(readQuestion)(own['questions']).filter(({ withdrawn }) => withdrawn !== true))
+    this.votes = new Set(listOf(readTextOrNull)(own['votes']))
     this.choices = readChoices(own['polls'])
     const messages = new Map<string, ChatMessage>()
     for (const list of [audience['chat'], own['chat']]) {
-      for (const message of readItems(list, readMessage)) messages.set(message.id, message)
+      for (const message of listOf(readMessage)(list)) messages.set(message.id, message)
     }
     this.messages = [...messages.values()].sort(inTime).slice(-MOST_MESSAGES)
     this.known = true
@@ -239,7 +238,7 @@ export class Conversation {
 function readChoices(value: unknown): Map<string, readonly number[]> {
   const choices = new Map<string, readonly number[]>()
   for (const [poll, options] of Object.entries(readRecord(value))) {
-    const chosen = readItems(options, (option) => (typeof option === 'number' ? option : null))
+    const chosen = listOf((option) => (typeof option === 'number' ? option : null))(options)
     if (chosen.length > 0) choices.set(poll, chosen)
   }
   return choices

@@ -14,16 +14,14 @@ import {
   readTexts,
   readTime,
   readYes,
-  type Reader,
   shape,
   wordOf,
   wordOr,
 } from '$lib/api/read'
 import type { SocketSchema } from '$lib/api/types'
 import { SHOWN_ROLES } from '$lib/person'
+import { CHAT_MODES, QUESTION_MODES } from '$lib/protocol/day'
 
-export const CHAT_MODES = ['open', 'slow', 'review', 'read_only', 'questions_only', 'closed'] as const
-export const QUESTION_MODES = ['open', 'review', 'closed'] as const
 export const QUESTION_ORDERS = ['fair', 'votes', 'time'] as const
 export const MESSAGE_STATES = ['visible', 'held', 'delayed', 'deleted', 'withdrawn'] as const
 export type QuestionState = SocketSchema['QuestionState']
@@ -37,9 +35,6 @@ export const isCrew = (role: string | null): boolean => role !== null && CREW.ha
 
 const readCount = (value: unknown): number => Math.max(0, Math.floor(readNumber(value)))
 const readRole = oneOf(SHOWN_ROLES, null)
-
-/** Of a list, what can be read. */
-export const readItems = <T>(value: unknown, read: Reader<T>): T[] => listOf(read)(value)
 
 const withMediaTime = <T extends { at_ms: number; told_ms: number | null }>(item: T | null) => {
   if (item === null) return null
@@ -111,7 +106,7 @@ const readToldPoll = shape<SocketSchema['PollChanged']>()(({ field, needed }) =>
   kind: field('kind', oneOf(POLL_KINDS, 'single')),
   question: needed('question', readAnyText),
   options: needed('options', (value) => {
-    const options = readItems(value, readOption)
+    const options = listOf(readOption)(value)
     return options.length > 0 ? options : null
   }),
   /** People who voted. */

@@ -46,10 +46,11 @@ export interface View {
   to_ms: number
 }
 
-const LOWEST_DB = 54
+/** A bin that is this much below full scale has no height. */
+const DEPTH_DB = 54
 
 /** A bin's height, 0 to 1: loudness as people hear it, so that quiet speech is seen too. */
-export const heightOf = (byte: number): number => (byte <= 1 ? 0 : Math.max(0, 1 + (byte - 255) / 4 / LOWEST_DB))
+export const heightOf = (byte: number): number => (byte <= 1 ? 0 : Math.max(0, 1 + (byte - 255) / 4 / DEPTH_DB))
 
 /** The height of each of `count` columns of a view: the loudest of its bins. Null: nothing is recorded there. */
 export function columns({ from_ms, bin_ms, peaks }: Waveform, view: View, count: number): (number | null)[] {

@@ -4,9 +4,6 @@ import type { Schema } from '$lib/api/types'
 import { wholeOrNull } from './places'
 import { fromLocal, toLocal } from './when'
 
-export const CHAT_MODES = ['open', 'slow', 'review', 'read_only', 'questions_only', 'closed'] as const
-export const QUESTION_MODES = ['open', 'review', 'closed'] as const
-
 export type Template = Read<typeof readTemplate>
 export const readTemplate = shape<Schema['TemplateView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),

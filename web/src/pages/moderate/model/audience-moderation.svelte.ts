@@ -4,7 +4,7 @@
  * A room's page has one for the room, and another for a closed session's own audience while somebody is at that.
  */
 import { type LiveAuth, type LivePorts, LiveSocket, type LiveState } from '$lib/live/socket'
-import { readTime } from '$lib/api/read'
+import { listOf, readTime } from '$lib/api/read'
 import type { ApiError } from '$lib/api/client'
 import type { ChatMessage, Question } from '$features/talk/model/items'
 import {
@@ -24,7 +24,6 @@ import { Pause } from './pause.svelte'
 import { Picker } from './picker.svelte'
 import { byParticipant, type ChatFilter, chatOf, type Entry, matches, queueOf } from './queue'
 import { type Card, readAction, readCard, type Action } from './wire'
-import { readItems } from '$features/talk/model/items'
 
 export type Place = 'queue' | 'chat' | 'questions'
 export const PLACES: readonly Place[] = ['queue', 'chat', 'questions']
@@ -475,7 +474,7 @@ export class AudienceModeration {
     if (this.earlier.length >= EARLIER_MOST) return
     const answer = await this.socket.send('action.list', last ? { before: last.at_ms } : {})
     if (!answer.ok) return
-    const more = readItems(answer.data['actions'], readAction)
+    const more = listOf(readAction)(answer.data['actions'])
     this.logEnds = more.length === 0
     this.earlier = [...this.earlier, ...more]
   }

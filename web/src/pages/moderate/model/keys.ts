@@ -1,5 +1,7 @@
 /** Single-key shortcuts of moderators. Pure: a key event's fields in, a shortcut out. */
 
+import { isTyping } from '$lib/typing'
+
 export const SHORTCUTS = {
   down: 'j',
   up: 'k',
@@ -38,19 +40,11 @@ type KeyPress = Pick<
 
 const BY_KEY = new Map<string, Shortcut>(Object.entries(SHORTCUTS).map(([name, key]) => [key, name as Shortcut]))
 const MOVES = new Set<Shortcut>(['down', 'up'])
-const TYPING = new Set(['INPUT', 'SELECT', 'TEXTAREA'])
-/** Nothing is typed into them. */
-const NO_TEXT = new Set(['radio', 'checkbox', 'button'])
-
-export function isTyping(target: EventTarget | null): boolean {
-  const element = target as { tagName?: string; isContentEditable?: boolean; type?: string } | null
-  if (element?.isContentEditable) return true
-  return TYPING.has(element?.tagName ?? '') && !NO_TEXT.has(element?.type ?? '')
-}
 
 /** Null for keys that mean nothing here, with modifiers, held down (but for moves), or pressed while somebody types. */
 export function shortcutOf(press: KeyPress): Shortcut | null {
-  if (press.altKey || press.ctrlKey || press.metaKey || press.isComposing || isTyping(press.target)) return null
+  if (press.altKey || press.ctrlKey || press.metaKey || press.isComposing) return null
+  if (isTyping(press.target, 'radio', 'checkbox', 'button')) return null
   const shortcut = named(press)
   return shortcut === null || (press.repeat && !MOVES.has(shortcut)) ? null : shortcut
 }

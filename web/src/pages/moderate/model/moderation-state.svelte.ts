@@ -4,7 +4,7 @@
  */
 import type { LiveEvent } from '$lib/live/socket'
 import type { JsonObject } from '$lib/api/types'
-import { isRecord, readRecord, readText, readTextOrNull } from '$lib/api/read'
+import { isRecord, listOf, readRecord, readText, readTextOrNull } from '$lib/api/read'
 import { readSession, type Session } from '$lib/protocol/day'
 import {
   type ChatMessage,
@@ -15,7 +15,6 @@ import {
   type Presence,
   type Question,
   readCounts,
-  readItems,
   readMessage,
   readMode,
   readNotice,
@@ -44,7 +43,7 @@ import {
   type CrewMessage,
   readAction,
   readClaim,
-  readHold,
+  readAddressHold,
   readCrewMessage,
   readReport,
   readSanction,
@@ -152,20 +151,20 @@ export class ModerationState {
       return
     }
     this.session = readTextOrNull(moderation['session'])
-    this.messages = readItems(moderation['chat'], readMessage).sort(inTime)
-    this.questions = byId(readItems(moderation['questions'], readQuestion))
+    this.messages = listOf(readMessage)(moderation['chat']).sort(inTime)
+    this.questions = byId(listOf(readQuestion)(moderation['questions']))
     this.order = readOrder(moderation['order']) ?? IN_ORDER
-    this.leftOver = readItems(moderation['left_over'], readTextOrNull)
-    this.polls = readItems(moderation['polls'], readPoll)
+    this.leftOver = listOf(readTextOrNull)(moderation['left_over'])
+    this.polls = listOf(readPoll)(moderation['polls'])
     this.mode = readMode(moderation['mode'])
     this.notice = readNotice(moderation['notice'])
     this.presence = readPresence(moderation['presence'])
-    this.sanctions = new Map(readItems(moderation['sanctions'], readSanction).map((one) => [one.participant, one]))
-    this.holds = readItems(moderation['address_holds'], readHold)
-    this.reports = byId(readItems(moderation['reports'], readReport).filter(({ resolved }) => !resolved))
-    this.actions = readItems(moderation['actions'], readAction)
-    this.lines = readItems(moderation['lines'], readCrewMessage)
-    this.claims = byId(readItems(moderation['claims'], readClaim))
+    this.sanctions = new Map(listOf(readSanction)(moderation['sanctions']).map((one) => [one.participant, one]))
+    this.holds = listOf(readAddressHold)(moderation['address_holds'])
+    this.reports = byId(listOf(readReport)(moderation['reports']).filter(({ resolved }) => !resolved))
+    this.actions = listOf(readAction)(moderation['actions'])
+    this.lines = listOf(readCrewMessage)(moderation['lines'])
+    this.claims = byId(listOf(readClaim)(moderation['claims']))
     this.troubles = new Map()
     this.known = true
   }
@@ -210,7 +209,7 @@ export class ModerationState {
         this.order = readOrder(data) ?? this.order
         break
       case 'questions.session':
-        this.refocus(readTextOrNull(data['session']), readItems(data['left_over'], readTextOrNull))
+        this.refocus(readTextOrNull(data['session']), listOf(readTextOrNull)(data['left_over']))
         break
       case 'poll.changed':
         this.polls = afterPoll(this.polls, data)

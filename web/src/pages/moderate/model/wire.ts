@@ -53,8 +53,8 @@ export const readSanction = shape<SocketSchema['SanctionChanged']>()(({ field, n
   reason: field('reason', readTextOrNull),
 }))
 
-export type AddressHold = Read<typeof readHold>
-export const readHold = shape<Record<string, unknown>>()(({ field, needed }) => ({
+export type AddressHold = Read<typeof readAddressHold>
+export const readAddressHold = shape<Record<string, unknown>>()(({ field, needed }) => ({
   prefix: needed('prefix', readTextOrNull),
   participant: field('participant', readText),
   until_ms: needed('until', readTime),

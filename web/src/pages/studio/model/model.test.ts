@@ -3,7 +3,7 @@ import type { WhipStatus } from '$lib/whip/client'
 import { en } from '../locales/en'
 import { fr } from '../locales/fr'
 import { keepToken, keptToken, type KeyStore, readPasted } from '$lib/access'
-import { readRoom, type RoomInfo, type RoomState, RoomWatch } from './room'
+import { readRoom, type RoomInfo, type RoomReading, RoomWatch } from './room'
 import { DEFAULTS, loadSettings, markOnAir, mayResume, saveSettings, wasOnAir } from './settings'
 import { shortcut } from './shortcuts'
 import { elapsed, otherPublisher, SilenceWatch, SourceWatch, tally } from './tally'
@@ -189,7 +189,7 @@ describe('the room', () => {
   })
 
   it('is polled, kept in sight while the server is away, and asked less often', async () => {
-    const states: RoomState[] = []
+    const states: RoomReading[] = []
     let answer = (): Response => Response.json(ROOM)
     let asked = 0
     const watch = new RoomWatch(

@@ -27,7 +27,7 @@ export type RoomInfo = NonNullable<ReturnType<typeof readRoom>>
 
 export type RoomProblem = '' | 'unreachable' | 'unauthorized' | 'unknown_room'
 
-export interface RoomState {
+export interface RoomReading {
   info: RoomInfo | null
   problem: RoomProblem
   /** When `info` was read, ms on the local clock. */
@@ -48,7 +48,7 @@ const PROBLEMS: Record<number, RoomProblem> = { 401: 'unauthorized', 403: 'unaut
 const SLOWEST_MS = 8000
 
 export class RoomWatch {
-  private state: RoomState = { info: null, problem: '', atMs: 0, clockOffsetMs: 0 }
+  private state: RoomReading = { info: null, problem: '', atMs: 0, clockOffsetMs: 0 }
   private timer: unknown
   private running = false
   private failures = 0
@@ -58,7 +58,7 @@ export class RoomWatch {
     private readonly ports: RoomPorts,
     private readonly address: string,
     private readonly token: string,
-    private readonly onChange: (state: RoomState) => void,
+    private readonly onChange: (state: RoomReading) => void,
     private readonly everyMs: number,
   ) {}
 
@@ -74,7 +74,7 @@ export class RoomWatch {
   }
 
   /** One reading now, also between two polls. */
-  async read(): Promise<RoomState> {
+  async read(): Promise<RoomReading> {
     const next = await this.ask()
     this.failures = next.problem === '' ? 0 : this.failures + 1
     // The last known room stays in sight while the server restarts.
@@ -87,7 +87,7 @@ export class RoomWatch {
     return this.state
   }
 
-  private async ask(): Promise<Pick<RoomState, 'info' | 'problem'>> {
+  private async ask(): Promise<Pick<RoomReading, 'info' | 'problem'>> {
     const result = await ask(this.address, {
       token: this.token,
       cache: 'no-store',

@@ -11,7 +11,7 @@ import { BrowserPeer } from '$lib/whip/peer'
 import { readStats, type OutgoingStats } from '$lib/whip/stats'
 import { whipPath, type StudioRoom } from './place'
 import type { Preferences } from './preferences.svelte'
-import type { RoomState } from './room'
+import type { RoomReading } from './room'
 import { OnlyTab } from './only-tab'
 import { markOnAir, mayResume, wasOnAir, type AirMark } from './settings'
 import { SilenceWatch, SourceWatch } from './tally'
@@ -24,7 +24,7 @@ export interface SenderPorts {
   now: () => number
   fetch: (url: string, init: RequestInit) => Promise<Response>
   /** One reading of the room now. */
-  readRoom: () => Promise<RoomState>
+  readRoom: () => Promise<RoomReading>
   /** A picture, ready to be sent. */
   ready: () => Promise<OutgoingTracks>
   /** The session that is on, and the devices in use. */
@@ -137,7 +137,7 @@ export class Sender {
   }
 
   /** A new reading of the room: does it still get this page? */
-  roomChanged(state: RoomState): void {
+  roomChanged(state: RoomReading): void {
     if (state.problem !== '' || !state.info || this.whip.state !== 'live') return
     const source = state.info.sources[this.place.source]
     this.silence.read(source?.last_packet_ms, state.atMs)

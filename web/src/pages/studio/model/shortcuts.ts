@@ -1,5 +1,7 @@
 /** Single-key shortcuts. Pure: a key event's fields in, an action out. */
 
+import { isTyping } from '$lib/typing'
+
 /** Keys of the running day. */
 export type DayAction = 'start' | 'end' | 'extend' | 'hold' | 'slate' | 'undo' | 'alarm' | 'snooze' | 'normal'
 export type ShortcutAction = 'air' | 'mute' | 'help' | 0 | 1 | 2 | 3 | DayAction
@@ -26,16 +28,11 @@ interface KeyPress {
   target: EventTarget | null
 }
 
-const TYPING = new Set(['INPUT', 'SELECT', 'TEXTAREA'])
-
 /** Null for keys that mean nothing here, with modifiers, held down, or pressed while somebody types. */
 export function shortcut(press: KeyPress): ShortcutAction | null {
   if (press.repeat || press.altKey || press.ctrlKey || press.metaKey) return null
-  const element = press.target as { tagName?: string; isContentEditable?: boolean; type?: string } | null
-  if (element?.isContentEditable) return null
   // Keys on a radio button or a tick box are free: arrows and space are theirs, digits and letters are not.
-  const typed = element?.type !== 'radio' && element?.type !== 'checkbox'
-  if (typed && TYPING.has(element?.tagName ?? '')) return null
+  if (isTyping(press.target, 'radio', 'checkbox')) return null
   // By place as well: the upper row of a French keyboard gives digits only with shift.
   const digit = /^(?:Digit|Numpad)([1-4])$/.exec(press.code)?.[1] ?? (/^[1-4]$/.test(press.key) ? press.key : undefined)
   if (digit) return (Number(digit) - 1) as 0 | 1 | 2 | 3

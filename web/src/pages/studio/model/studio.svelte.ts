@@ -12,7 +12,7 @@ import { Inputs } from './inputs.svelte'
 import type { StudioRoom } from './place'
 import { Preferences } from './preferences.svelte'
 import { sourceReport } from './reports'
-import { RoomWatch, type RoomState } from './room'
+import { RoomWatch, type RoomReading } from './room'
 import { Sender } from './sender.svelte'
 import { otherPublisher, tally, type Tally } from './tally'
 
@@ -20,7 +20,7 @@ const POLL_MS = 1500
 const TICK_MS = 1000
 
 export class Studio {
-  room = $state.raw<RoomState>({ info: null, problem: '', atMs: 0, clockOffsetMs: 0 })
+  room = $state.raw<RoomReading>({ info: null, problem: '', atMs: 0, clockOffsetMs: 0 })
   nowMs = $state(Date.now())
   readonly preferences: Preferences
   readonly inputs: Inputs
@@ -163,7 +163,7 @@ export class Studio {
     void this.roomWatch.read()
   }
 
-  private roomChanged(state: RoomState): void {
+  private roomChanged(state: RoomReading): void {
     this.room = state
     this.sender.roomChanged(state)
     if (state.problem === '') this.day.take(state.info?.crew ?? null, Date.now() + state.clockOffsetMs)

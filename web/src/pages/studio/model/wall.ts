@@ -2,6 +2,7 @@
 
 import { listOf, oneOf, readNumberOrNull, readRecord } from '$lib/api/read'
 import type { JsonObject } from '$lib/api/types'
+import { isTyping } from '$lib/typing'
 import type { CrewRoom } from './crew-room'
 import { type LineName, LINES, type Readiness } from './rehearsal.svelte'
 import type { RoomInfo } from './room'
@@ -52,7 +53,7 @@ export interface Sound {
 export type Band = 'none' | 'silent' | 'quiet' | 'good' | 'loud'
 
 /** The scale of the wall's meters, dB: what is below is nothing. */
-export const LOWEST_DB = -60
+export const METER_LOWEST_DB = -60
 /** Voices between these are neither quiet nor loud, LUFS (as the room process judges them). */
 export const QUIET_LUFS = -30
 export const LOUD_LUFS = -14
@@ -73,7 +74,7 @@ export function bandOf(sound: Sound | null): Band {
 }
 
 /** 0 to 1 of a meter's length. */
-export const shareOf = (db: number): number => Math.min(1, Math.max(0, 1 - db / LOWEST_DB))
+export const shareOf = (db: number): number => Math.min(1, Math.max(0, 1 - db / METER_LOWEST_DB))
 
 /** True where the public sees more of the room than its slate. */
 export const goesOut = (room: Pick<RoomInfo, 'state'>, crew: CrewRoom): boolean =>
@@ -101,16 +102,14 @@ type KeyPress = Pick<
   'key' | 'code' | 'repeat' | 'shiftKey' | 'altKey' | 'ctrlKey' | 'metaKey' | 'target'
 >
 
-const TYPING = new Set(['INPUT', 'SELECT', 'TEXTAREA'])
 /** Enter and space are theirs. */
 const PRESSABLE = new Set(['A', 'BUTTON', 'SUMMARY'])
 
 /** Null for keys that mean nothing here, or that belong to what has the focus. */
 export function wallKey(press: KeyPress): WallKey | null {
   if (press.altKey || press.ctrlKey || press.metaKey) return null
-  const element = press.target as { tagName?: string; isContentEditable?: boolean; type?: string } | null
-  const tag = element?.tagName ?? ''
-  if (element?.isContentEditable || (TYPING.has(tag) && element?.type !== 'radio')) return null
+  if (isTyping(press.target, 'radio')) return null
+  const tag = (press.target as { tagName?: string } | null)?.tagName ?? ''
   if (press.key === 'ArrowDown' || press.key === 'ArrowUp') {
     return tag === 'INPUT' ? null : { kind: 'move', by: press.key === 'ArrowDown' ? 1 : -1 }
   }

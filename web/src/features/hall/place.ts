@@ -1,4 +1,4 @@
-import { t } from './locales/stage'
+import { t } from './locales/hall'
 
 /** Where somebody is, in the reader's language where it is no name. */
 export function placeName(place: string | null): string {
