@@ -23,6 +23,7 @@ from streamer.archive import editing
 from streamer.archive.editing import Edit
 from streamer.archive.material import Span, minus
 from streamer.archive.repository import RecordingEntry
+from streamer.conference.day import DAY_MS
 from streamer.conference.grants import Action, Grant, Role, Target, new_token
 from streamer.errors import Conflict, NotFound
 from streamer.links import grant_link
@@ -30,7 +31,6 @@ from streamer.store.approvals import Approval, Approvals, ApprovalState
 from streamer.store.grants import Grants
 from streamer.store.recordings import RecordingState, StoredEdition
 
-DAY_MS = 86_400_000
 USUAL_DAYS, MOST_DAYS = 14, 90
 
 

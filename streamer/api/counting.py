@@ -14,15 +14,15 @@ from pydantic import Field
 from streamer.api.context import now_ms
 from streamer.api.models import LazyModel, Slug
 from streamer.api.routing import Call, Route, Text
+from streamer.conference.day import DAY_MS
 from streamer.conference.grants import Action, Target
+from streamer.conference.rooms import DEFAULT_ZONE
 from streamer.conference.sessions import Session, SessionState
 from streamer.conference.year_count import COUNTED, WANTED, YearRow, count_year
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
-DEFAULT_ZONE = "Europe/Paris"
-_DAY_MS = 86_400_000
 _AT_A_TIME = 2000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -88,8 +88,8 @@ async def count(call: Call) -> YearList | Text:
 
 async def _ended_in(sessions: Sessions, year: int) -> list[Session]:
     """All sessions that may have begun in the year, in any time zone."""
-    from_ms = round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) - _DAY_MS
-    until_ms = round(datetime(year + 1, 1, 1, tzinfo=UTC).timestamp() * 1000) + _DAY_MS
+    from_ms = round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) - DAY_MS
+    until_ms = round(datetime(year + 1, 1, 1, tzinfo=UTC).timestamp() * 1000) + DAY_MS
     found: list[Session] = []
     cursor: str | None = None
     while True:

@@ -8,9 +8,10 @@ from streamer.api.models import LazyModel
 from streamer.api.recordings import entry_of
 from streamer.api.routing import Call, Route
 from streamer.api.sessions import target_of
-from streamer.archive.waveforms import BIN_MS, NoWaveform, waveform_of
+from streamer.archive.waveforms import NoWaveform, waveform_of
 from streamer.conference.grants import Action
 from streamer.errors import NotFound, TooMany
+from streamer.formats.waveform import BIN_MS
 from streamer.store.recordings import RecordingState
 
 

@@ -23,7 +23,7 @@ from streamer.api.auth import authenticate
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.documents import Document, Documents, matches
 from streamer.conference.airing import PublicSession, PublicStatus
-from streamer.conference.rooms import Room, Venue
+from streamer.conference.rooms import DEFAULT_ZONE, Room, Venue
 from streamer.conference.schedule import Schedule
 from streamer.conference.sessions import Event, Session
 from streamer.conference.visibility import ANYBODY, told
@@ -41,8 +41,6 @@ from streamer.store.venues import Venues
 
 TITLE = "Streamer"
 """The title of a schedule of several venues."""
-DEFAULT_ZONE = "Europe/Paris"
-"""The time zone of rooms without a venue."""
 SCHEDULE_AGE_S = 30
 STREAMS_AGE_S = 5
 _NEAR_MS = 36 * 3_600_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-LANGUAGES = ("en", "fr")
+from streamer.conference.alarm_words import LANGUAGES
 
 
 def locale_of(request: web.Request) -> str:

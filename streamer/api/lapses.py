@@ -97,7 +97,7 @@ class LapseWatch:
         self._swept_at = 0.0
         self._found: tuple[Lapse, ...] = ()
 
-    def labels(self, room: str, now_ms: int) -> dict[str, str | None]:
+    def labels(self, room: str) -> dict[str, str | None]:
         """The labels (or else ids) of ended grants whose publication in ``room`` goes on -> the session that they were
         for. For the room's alarms."""
         of_room = (lapse.grant for lapse in self._found if lapse.connection.room == room)

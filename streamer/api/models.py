@@ -20,7 +20,7 @@ from pydantic import (
 
 from streamer.conference.grants import Grant, Role
 from streamer.conference.looks import COLOUR_PATTERN, Look, Typeface, stylesheet
-from streamer.conference.rooms import SLUG_PATTERN, Venue
+from streamer.conference.rooms import DEFAULT_ZONE, SLUG_PATTERN, Venue
 
 
 def _one_line(text: str) -> str:
@@ -170,7 +170,7 @@ class LookView(LazyModel):
 class VenueCreate(LookCreate):
     id: Slug | None = None
     name: Line
-    timezone: Timezone = "Europe/Paris"
+    timezone: Timezone = DEFAULT_ZONE
     language: Language = "en"
     logos: Logos = ()
 

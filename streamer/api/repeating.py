@@ -13,9 +13,10 @@ from streamer.api.context import actor_of
 from streamer.api.models import Body, LazyModel, Slug
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import SessionCrewView, in_reach
-from streamer.api.sessions import DEFAULT_ZONE, check_room, context_of, event_named, find_session, target_of
+from streamer.api.sessions import check_room, context_of, event_named, find_session, target_of
 from streamer.conference.grants import Action
 from streamer.conference.repeats import copy_of, first_day, planned_days
+from streamer.conference.rooms import DEFAULT_ZONE
 
 MOST_COPIES = 100
 

@@ -29,7 +29,7 @@ from streamer.api.tap_models import SessionCrewDone
 from streamer.api.venues import check_venue_exists
 from streamer.conference import visibility
 from streamer.conference.grants import Action, Grant, Target, may_plan_in
-from streamer.conference.rooms import Room
+from streamer.conference.rooms import DEFAULT_ZONE, Room
 from streamer.conference.sessions import Event, Session, defaults_with
 from streamer.conference.visibility import ANYBODY, Caller, Holder, Told, View
 from streamer.control.decoders import NotDecoded
@@ -44,9 +44,6 @@ from streamer.store.sessions import Sessions
 class PortraitView(LazyModel):
     address: str
     """For a session's ``portraits``."""
-
-
-DEFAULT_ZONE = "Europe/Paris"
 
 
 def target_of(services: Services, session: Session) -> Target:

@@ -23,7 +23,7 @@ from streamer.api.timelines import shown_to
 from streamer.archive.catalogue import EditionRef
 from streamer.audience.timelines import Shown
 from streamer.conference.airing import PublicSession, PublicStatus
-from streamer.conference.rooms import Room, Venue, is_slug
+from streamer.conference.rooms import DEFAULT_ZONE, Room, Venue, is_slug
 from streamer.conference.sessions import Event, Session, SessionState
 from streamer.conference.visibility import ANYBODY, told
 from streamer.errors import NotFound, Unavailable
@@ -32,7 +32,6 @@ from streamer.store.replays import Replays
 from streamer.store.sessions import Sessions
 
 SITE = "Streamer"
-DEFAULT_ZONE = "Europe/Paris"
 DESCRIPTION_LENGTH = 300
 NEWEST_REPLAYS = 24
 """Those that the archive's page tells of before its program has loaded."""

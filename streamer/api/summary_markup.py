@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from streamer.api.summaries import SITE, PageSummary, RoomFacts, Said, SessionFacts, description_of, moment
-from streamer.conference.rooms import Venue
+from streamer.conference.rooms import DEFAULT_ZONE, Venue
 
 TWELVE_HOURS = frozenset(["US", "CA", "AU", "NZ", "PH", "IN", "PK", "BD", "EG", "SA", "CO", "MY", "KR"])
 """Regions whose clocks have twelve hours (CLDR, ``timeData``, the larger ones). Without a region clocks have 24, as the
@@ -272,7 +272,7 @@ def _now_line(room: RoomFacts, reader: Reader) -> str:
 
 def _word(room: RoomFacts, reader: Reader) -> str:
     status = room.status
-    zone = ZoneInfo(room.venue.timezone) if room.venue is not None else ZoneInfo("Europe/Paris")
+    zone = ZoneInfo(room.venue.timezone if room.venue is not None else DEFAULT_ZONE)
     if status.hold is not None:
         return escape(status.hold.message) or reader.say("hold")
     if status.reserved_until_ms is not None:

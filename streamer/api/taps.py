@@ -26,6 +26,7 @@ from streamer.api.tap_models import (
     SessionCrewDone,
 )
 from streamer.conference import taps
+from streamer.conference.day import MINUTE_MS
 from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
@@ -35,9 +36,6 @@ from streamer.director.tapped import Tapped
 from streamer.errors import NotFound
 from streamer.store.events import Events
 from streamer.store.venues import Venues
-
-MINUTE_MS = 60_000
-
 
 # --- sessions ---------------------------------------------------------------------------------------
 

@@ -13,13 +13,11 @@ from streamer.api.auth import authenticate, require, require_role
 from streamer.api.context import SERVICES
 from streamer.api.uncancelled import to_the_end
 from streamer.api.whip import endpoint_options, offer_as, room_of, source_of
-from streamer.broadcast.media_events import PUBLIC
+from streamer.broadcast.media_events import PREVIEW, PUBLIC
 from streamer.conference.grants import Action, Target
 from streamer.control.media_plane import RoomLink
 from streamer.control.messages import Offer
 from streamer.errors import NotOnAir
-
-PREVIEW = "preview"
 
 
 def _link(request: web.Request, room: str) -> RoomLink:

@@ -18,6 +18,7 @@ import structlog
 from streamer.archive import files
 from streamer.archive.archivist import Archivist
 from streamer.archive.repository import Who
+from streamer.conference.day import DAY_MS
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event
 from streamer.errors import StreamerError
@@ -31,7 +32,6 @@ from streamer.store.venues import Venues
 
 log = structlog.get_logger(__name__)
 
-DAY_MS = 24 * 3600 * 1000
 EVERY_S = 600.0
 RETENTION = Who("retention", "retention")
 UNUSED_MS = DAY_MS

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamer.archive.material import Span
+from streamer.formats.waveform import STEPS_PER_DB
 
 LONG_MS = 5000
 """A shorter pause belongs to the talk."""
@@ -16,7 +17,6 @@ LEFT_MS = 500
 """The silence that stays on both sides, so that no word is cut."""
 CLICK_MS = 120
 """A shorter sound does not end a silence."""
-STEPS_PER_DB = 4
 FAR_STEPS = 24 * STEPS_PER_DB
 NOISE_STEPS = 6 * STEPS_PER_DB
 CLEAR_STEPS = 12 * STEPS_PER_DB

@@ -25,6 +25,7 @@ from streamer.archive import away
 from streamer.archive.away import Away
 from streamer.archive.bucket import Changed, MediaBucket
 from streamer.archive.files import AWAY, LEVELLED, MEDIA_FOLDER
+from streamer.conference.day import DAY_MS
 from streamer.control.process_files import write_atomically
 from streamer.data_folder import BUCKET_OWNER
 from streamer.errors import StreamerError
@@ -46,7 +47,6 @@ QUIET_S = 30.0
 was deleted this long after, and it is deleted again for an hour."""
 LINGER_S = 3600.0
 HOLD_S = 5.0
-DAY_MS = 86_400_000
 _IS_AWAY = (-1, -1)
 
 

@@ -21,13 +21,11 @@ from streamer.archive.silences import silences
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Segment
 from streamer.control.decoders import NotDecoded, decode
 from streamer.control.runs import joined
+from streamer.formats.waveform import BIN_MS, BIN_TICKS, RUN_HEAD
 
 MEASURER = "streamer.media.peaks"
-BIN_MS = 40
-BIN_TICKS = BIN_MS * TICKS_PER_MS
 BATCH_TICKS = 300 * TICKS_PER_S
 """The sound that one process measures: a second or two of work."""
-HEAD_BYTES = 12
 
 
 class NoWaveform(Exception):
@@ -165,11 +163,14 @@ async def _measured(folder: Path, missing: Sequence[_Sound]) -> dict[str, bytes]
     out: dict[str, bytes] = {}
     at = 0
     for run in runs:
-        first, count = int.from_bytes(told[at : at + 8], "big", signed=True), int.from_bytes(told[at + 8 : at + 12])
-        bins = told[at + HEAD_BYTES : at + HEAD_BYTES + 2 * count]
-        if len(bins) != 2 * count or len(told) < at + HEAD_BYTES:
+        if len(told) < at + RUN_HEAD.size:
             raise NoWaveform
-        at += HEAD_BYTES + 2 * count
+        first, count = RUN_HEAD.unpack_from(told, at)
+        at += RUN_HEAD.size
+        bins = told[at : at + 2 * count]
+        if len(bins) != 2 * count:
+            raise NoWaveform
+        at += 2 * count
         for sound in run:
             # Bins before the first are cut off: a run may begin inside of one.
             begin, end = (max(0, bin_ - first) for bin_ in (sound.bins.start, sound.bins.stop))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
+from streamer.conference.day import MINUTE_MS
 from streamer.conference.participation import Question, QuestionOrder, QuestionState
 
-MINUTE_MS = 60_000
 MINUTES_A_VOTE = 3
 """This waiting time weighs as much as a vote."""
 MOST_WAITING = 5

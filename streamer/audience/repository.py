@@ -25,6 +25,7 @@ from streamer.audience.state import (
     ScopeState,
     Vote,
 )
+from streamer.conference.day import DAY_MS
 from streamer.conference.participation import (
     AddressHold,
     CrewMessage,
@@ -61,7 +62,6 @@ MOST_WAITING = 4000
 MOST_AT_ONCE = 500
 """Commands in one transaction."""
 _MARKS = RowMapping(Mark, marks)
-DAY_MS = 86_400_000
 
 T = TypeVar("T")
 

@@ -12,6 +12,8 @@ from streamer.broadcast.programme import Broadcast, InitSection, Interval, Part,
 
 PUBLIC = "public"
 """The name of the output that everybody may see."""
+PREVIEW = "preview"
+"""The name of the output in the crew's offers: one source as it comes in."""
 PROGRAMME_OUTPUT = "programme"
 """The output with everything that the programme made, whoever might see it. No client may ask for it; replays are cut
 from it."""

@@ -18,7 +18,7 @@ class RenditionView:
     """One rendition of one output: its segments by media sequence number, the newest last.
 
     ``version`` grows with every change of the rendition's playlist and never repeats within the life of a
-    :class:`BroadcastView`, snapshots included. So it can be used in cache keys.
+    :class:`.view.BroadcastView`, snapshots included. So it can be used in cache keys.
     """
 
     __slots__ = (

@@ -43,8 +43,8 @@ ON_TIMES_S: dict[str, float] = {
     "upload_weak": 3,
     "encoder_slow": 5,
 }
-"""Code -> on-time, seconds. For ``sound_clipping`` and ``sound_dropouts`` the window of :data:`EVENTS` events, for
-``sound_quiet`` and ``sound_loud`` of voiced sound."""
+"""Code -> on-time, seconds. For ``sound_clipping`` and ``sound_dropouts`` the window of :data:`.conditions.EVENTS`
+events, for ``sound_quiet`` and ``sound_loud`` of voiced sound."""
 LEAKS = {"sound_hum": 0.4, "sound_howl": 1.0, "sound_one_channel": 2.0, "sound_polarity": 2.0}
 """Causes that words hide now and then: good time takes away this many times as much bad time, not all of it."""
 CARRIES_MS = {"sound_one_channel": 3000.0, "sound_polarity": 3000.0}

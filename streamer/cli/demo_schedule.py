@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.conference.day import MINUTE_MS
 from streamer.conference.rooms import Room, StartRule, Venue
 from streamer.conference.sessions import KIND_DEFAULTS, Event, Kind, Session
 from streamer.store.events import Events
@@ -18,7 +19,6 @@ VENUE = Venue(id="demo", name="Maison des associations", timezone="Europe/Paris"
 ROOM = Room(id="demo", name="Demo room", venue=VENUE.id, start=StartRule.AUTO, caption_languages=("en", "fr"))
 WORKSHOP = Room(id="atelier", name="Atelier", venue=VENUE.id)
 EVENT = Event(id="demo", name="Open day of the association house", venue=VENUE.id, language="en")
-MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)

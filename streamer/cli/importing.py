@@ -18,11 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.cli.granting import opened
 from streamer.conference.grants import Grant, Role
+from streamer.conference.rooms import DEFAULT_ZONE
 from streamer.conference.schedule import Schedule, ScheduleWarning
 from streamer.errors import StreamerError
 from streamer.planning.apply import Applied
 from streamer.planning.fetch import fetch
-from streamer.planning.importer import DEFAULT_ZONE, ImportPlan, carry_out, plan
+from streamer.planning.importer import ImportPlan, carry_out, plan
 from streamer.schedules.compare import Difference, DifferenceItem
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.reading import MAX_BYTES, Unreadable

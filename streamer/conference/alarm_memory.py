@@ -100,7 +100,7 @@ def looked(
         present.setdefault(_own_id(memory, alarm), replace(alarm, id=_own_id(memory, alarm)))
     seen = {id_: memory.seen_ms.get(id_, now_ms) for id_ in present}
     roots, absorbed = _roots(memory, present, on_programme, now_ms)
-    episodes = _continued(memory, present, roots, seen, on_programme, now_ms)
+    episodes = _continued(memory, present, roots, seen, now_ms)
     known = [one for one in episodes if one.ended_ms is None or now_ms - one.ended_ms < REOPEN_MS]
     return AlarmMemory(tuple(known), normals, seen, absorbed)
 
@@ -176,7 +176,6 @@ def _continued(
     present: Mapping[str, Alarm],
     roots: Mapping[str, list[str]],
     seen: Mapping[str, int],
-    on_programme: str,
     now_ms: int,
 ) -> list[Episode]:
     episodes = {one.id: one for one in memory.episodes}

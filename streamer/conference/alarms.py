@@ -187,14 +187,14 @@ def _day(day: RoomDay, now_ms: int) -> Iterator[Alarm]:
     running, soon = current(day), following(day, now_ms)
     for asked in (running, armed_at(day, now_ms)):
         if asked is not None:
-            yield from _unanswered(day, asked, now_ms)
+            yield from _unanswered(day, asked)
     if soon is not None:
         yield from _not_started(day, soon, now_ms)
     if running is not None:
         yield from _ahead(day, running, soon, now_ms)
 
 
-def _unanswered(day: RoomDay, session: Session, now_ms: int) -> Iterator[Alarm]:
+def _unanswered(day: RoomDay, session: Session) -> Iterator[Alarm]:
     record = session.do_not_record is Flag.ASK and session.record_answer is None
     stream = session.do_not_stream is Flag.ASK and session.stream_answer is None
     if record or stream:

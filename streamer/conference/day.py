@@ -19,6 +19,7 @@ from streamer.conference.sources import SourceSetting
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 
 UNSTARTED = frozenset({SessionState.SCHEDULED, SessionState.ARMED})
 

@@ -76,7 +76,7 @@ class RoomLink(Protocol):
 
     async def picture(self, source: str) -> CrewPicture:
         """A small picture of a source as it comes in; of the programme with "". Raises the errors of
-        :class:`PictureWanted`."""
+        :class:`.messages.PictureWanted`."""
 
 
 class MediaPlane(Protocol):

@@ -8,6 +8,7 @@ import msgspec
 
 from streamer.conference.alarm_memory import AlarmMemory, Normal, normal, not_normal, snoozed
 from streamer.conference.alarms import Alarm, session_about
+from streamer.conference.day import MINUTE_MS
 from streamer.director.day_cache import DayCache
 from streamer.director.day_repository import Acknowledgement, DayRepository
 from streamer.director.effects import Effects
@@ -17,8 +18,6 @@ from streamer.director.stored_alarms import nameless
 from streamer.errors import NotFound
 from streamer.store.answers import CommandAnswer, Once
 from streamer.store.audit import AuditEntry
-
-MINUTE_MS = 60_000
 
 
 class AlarmActions:

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.alarm_memory import AlarmMemory
-from streamer.conference.day import HOUR_MS, LeftOut, MediaState, RoomDay, sorted_day
+from streamer.conference.day import DAY_MS, HOUR_MS, LeftOut, MediaState, RoomDay, sorted_day
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Mark, MarkKind, Session
 from streamer.conference.taps import Refused
@@ -25,7 +25,7 @@ from streamer.store.audit import AuditEntry, AuditLog, changed_fields
 from streamer.store.database import Database
 from streamer.store.events import Events
 from streamer.store.marks import Marks
-from streamer.store.people import DAY_MS, UNDO_DAYS
+from streamer.store.people import UNDO_DAYS
 from streamer.store.recordings import Editions, Recordings
 from streamer.store.room_states import (
     Acknowledgement,

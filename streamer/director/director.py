@@ -110,7 +110,7 @@ class Director:
         return self.effects.faults
 
     def readiness_at_a_glance(self, room: str) -> tuple[str | None, tuple[str, ...]]:
-        """See :meth:`Rehearsals.at_a_glance`."""
+        """See :meth:`.rehearsals.Rehearsals.at_a_glance`."""
         state = self._cache.states.get(room)
         if state is None:
             return None, ()

@@ -63,7 +63,7 @@ class RoomAlarms:
         self.page_reports = PageReports(self.settings)
         self.room_troubles = RoomTroubles(self.settings, self.page_reports)
         self._tasks = tasks
-        self.lapsed: Callable[[str, int], Mapping[str, str | None]] = lambda room, now_ms: {}
+        self.lapsed: Callable[[str], Mapping[str, str | None]] = lambda room: {}
         """Labels of ended grants whose publication in a room goes on -> their sessions."""
         self.unerased: Callable[[str], bool] = lambda room: False
         """Whether something of a room should be erased and cannot be."""
@@ -101,7 +101,7 @@ class RoomAlarms:
     def wrong_key(self, room: str, now_ms: int) -> bool:
         """Whether the room's encoder has a key of another room, or one that has ended."""
         wrong = any(room in (one.room, one.own_room) for one in self._notices.wrong_rooms(now_ms))
-        return wrong or bool(self.lapsed(room, now_ms))
+        return wrong or bool(self.lapsed(room))
 
     def _troubles(self, room: str, link: RoomLink | None, now_ms: int) -> list[Trouble]:
         status = None if link is None or not link.up else link.status
@@ -127,7 +127,7 @@ class RoomAlarms:
             )
         for source, since_ms in status.duels.items() if status is not None else ():
             found.append(Trouble("publication_duel", since_ms, about=source, details={"source": source}))
-        for label, session in self.lapsed(room, now_ms).items() if status is not None else ():
+        for label, session in self.lapsed(room).items() if status is not None else ():
             since_ms, details = self._since_ms(room, "grant_expired", label, now_ms), {"label": label}
             found.append(
                 Trouble("grant_expired", since_ms, level="warning", about=label, details=details, session=session)

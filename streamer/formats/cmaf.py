@@ -21,9 +21,9 @@ _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 120
 
 _TRACK_ID = 1
 
-_SYNC_SAMPLE = 0x0200_0000
+SYNC_SAMPLE = 0x0200_0000
 """sample_depends_on = 2: needs no other sample (14496-12, 8.8.3.1)."""
-_OTHER_SAMPLE = 0x0101_0000
+OTHER_SAMPLE = 0x0101_0000
 """sample_depends_on = 1, sample_is_non_sync_sample = 1."""
 
 _TFHD_DEFAULT_DURATION = 0x08
@@ -180,11 +180,11 @@ def fragment(config: TrackConfig, sequence: int, samples: Sequence[Sample], end:
         trun_flags |= _TRUN_DURATION
         columns.append(durations)
     columns.append(sizes)
-    default_flags = _SYNC_SAMPLE if samples[-1].sync else _OTHER_SAMPLE
-    first_flags = _SYNC_SAMPLE if samples[0].sync else _OTHER_SAMPLE
+    default_flags = SYNC_SAMPLE if samples[-1].sync else OTHER_SAMPLE
+    first_flags = SYNC_SAMPLE if samples[0].sync else OTHER_SAMPLE
     if any(sample.sync != samples[-1].sync for sample in samples[1:]):
         trun_flags |= _TRUN_FLAGS
-        columns.append([_SYNC_SAMPLE if sample.sync else _OTHER_SAMPLE for sample in samples])
+        columns.append([SYNC_SAMPLE if sample.sync else OTHER_SAMPLE for sample in samples])
     elif first_flags != default_flags:
         trun_flags |= _TRUN_FIRST_FLAGS
 

@@ -21,8 +21,6 @@ from streamer.formats import cmaf
 Buffer = bytes | memoryview
 
 _NON_SYNC = 0x0001_0000
-_SYNC_SAMPLE = 0x0200_0000
-_OTHER_SAMPLE = 0x0101_0000
 _TFHD_DEFAULTS = ((0x01, 8), (0x02, 4), (0x08, 4), (0x10, 4), (0x20, 4))
 """Optional fields of a tfhd, in their order: flag, bytes."""
 MAX_BOX_BYTES = 64 * 1024 * 1024
@@ -153,7 +151,7 @@ def stilled(data: bytes, start: int, end: int) -> bytes:
 
 def joined(data: bytes, frames: Sequence[Frame], start: int, durations: Sequence[int]) -> bytes:
     """One fragment of samples that begins at ``start``, each with its given duration."""
-    flags = [_SYNC_SAMPLE if frame.sync else _OTHER_SAMPLE for frame in frames]
+    flags = [cmaf.SYNC_SAMPLE if frame.sync else cmaf.OTHER_SAMPLE for frame in frames]
     table = [v for row in zip(durations, (f.size for f in frames), flags, strict=True) for v in row]
     trun_tail = struct.pack(f">{len(table)}I", *table)
     sequence = cmaf.sequence_number(max(0, start))

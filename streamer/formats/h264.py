@@ -14,6 +14,7 @@ NAL_IDR = 5
 NAL_SEI = 6
 NAL_SPS = 7
 NAL_PPS = 8
+NAL_AUD = 9
 
 START_CODE = b"\x00\x00\x00\x01"
 

@@ -17,7 +17,6 @@ from typing import Any
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
-from numpy.typing import NDArray
 
 from streamer.broadcast.orders import SourceOrder
 from streamer.formats.types import Sample, TrackConfig
@@ -26,10 +25,19 @@ from streamer.media.changed_sound import ChangedSound, OpusPackets
 from streamer.media.leveller import Leveller
 from streamer.media.meters import LoudnessMeter, SoundReading
 from streamer.media.ordered_worker import OrderedWorker
-from streamer.media.pcm import FADE, SAMPLE_RATE, PcmWindow, conceal, crossfade, fade_in, fade_out, slew, to_samples
+from streamer.media.pcm import (
+    FADE,
+    SAMPLE_RATE,
+    Pcm,
+    PcmWindow,
+    conceal,
+    crossfade,
+    fade_in,
+    fade_out,
+    slew,
+    to_samples,
+)
 from streamer.media.sound_chain import SoundChain
-
-Pcm = NDArray[np.float32]
 
 BATCH_TICKS = 2 * AAC_TICKS
 """Frames are encoded together: to wake the thread for one costs more than the frame."""
@@ -139,7 +147,7 @@ class SoundTrack:
         self._chain: SoundChain | None = None
         self._incoming: LoudnessMeter | None = None
         self._levellers: dict[str, Leveller] = {}
-        """By source: the gain that was found stays from take to take. Sources are few (``max_publications``)."""
+        """By source: the gain that was found stays from take to take."""
         self._changed = ChangedSound(self._window.read)
 
     @property

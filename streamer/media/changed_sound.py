@@ -14,11 +14,9 @@ from fractions import Fraction
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
-from numpy.typing import NDArray
 
-from streamer.media.pcm import SAMPLE_RATE, to_samples, to_ticks
+from streamer.media.pcm import SAMPLE_RATE, Pcm, to_samples, to_ticks
 
-Pcm = NDArray[np.float32]
 OpusPackets = list[tuple[bytes, int]]
 """With the tick of each."""
 

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.media.meters import BLOCK, FLOOR_LUFS, LoudnessMeter
-
-Pcm = NDArray[np.float32]
+from streamer.media.pcm import Pcm
 
 TARGET_LUFS = -18.0
 MOST_DB = 12.0

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.media.meters import interpolator
-from streamer.media.pcm import SAMPLE_RATE
+from streamer.media.pcm import SAMPLE_RATE, Pcm
 
-Pcm = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 CEILING_DBTP = -1.0

@@ -14,10 +14,10 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from streamer.broadcast.programme import TICKS_PER_S
+from streamer.media.pcm import SAMPLE_RATE
 
 Floats = NDArray[np.float64]
 
-SAMPLE_RATE = 48_000
 BLOCK = SAMPLE_RATE // 10
 """100 ms: the step of momentary and short-term loudness (EBU Tech 3341)."""
 MOMENTARY_BLOCKS = 4

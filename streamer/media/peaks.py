@@ -13,7 +13,6 @@ import io
 import math
 import os
 import resource
-import struct
 import sys
 from typing import Any
 
@@ -21,17 +20,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
+from streamer.broadcast.programme import TICKS_PER_S
 from streamer.control.runs import runs_in
+from streamer.formats.waveform import BIN_TICKS, RUN_HEAD, STEPS_PER_DB
 
-BIN_MS = 40
-BIN_TICKS = BIN_MS * TICKS_PER_MS
-"""Bins are counted from tick 0 of the broadcast."""
-STEPS_PER_DB = 4
 CPU_S = 30
 DATA_BYTES = 1 << 30
 """Limits of the process. Five minutes of sound take a small part of both."""
-HEAD = struct.Struct(">qI")
 
 
 def encoded(amplitude: float) -> int:
@@ -88,7 +83,7 @@ def main() -> int:
     os.nice(10)
     for run in runs_in(sys.stdin.buffer.read()):
         first, bins = measured(run)
-        sys.stdout.buffer.write(HEAD.pack(first, len(bins) // 2) + bins)
+        sys.stdout.buffer.write(RUN_HEAD.pack(first, len(bins) // 2) + bins)
     return 0
 
 

@@ -247,7 +247,7 @@ class Programme:
         now_ns = self.clock_ns()
         clock = RoomClock.resumed(epoch_ms=broadcast.epoch_ms, end_ticks=recovered.end, now_ms=now_ms, now_ns=now_ns)
         self.presence.stopped_ms = broadcast.media_time_ms(recovered.end)
-        plan = plan_resumed(broadcast.renditions, self.settings.media)
+        plan = plan_resumed(broadcast.renditions)
         self._start(broadcast, plan, clock, clock.ticks(now_ns), recovered)
 
     def _consider_opening(self, state: SourceState, incoming: IncomingUnit) -> None:

@@ -43,19 +43,19 @@ def plan_renditions(width: int, height: int, frame_rate: float, codecs: str, set
     short = min(width, height)
     rate = min(frame_rate or settings.max_frame_rate, settings.max_frame_rate)
     top_bitrate = max(300_000, settings.top_bitrate_kbps * 1000 * width * height // (1920 * 1080))
-    specs = [_spec(width, height, rate, top_bitrate, settings)]
+    specs = [_spec(width, height, rate, top_bitrate)]
     for rung in settings.rungs:
         if rung.height >= short:
             continue
         scaled = even(max(width, height) * rung.height / short)
         size = (rung.height, scaled) if portrait else (scaled, rung.height)
-        specs.append(_spec(*size, rate, rung.bitrate_kbps * 1000, settings))
+        specs.append(_spec(*size, rate, rung.bitrate_kbps * 1000))
     kbps = sorted({settings.audio_bitrate_kbps, settings.poor_link_audio_kbps} - {0}, reverse=True)
     sounds = [sound_rendition(each * 1000) for each in kbps]
     return RenditionPlan((*_declare(specs, codecs), *sounds), tuple(specs), _bitrates(sounds))
 
 
-def plan_resumed(renditions: Sequence[Rendition], settings: MediaSettings) -> RenditionPlan:
+def plan_resumed(renditions: Sequence[Rendition]) -> RenditionPlan:
     """The plan of a broadcast that goes on after a crash: declared renditions stay."""
     specs = [
         RungSpec(r.name, r.width, r.height, r.average_bandwidth, r.bandwidth, r.frame_rate, r.codecs)
@@ -88,7 +88,7 @@ def _bitrates(sounds: Iterable[Rendition]) -> dict[str, int]:
     return {sound.name: sound.average_bandwidth - CONTAINER_OVERHEAD_BPS for sound in sounds}
 
 
-def _spec(width: int, height: int, frame_rate: float, bitrate: int, settings: MediaSettings) -> RungSpec:
+def _spec(width: int, height: int, frame_rate: float, bitrate: int) -> RungSpec:
     macroblocks = -(-width // 16) * -(-height // 16)
     level = next((code for most, code in LEVELS if macroblocks <= most), "33")
     return RungSpec(

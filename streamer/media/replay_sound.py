@@ -22,7 +22,6 @@ import av
 import msgspec
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
-from numpy.typing import NDArray
 
 from streamer.control.process_files import die_with_parent
 from streamer.control.sound_order import SoundAnswer, SoundOrder, SoundRun, SoundTrackOrder
@@ -33,10 +32,8 @@ from streamer.media.aac import AAC_FRAME, AAC_TICKS, AacEncoder
 from streamer.media.leveller import QUIETEST_LUFS, TARGET_LUFS
 from streamer.media.limiter import CEILING_DBTP, Limiter
 from streamer.media.meters import FLOOR_LUFS, LoudnessMeter
-from streamer.media.pcm import SAMPLE_RATE
+from streamer.media.pcm import SAMPLE_RATE, Pcm
 from streamer.media.renditions import CONTAINER_OVERHEAD_BPS
-
-Pcm = NDArray[np.float32]
 
 TOLERATED_LU = 2.0
 MOST_DB = 24.0

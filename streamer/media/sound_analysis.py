@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.broadcast.measures import SILENT_DB, SoundMeasure
-from streamer.media.meters import BLOCK, SAMPLE_RATE, KWeighting, decibels, lufs
+from streamer.media.meters import BLOCK, KWeighting, decibels, lufs
+from streamer.media.pcm import SAMPLE_RATE
 from streamer.media.voice import VOICE_RATE, VoiceDetector
 
 Floats = NDArray[np.float64]
@@ -66,7 +67,6 @@ TONE_FROM_HZ, TONE_TO_HZ = 180.0, 7000.0
 TONE_OVER_DB = 25.0
 TONE_ALONE_DB = 12.0
 """Other lines than its own multiples are at least this much weaker: music has many."""
-TONE_WITHIN_HZ = 6.0
 LINE_BINS = 2
 
 

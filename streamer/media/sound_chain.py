@@ -6,14 +6,11 @@ Where nothing is set the very same samples come out, at once. Pure numpy; belong
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamer.broadcast.orders import SourceOrder
 from streamer.media.leveller import Leveller
 from streamer.media.limiter import LOOK_AHEAD, Limiter
-from streamer.media.pcm import SAMPLE_RATE
-
-Pcm = NDArray[np.float32]
+from streamer.media.pcm import SAMPLE_RATE, Pcm
 
 RAMP = SAMPLE_RATE // 100
 """A change is spread over 10 ms: no click, and done before the next packet."""

@@ -75,7 +75,7 @@ class TakeSequence:
         if isinstance(take, PictureTake):
             if self.switch.picture_up(take.source, now_ns):
                 if wanted != take.source:
-                    self._relieve(take, wanted, now_ns)
+                    self._relieve(wanted, now_ns)
                 return
             relief_ns = self.relief_ns(take)
             if wanted not in (SLATE, take.source) and self._picture_from(wanted, now_ns, since_ns=relief_ns):
@@ -84,7 +84,7 @@ class TakeSequence:
         else:
             self._relieve_slate(take, wanted, now_ns)
 
-    def _relieve(self, take: PictureTake, wanted: str, now_ns: int) -> None:
+    def _relieve(self, wanted: str, now_ns: int) -> None:
         """End a take that works: at once for the slate, at the next key frame for a source."""
         if wanted == SLATE:
             self.to_slate(now_ns)

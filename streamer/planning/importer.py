@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.grants import Grant
-from streamer.conference.rooms import Room, Venue, is_slug, slug_of
+from streamer.conference.rooms import DEFAULT_ZONE, Room, Venue, is_slug, slug_of
 from streamer.conference.schedule import Schedule, ScheduleRoom
 from streamer.conference.sessions import Event, Session, defaults_with
 from streamer.errors import Unprocessable
@@ -33,9 +33,6 @@ from streamer.store.rooms import Rooms
 from streamer.store.session_templates import SessionTemplates
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
-
-DEFAULT_ZONE = "Europe/Paris"
-"""The time zone of schedules that name none, of events without a venue."""
 
 
 @dataclass(frozen=True, slots=True)

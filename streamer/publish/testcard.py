@@ -169,7 +169,6 @@ class TestCard:
         self._frame: VideoFrame = rgb.reformat(
             format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", src_color_range="JPEG"
         )
-        self._luma = _plane(self._frame, 0, width, height)
         self._glyphs, self._advance = _glyphs(round((TEXT_BOX[3] - TEXT_BOX[1]) * height), width)
         self._cells = np.minimum((np.arange(width) * CELLS) // width, CELLS - 1)
         self._strip = _pixels(STRIP_BOX, width, height)
@@ -182,7 +181,7 @@ class TestCard:
     def frame_at(self, utc_us: int) -> VideoFrame:
         """The frame captured at ``utc_us`` (microseconds). Its buffer changes at the next call."""
         self._frame.make_writable()
-        luma = self._luma = _plane(self._frame, 0, self.width, self.height)
+        luma = _plane(self._frame, 0, self.width, self.height)
         ms = utc_us // 1000
         luma[self._strip] = np.where(encode_strip(ms)[self._cells], WHITE, BLACK)
         luma[_pixels(FLASH_BOX, self.width, self.height)] = WHITE if ms % 1000 < MARK_MS else BLACK

@@ -29,7 +29,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from streamer.broadcast.media_events import PUBLIC, Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
+from streamer.broadcast.media_events import PREVIEW, PUBLIC, Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
 from streamer.broadcast.orders import Shows
 from streamer.broadcast.programme import SLATE, Broadcast
 from streamer.broadcast.view import BroadcastView
@@ -355,7 +355,7 @@ class RoomService:
     async def _offer(self, offer: Offer) -> Any:
         if offer.kind == "publish":
             return await self.publications.offer(offer)
-        if offer.output == "preview":
+        if offer.output == PREVIEW:
             self.previews.check(self.programme.switch.sources.get(offer.source), offer.sdp)
         return await self.relay.offer(offer)
 

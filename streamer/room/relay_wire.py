@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from streamer.broadcast.media_events import PREVIEW
 from streamer.control.framing import FrameError
 from streamer.control.messages import ControlEvent, Offer, Reply, Request
 
@@ -55,4 +56,4 @@ def decode_relay(payload: bytes) -> RelayMessage:
 
 def feed_of(offer: Offer) -> str:
     """The feed of an offer: an output's, or ``source/NAME`` for the crew's preview of a source."""
-    return f"source/{offer.source}" if offer.output == "preview" else offer.output
+    return f"source/{offer.source}" if offer.output == PREVIEW else offer.output

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from streamer.broadcast.media_events import PREVIEW
 from streamer.control.messages import Offer
 from streamer.errors import Unavailable
 from streamer.settings import WhepSettings
 from streamer.shares import Shares
-
-PREVIEW = "preview"
-"""The name of the output in the crew's offers."""
 
 
 class Place:

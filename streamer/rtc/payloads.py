@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streamer.formats.h264 import split_annexb
+from streamer.formats.h264 import NAL_AUD, NAL_IDR, NAL_SEI, NAL_SPS, START_CODE, split_annexb
 
 PAYLOAD_MAX = 1180
 """Largest payload that is sent, bytes: with RTP, SRTP, UDP and IPv6 headers it fits 1280, the least MTU of IPv6."""
 
-START_CODE = b"\x00\x00\x00\x01"
-NAL_IDR, NAL_SEI, NAL_SPS, NAL_PPS, NAL_AUD = 5, 6, 7, 8, 9
 STAP_A, FU_A = 24, 28
 
 

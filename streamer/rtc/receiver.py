@@ -31,11 +31,12 @@ from aiortc.rtp import (
 )
 
 from streamer.formats import h264, vp8
+from streamer.formats.h264 import NAL_SPS
 from streamer.formats.types import AccessUnit
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.allowance import Allowance
 from streamer.rtc.jitter import MS, ROOM_BELOW, FrameAssembler, RtpFragment, RtpFrame, TimestampUnwrapper
-from streamer.rtc.payloads import NAL_SPS, PayloadPiece, depayload
+from streamer.rtc.payloads import PayloadPiece, depayload
 from streamer.rtc.reception import Reception, SenderClock
 
 VIDEO_WAIT_MS = 250.0

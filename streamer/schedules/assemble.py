@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import msgspec
 
+from streamer.conference.day import DAY_MS
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.schedule import Schedule, ScheduleItem, ScheduleRoom
 from streamer.conference.sessions import Event, Kind, Session, SessionState
@@ -19,7 +20,6 @@ from streamer.schedules.fields import guid_of, line_of
 
 DAY_CHANGE_MINUTES = 240
 """A session that begins before four in the morning belongs to the day before, as in pretalx."""
-_DAY_MS = 86_400_000
 _TYPE_NAMES: Mapping[Kind, str] = {kind: "talk" if kind is Kind.CONFERENCE else kind.value for kind in Kind}
 """The kinds' names in these files."""
 
@@ -63,8 +63,8 @@ def from_sessions(
             guid = guid_of("session", session.id)
         taken.add(guid.lower())
         items.append(_item(session, found, guid, public_url))
-    start_ms = min((item.start_ms for item in items), default=now_ms - now_ms % _DAY_MS)
-    end_ms = max((item.end_ms for item in items), default=start_ms + _DAY_MS)
+    start_ms = min((item.start_ms for item in items), default=now_ms - now_ms % DAY_MS)
+    end_ms = max((item.end_ms for item in items), default=start_ms + DAY_MS)
     schedule = Schedule(
         title=title if event is None else event.name,
         acronym="" if event is None else event.acronym or event.id,

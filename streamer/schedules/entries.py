@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
+from streamer.conference.day import DAY_MS, MINUTE_MS
 from streamer.conference.schedule import ScheduleItem
 from streamer.conference.sessions import KIND_DEFAULTS, Flag, Kind
 from streamer.schedules.reading import MAX_ENTRIES, Collector
 from streamer.schedules.times import (
-    DAY_MS,
     LONGEST_MS,
-    MINUTE_MS,
     at,
     located,
     milliseconds,

@@ -11,10 +11,11 @@ from typing import Any
 
 from lxml import etree
 
+from streamer.conference.day import DAY_MS
 from streamer.conference.schedule import Schedule
 from streamer.schedules.entries import EntryDay, day_change_minutes, read_day, read_entry
 from streamer.schedules.reading import MAX_ENTRIES, Collector, Unreadable
-from streamer.schedules.times import DAY_MS, at, located, milliseconds, read_clock, read_date, read_moment
+from streamer.schedules.times import at, located, milliseconds, read_clock, read_date, read_moment
 from streamer.schedules.words import address_of, one_line, text_of
 
 _MAX_ELEMENTS = 1_500_000

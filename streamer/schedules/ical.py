@@ -14,11 +14,12 @@ from typing import Any
 
 from icalendar import Event, Timezone
 
+from streamer.conference.day import MINUTE_MS
 from streamer.conference.schedule import Schedule, ScheduleItem
 from streamer.conference.sessions import KIND_DEFAULTS, Kind, Visibility
 from streamer.schedules.reading import MAX_ENTRIES, MAX_ITEMS, Collector, Unreadable
 from streamer.schedules.recurrence import Budget, expand
-from streamer.schedules.times import LONGEST_MS, MINUTE_MS, located, milliseconds, zone_named
+from streamer.schedules.times import LONGEST_MS, located, milliseconds, zone_named
 from streamer.schedules.words import address_of, kind_of, language_of, one_line, paragraphs
 
 _FOLD = re.compile(rb"\r*\n[ \t]")

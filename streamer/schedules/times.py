@@ -8,9 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
+from streamer.conference.day import DAY_MS, HOUR_MS, MINUTE_MS
+
 LONGEST_MS = 31 * DAY_MS
 """No event in a room is longer; a longer duration is a typing error."""
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)

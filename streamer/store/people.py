@@ -14,11 +14,11 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Delete, Table, Update, and_, delete, exists, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.conference.day import DAY_MS
 from streamer.store import answers, archive_tables, audience_tables
 from streamer.store import tables as t
 from streamer.store.recordings import RecordingState
 
-DAY_MS = 86_400_000
 UNDO_DAYS = 7
 CHAPTER = "chapter"
 

@@ -64,15 +64,23 @@ def test_the_layers_are_those_of_the_import_laws() -> None:
     assert [line.strip() for line in section.splitlines() if line.startswith("    ")] == layers
 
 
-def test_the_laws_of_the_web_plane_name_all_its_packages() -> None:
+def test_the_laws_name_all_the_packages_that_they_are_about() -> None:
     laws = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
     layers = next(law["layers"] for law in laws if law["type"] == "layers")
-    plane = layers[layers.index("serve") : layers.index("conference") + 1]
-    packages = {f"streamer.{name}" for layer in plane for name in layer.split(" | ")}
+
+    def packages(these: list[str]) -> set[str]:
+        return {f"streamer.{name}" for layer in these for name in layer.split(" | ")}
+
+    web = packages(layers[layers.index("serve") : layers.index("conference") + 1])
     sources = {law["name"]: set(law.get("source_modules", ())) for law in laws}
-    assert sources["The web plane does no media"] == packages
+    assert sources["The web plane does no media"] == web
     # Of them only what runs both planes side by side starts a host.
-    assert sources["The web process starts no media host"] == packages - {"streamer.serve"}
+    assert sources["The web process starts no media host"] == web - {"streamer.serve"}
+    # The web plane's law forbids it, too.
+    assert sources["aiortc only under rtc"] == packages(layers) - web - {"streamer.rtc"}
+    forbidden = {law["name"]: set(law.get("forbidden_modules", ())) for law in laws}
+    below = packages(layers[layers.index("broadcast") + 1 :])
+    assert forbidden["Values of a broadcast import nothing of ours"] == below
 
 
 def test_each_package_has_its_line() -> None:

@@ -76,7 +76,7 @@ async def test_what_rings_is_listed_and_taken_on(hall: Api) -> None:
 async def test_an_alarm_about_something_with_any_name_can_be_taken_on(hall: Api, plane: FakePlane) -> None:
     assert hall.client.app is not None
     director = hall.client.app[SERVICES].director
-    director.room_alarms.lapsed = lambda room, _now_ms: {"50/50: Anna & Bob?": None} if room == "a" else {}
+    director.room_alarms.lapsed = lambda room: {"50/50: Anna & Bob?": None} if room == "a" else {}
     await plane.ensure(director.config("a"))
     await director.refresh()
     (alarm,) = (await hall("GET", "/alarms"))["items"]

@@ -142,8 +142,8 @@ async def test_expiry_leaves_a_publication_on_air_and_refuses_the_next(
     assert await ask(client, "/whip/a", made["token"]) == (401, "grant_not_in_force")
     watch = LapseWatch(services, every_s=60)
     running = asyncio.create_task(watch.run(), name="lapses")
-    await until(lambda: bool(watch.labels("a", 0)))
-    assert (watch.labels("a", 0), watch.labels("b", 0)) == ({"Ana": None}, {})
+    await until(lambda: bool(watch.labels("a")))
+    assert (watch.labels("a"), watch.labels("b")) == ({"Ana": None}, {})
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     plane.rooms["a"].status.sources["main"].up = False  # type: ignore[union-attr]

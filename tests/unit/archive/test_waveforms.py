@@ -15,9 +15,10 @@ from streamer.archive.editing import _write_without
 from streamer.archive.material import Material, Span, collect
 from streamer.archive.material_sources import combined
 from streamer.archive.silences import LEFT_MS, silences, threshold
-from streamer.archive.waveforms import BIN_MS, NoWaveform, waveform_of
+from streamer.archive.waveforms import NoWaveform, waveform_of
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
+from streamer.formats.waveform import BIN_MS
 from streamer.media import peaks
 from tests.fakes.studio import Studio
 

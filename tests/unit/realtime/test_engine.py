@@ -48,13 +48,13 @@ class Recorder:
         self.requests.append(request)
         return type("Client", (), {"sid": "c1", "namespace": namespace})()
 
-    def entered(self, guest: Any) -> None:
+    def entered(self, client: Any) -> None:
         """Does nothing."""
 
-    async def command(self, guest: Any, name: str, payload: list[Any]) -> dict[str, Any]:
+    async def command(self, client: Any, name: str, payload: list[Any]) -> dict[str, Any]:
         return {"ok": True, "name": name}
 
-    def left(self, guest: Any) -> None:
+    def left(self, client: Any) -> None:
         """Does nothing."""
 
 

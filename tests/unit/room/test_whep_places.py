@@ -6,9 +6,10 @@ import contextlib
 
 import pytest
 
+from streamer.broadcast.media_events import PREVIEW
 from streamer.control.messages import Offer
 from streamer.errors import Unavailable
-from streamer.room.whep_places import PREVIEW, Place, WhepPlaces
+from streamer.room.whep_places import Place, WhepPlaces
 from streamer.settings import WhepSettings
 
 

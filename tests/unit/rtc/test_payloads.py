@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.rtc.payloads import PAYLOAD_MAX, START_CODE, depayload, depayload_h264, payload
+from streamer.formats.h264 import START_CODE
+from streamer.rtc.payloads import PAYLOAD_MAX, depayload, depayload_h264, payload
 
 SPS, PPS = b"\x67\x42\xe0\x1f\xda\x02", b"\x68\xce\x3c\x80"
 

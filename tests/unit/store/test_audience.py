@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.captions import Cue
+from streamer.conference.day import DAY_MS
 from streamer.conference.participation import (
     AddressHold,
     ChatMode,
@@ -36,7 +37,7 @@ from streamer.store.database import Database
 from streamer.store.moderation import Moderation
 from streamer.store.modes import Modes
 from streamer.store.participants import Participants, WatchMinutes
-from streamer.store.people import DAY_MS, Periods, sweep
+from streamer.store.people import Periods, sweep
 from streamer.store.polls import Polls
 from streamer.store.questions import Questions
 from streamer.store.recordings import Recording, Recordings, RecordingState
