@@ -1,4 +1,4 @@
-"""axe in Chromium: nothing serious or critical in any page and state, in both languages, on desks and on phones."""
+"""axe in Chromium: nothing serious or critical in any page and state, in both languages, on desktops and on phones."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ VIEWS = (
     "audit",
     "account",
 )
-DESK, NARROWEST = ViewportSize(width=1280, height=800), ViewportSize(width=320, height=640)
+DESKTOP, NARROWEST = ViewportSize(width=1280, height=800), ViewportSize(width=320, height=640)
 CALENDAR = """BEGIN:VCALENDAR\r
 VERSION:2.0\r
 PRODID:-//test//EN\r
@@ -262,7 +262,7 @@ async def test_every_view_is_accessible_and_fits(browser: Browser, server: Runni
         assert made.status == 201, await made.text()
         await each_view_is_accessible(seen, VIEWS)
         await seen.speak("fr-FR")
-        await each_view_is_accessible(seen, VIEWS, desk=False)
+        await each_view_is_accessible(seen, VIEWS, desktop=False)
         # A session that runs: its audience in numbers.
         await server.api("POST", f"/sessions/{session}/start", {})
         await follow(seen, f"sessions/{session}")
@@ -274,12 +274,12 @@ async def test_every_view_is_accessible_and_fits(browser: Browser, server: Runni
         await accessible_in_both(seen)
 
 
-async def each_view_is_accessible(seen: Opened, views: Iterable[str], *, desk: bool = True) -> None:
+async def each_view_is_accessible(seen: Opened, views: Iterable[str], *, desktop: bool = True) -> None:
     """A language is looked at on a screen of its own, and fits on the small one."""
     for view in views:
-        await seen.page.set_viewport_size(DESK if desk else NARROWEST)
+        await seen.page.set_viewport_size(DESKTOP if desktop else NARROWEST)
         await follow(seen, view)
-        if view == "account" and not desk:
+        if view == "account" and not desktop:
             # A way to be rung, its log, and the form for another one.
             await seen.page.get_by_role("button", name=re.compile("^Journal")).first.click()
             # It scrolls when much was sent: then a keyboard has to get there.

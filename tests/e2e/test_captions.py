@@ -114,7 +114,7 @@ async def test_from_the_captioners_keys_to_the_viewers_eyes_live_and_in_the_repl
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)")
-async def test_the_page_is_accessible_on_desks_and_phones(browser: Browser, server: Running) -> None:
+async def test_the_page_is_accessible_on_desktops_and_phones(browser: Browser, server: Running) -> None:
     grant = await server.api("POST", "/grants", {"role": "captioner", "room": "captioned", "label": "T"}, status=201)
     for fragment in ("", f"#token={grant['token']}"):
         async with opened(browser, f"{server.url}/caption/captioned{fragment}") as seen:

@@ -461,7 +461,7 @@ async def test_whoever_has_no_right_is_told_and_may_paste_a_link(browser: Browse
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)")
-async def test_the_page_is_accessible_on_desks_and_phones(browser: Browser, server: Running) -> None:
+async def test_the_page_is_accessible_on_desktops_and_phones(browser: Browser, server: Running) -> None:
     other = await into(server, "axe", "/moderation", token=server.tokens["axe"])
     ann = await into(server, "axe", name="Ann", place="hall")
     await other.does("room.mode", {"chat": "open", "words": ["spam"], "shield": False})

@@ -263,7 +263,7 @@ async def test_a_link_to_a_moment_begins_there(browser: Browser, server: Running
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)")
-async def test_the_page_is_accessible_on_desks_and_phones(browser: Browser, server: Running, held: Held) -> None:
+async def test_the_page_is_accessible_on_desktops_and_phones(browser: Browser, server: Running, held: Held) -> None:
     """In a language on each: their words differ, their colours do not."""
     async with opened(browser, f"{server.url}/session/{held.id}") as seen:
         await seen.page.get_by_role("switch").check()

@@ -17,7 +17,7 @@ from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
-DESK, PHONE = (1280, 800), (360, 740)
+DESKTOP, PHONE = (1280, 800), (360, 740)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -449,7 +449,7 @@ async def test_the_halls_pages_are_accessible(browser: Browser, server: Running)
             f"{hall.stage}?view=hall&theme=light&code={hall.code}": "img",
             f"{hall.join}/poster": "svg",
         }
-        for seen, (width, height) in ((english, DESK), (french, PHONE)):
+        for seen, (width, height) in ((english, DESKTOP), (french, PHONE)):
             for address, ready in pages.items():
                 # The words differ, the colours do not: the second language is looked at where room is short.
                 await seen.page.set_viewport_size({"width": width, "height": height})

@@ -229,7 +229,7 @@ FAULTS = (
         "streamer/realtime/limits.py",
         "if self._taken[household(address)] >= self._per_address:",
         "if self._taken[household(address)] > self._per_address:",
-        "tests/unit/realtime/test_doors.py::test_a_household_has_so_many_places",
+        "tests/unit/realtime/test_admission.py::test_a_household_has_so_many_places",
         "A household has one connection more than it may.",
     ),
     # --- api

@@ -49,7 +49,7 @@ async def planned(api: Api, minutes: float, **more: Any) -> str:
 
 
 @pytest.mark.parametrize("path", ["/", "/?venue=v", "/watch/a", "/embed/a", "/stage/a", "/archive"])
-async def test_the_house_stands_in_the_first_byte(hall: Api, path: str) -> None:
+async def test_the_venues_look_stands_in_the_first_byte(hall: Api, path: str) -> None:
     html = await text_of(hall.client, path)
     assert bands(html) == [VENUE]
     assert html.count('name="theme-color"') == 2

@@ -151,11 +151,11 @@ async def test_the_home_page_lists_what_is_on_and_next(client: Client, talk: dic
     assert [item["name"] for item in page.data if item["@type"] == "BroadcastEvent"] == [NASTY, "The next one"]
 
 
-async def test_a_house_stands_under_its_own_name(client: Client, api: Api, talk: dict[str, Any]) -> None:
+async def test_a_venue_stands_under_its_own_name(client: Client, api: Api, talk: dict[str, Any]) -> None:
     await api("PATCH", "/venues/v", {"colour": "#0b7a4b"})
     home = await read(client, "/")
     assert home.meta["og:title"] == home.meta["og:site_name"] == home.told("WebSite")["name"] == "Maison & fils"
-    # The name of the house is in that of the room already.
+    # The name of the venue is in that of the room already.
     await api("POST", f"/sessions/{talk['id']}/end", {}, expect=200)
     assert (await read(client, "/watch/salle")).title == "Salle, Maison & fils"
 

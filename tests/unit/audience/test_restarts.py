@@ -115,6 +115,6 @@ async def scenario(folder: Path, data: st.DataObject) -> None:
 
 @settings(max_examples=8, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
-def test_a_desk_that_is_loaded_anew_shows_the_same(data: st.DataObject) -> None:
+def test_a_scope_that_is_loaded_anew_shows_the_same(data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
         asyncio.run(scenario(Path(folder), data))

@@ -64,7 +64,7 @@ def test_texts_stay_above_the_logos(tmp_path: Path) -> None:
     assert plain.size == with_logos.size
 
 
-def test_a_slate_has_the_colours_of_its_house() -> None:
+def test_a_slate_has_the_colours_of_its_venue() -> None:
     """Accent, top and foot, as ``slate_colours`` gives them."""
     picture = render_slate(640, 360, room="Salle", venue="Maison", colours=("#ff463c", "#1b1412", "#0c0807"))
     assert share_of(picture, (255, 70, 60)) > 0.001
