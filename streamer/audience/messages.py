@@ -195,6 +195,48 @@ class ActionChanged(msgspec.Struct, frozen=True):
     undone_by: str | None
 
 
+class AddressHeld(msgspec.Struct, frozen=True):
+    """Of ``address_holds`` in a moderator's snapshot."""
+
+    prefix: str
+    participant: str
+    until: str
+
+
+class ParticipantText(msgspec.Struct, frozen=True):
+    kind: Literal["message", "question"]
+    id: str
+    text: str
+    state: str
+    at: str
+
+
+class ParticipantNote(msgspec.Struct, frozen=True):
+    id: str
+    text: str | None
+    by: str
+    at: str
+
+
+class ParticipantRecord(msgspec.Struct, frozen=True):
+    """``card`` in the answer to ``participant.card``."""
+
+    id: str
+    name: str
+    names: list[str]
+    place: str | None
+    since: str | None
+    here: bool
+    messages: int
+    questions: int
+    muted_until: str | None
+    banned: bool
+    latest: list[ChatMessage]
+    written: list[ParticipantText]
+    history: list[ActionChanged]
+    notes: list[ParticipantNote]
+
+
 EVENTS: Mapping[str, Any] = {
     "chat.message": ChatMessage,
     "chat.deleted": ChatDeleted,

@@ -55,6 +55,8 @@ def schemas() -> dict[str, Any]:
         messages.EventEntry,
         messages.SessionRemoved,
         audience_messages.Removed,
+        audience_messages.AddressHeld,
+        audience_messages.ParticipantRecord,
     ]
     types = [*EVENTS.values(), *(struct for _, _, struct in commands), *frames]
     references, components = msgspec.json.schema_components(types, ref_template=_REF)

@@ -219,6 +219,8 @@ def test_every_struct_of_the_program_is_recorded() -> None:
     events = [*messages.EVENTS.values(), *audience_messages.EVENTS.values(), audience_messages.Removed]
     others = [
         messages.SessionRemoved,
+        audience_messages.AddressHeld,
+        audience_messages.ParticipantRecord,
         CommandOptions,
         messages.Handshake,
         messages.RoomSnapshot,

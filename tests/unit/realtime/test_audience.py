@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
+from streamer.audience import messages
 from streamer.conference.grants import PERMISSIONS, Role
 from streamer.conference.sessions import Visibility
 from streamer.realtime.service import TABLES
@@ -203,8 +205,14 @@ async def test_a_banned_one_who_returns_with_a_new_cookie_is_held(tmp_path: Path
         card = await mod.command("participant.card", {"id": bad["id"]})
         assert card["error"]["code"] == "no_such_participant"
         card = await mod.command("participant.card", {"id": troll.snapshots[0]["you"]["id"]})
-        assert card["card"]["banned"] is True
-        assert card["card"]["names"] == ["Troll"]
+        record = msgspec.convert(card["card"], messages.ParticipantRecord)
+        assert set(card["card"]) == set(messages.ParticipantRecord.__struct_fields__)
+        assert (record.banned, record.names) == (True, ["Troll"])
+        assert [one.text for one in record.latest] == [one.text for one in record.written] == ["noise"]
+        assert [one.kind for one in record.history] == ["participant.ban"]
+        again = await service.connect("/moderation", token="mod", room="a")
+        held = [msgspec.convert(one, messages.AddressHeld) for one in again.snapshots[0]["moderation"]["address_holds"]]
+        assert [one.participant for one in held] == [record.id]
 
 
 async def test_a_participant_keeps_their_identity_by_cookie_and_by_key(tmp_path: Path) -> None:

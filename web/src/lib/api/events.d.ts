@@ -28,6 +28,15 @@ export interface components {
             /** @default null */
             before?: number | null;
         };
+        /**
+         * AddressHeld
+         * @description Of ``address_holds`` in a moderator's snapshot.
+         */
+        AddressHeld: {
+            prefix: string;
+            participant: string;
+            until: string;
+        };
         /** Air */
         Air: {
             room: string;
@@ -518,6 +527,42 @@ export interface components {
          */
         ParticipantCard: {
             id: string;
+        };
+        /** ParticipantNote */
+        ParticipantNote: {
+            id: string;
+            text: string | null;
+            by: string;
+            at: string;
+        };
+        /**
+         * ParticipantRecord
+         * @description ``card`` in the answer to ``participant.card``.
+         */
+        ParticipantRecord: {
+            id: string;
+            name: string;
+            names: string[];
+            place: string | null;
+            since: string | null;
+            here: boolean;
+            messages: number;
+            questions: number;
+            muted_until: string | null;
+            banned: boolean;
+            latest: components["schemas"]["ChatMessage"][];
+            written: components["schemas"]["ParticipantText"][];
+            history: components["schemas"]["ActionChanged"][];
+            notes: components["schemas"]["ParticipantNote"][];
+        };
+        /** ParticipantText */
+        ParticipantText: {
+            /** @enum {unknown} */
+            kind: "message" | "question";
+            id: string;
+            text: string;
+            state: string;
+            at: string;
         };
         /** PollChanged */
         PollChanged: {

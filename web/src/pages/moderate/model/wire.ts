@@ -54,7 +54,7 @@ export const readSanction = shape<SocketSchema['SanctionChanged']>()(({ field, n
 }))
 
 export type AddressHold = Read<typeof readAddressHold>
-export const readAddressHold = shape<Record<string, unknown>>()(({ field, needed }) => ({
+export const readAddressHold = shape<SocketSchema['AddressHeld']>()(({ field, needed }) => ({
   prefix: needed('prefix', readTextOrNull),
   participant: field('participant', readText),
   until_ms: needed('until', readTime),
@@ -68,14 +68,14 @@ export const readClaim = shape<SocketSchema['Claimed']>()(({ field, needed }) =>
   until_ms: needed('until', readTime),
 }))
 
-const readNote = shape<Record<string, unknown>>()(({ field, needed }) => ({
+const readNote = shape<SocketSchema['ParticipantNote']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
   text: field('text', readText),
   by: field('by', readText),
   at_ms: needed('at', readTime),
 }))
 
-const readWritten = shape<Record<string, unknown>>()(({ field, needed }) => ({
+const readWritten = shape<SocketSchema['ParticipantText']>()(({ field, needed }) => ({
   kind: field('kind', oneOf(['message', 'question'], 'message')),
   id: needed('id', readTextOrNull),
   text: needed('text', readAnyText),
@@ -85,7 +85,7 @@ const readWritten = shape<Record<string, unknown>>()(({ field, needed }) => ({
 
 /** A participant as moderators see them. */
 export type Card = Read<typeof readCard>
-export const readCard = shape<Record<string, unknown>>()(({ field, needed }) => ({
+export const readCard = shape<SocketSchema['ParticipantRecord']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
   name: field('name', readText),
   names: field('names', listOf(readTextOrNull)),
