@@ -36,6 +36,10 @@ SLICE = 1000
 """Connections that are checked in one turn of the loop."""
 ACCEPT_AGAIN_S = 0.1
 BODY_MARGIN_S = 2.0
+ARRIVING_S = 1.0
+"""The time for the first request of a client that came just before the end. Clients repeat a request on a kept
+connection that is closed, but not the first one."""
+ARRIVED_LOOK_S = 0.02
 LINGER_S = 5.0
 """The time for the rest of a body that nobody reads."""
 OPEN_TO_ALL = frozenset({"/api/v1/login", "/livez", "/readyz"})
@@ -108,6 +112,12 @@ class Connection(RequestHandler):
         self._deadline = self._time() + self._server.settings.idle_s
         self._server.connections.busy(self.seat)
         self._server.connections.idle(self.seat)
+
+    def arriving_s(self, now: float) -> float | None:
+        """The seconds for which a request is on its way; None if none is."""
+        if self._busy or not self._spoken:
+            return None
+        return now - (self._deadline - self._server.settings.headers_s)
 
     @property
     def unsent_bytes(self) -> int:
@@ -213,15 +223,24 @@ class HttpServer:
         self._looker = start_kept("connections", self._look)
 
     async def close(self) -> None:
-        """Accept no more connections. The sockets stay open, and so do the connections: the runner ends them."""
+        """Accept no more connections, and let in the requests of those that have just come. The sockets stay open, and
+        so do the connections: the runner ends them."""
         loop = asyncio.get_running_loop()
         for sock in self._listening:
             loop.remove_reader(sock)
         self._listening.clear()
+        for _ in range(round(ARRIVING_S / ARRIVED_LOOK_S)):
+            if not self._are_arriving(loop.time()):
+                break
+            await asyncio.sleep(ARRIVED_LOOK_S)
         tasks = [*self._opening, *([] if self._looker is None else [self._looker])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _are_arriving(self, now: float) -> bool:
+        waits = (connection.arriving_s(now) for connection in self._open)
+        return bool(self._opening) or any(wait is not None and wait < ARRIVING_S for wait in waits)
 
     def _listen(self, sock: socket.socket) -> None:
         if sock.fileno() >= 0:

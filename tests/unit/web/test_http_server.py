@@ -26,11 +26,11 @@ from streamer.descriptors import DescriptorBudget
 from streamer.settings import ServerSettings, Settings
 from streamer.store.directors import DirectorHolder
 from streamer.web.connections import ConnectionKind, Connections, ConnectionStats
-from streamer.web.http_server import Connection, HttpServer
+from streamer.web.http_server import ARRIVED_LOOK_S, ARRIVING_S, Connection, HttpServer
 from streamer.web.process import _take
 from tests.fakes.certificates import write_certificate
 from tests.fakes.slow_reader import SlowReader
-from tests.fakes.waiting import until
+from tests.fakes.waiting import in_time, until
 
 CREW = {"Authorization": "Bearer crew"}
 
@@ -38,6 +38,7 @@ CREW = {"Authorization": "Bearer crew"}
 @dataclass
 class Served:
     server: HttpServer
+    runner: web.AppRunner
     stats: ConnectionStats
     url: str
     port: int
@@ -46,6 +47,10 @@ class Served:
 
     def open(self, at: str = "127.0.0.1") -> SlowReader:
         return SlowReader(self.url, at=at)
+
+    async def end(self) -> None:
+        await self.server.close()
+        await self.runner.cleanup()
 
 
 async def proof(request: web.BaseRequest) -> bool:
@@ -101,11 +106,12 @@ async def serving(
     local.bind("")  # unix(7): the system finds a name
     server.start([sock, local], context, backlog=128)
     port = sock.getsockname()[1]
+    url = f"http{'s' if context else ''}://127.0.0.1:{port}"
+    served = Served(server, runner, stats, url, port, local.getsockname())
     try:
-        yield Served(server, stats, f"http{'s' if context else ''}://127.0.0.1:{port}", port, local.getsockname())
+        yield served
     finally:
-        await server.close()
-        await runner.cleanup()
+        await served.end()
         sock.close()
         local.close()
 
@@ -360,6 +366,46 @@ def test_a_handshake_that_never_comes_is_given_up(run: Run, tmp_path: Path) -> N
             await until(lambda: silent.cut)
             await until(lambda: served.stats.open == 0)
             assert served.stats.handshakes_failed_total == 1
+            silent.close()
+
+    run(test)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_who_came_just_before_the_end_is_answered(run: Run, tmp_path: Path, tls: bool) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    write_certificate(certificate, key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+
+    async def test() -> None:
+        async with serving(context=context if tls else None) as served:
+            late = socket.create_connection(("127.0.0.1", served.port))
+            late.setblocking(False)
+            await until(lambda: served.stats.open == 1)
+            ending = asyncio.create_task(served.end())
+            await until(lambda: not served.server._listening)
+            options: dict[str, Any] = {"ssl": trusting, "server_hostname": "localhost"} if tls else {}
+            reader, writer = await asyncio.open_connection(sock=late, **options)
+            writer.write(b"GET / HTTP/1.1\r\nHost: streamer.test\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+            await ending
+            writer.close()
+
+    run(test)
+
+
+def test_who_came_and_says_nothing_keeps_the_end_waiting_for_a_moment(run: Run) -> None:
+    async def test() -> None:
+        async with serving(headers_s=60) as served:
+            silent = served.open()
+            await silent.connect()
+            await until(lambda: served.stats.open == 1)
+            with in_time(ARRIVING_S + 0.5):
+                await served.server.close()
+            with in_time(ARRIVED_LOOK_S):
+                await served.server.close()
             silent.close()
 
     run(test)
