@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Route
 
 from tests.fakes.attendees import Attendee, join
-from tests.fakes.browser import AXE, Opened, needs_chromium, opened
+from tests.fakes.browser import AXE, MOST_SHIFTED, NOTES_SHIFTS, Opened, needs_chromium, opened
 from tests.fakes.hostile import HARMLESS, HOSTILE, LOOK
 from tests.fakes.running import Running
 from tests.fakes.waiting import until, until_answered
@@ -67,9 +67,10 @@ async def test_a_hostile_chat_by_keys_alone(browser: Browser, server: Running) -
     for who, text in ((ann, "Bonjour"), (troll, "You are all stupid"), (pest, "Buy this"), (ben, "Well said")):
         held[text] = (await who.does("chat.send", {"text": text}))["id"]
     asked = (await ben.does("question.ask", {"text": "Do plants sleep?"}))["id"]
-    async with opened(browser, page_of(server, "keys")) as seen:
+    async with opened(browser, page_of(server, "keys"), script=NOTES_SHIFTS) as seen:
         press = seen.page.keyboard.press
         await row(seen, "Do plants sleep?").wait_for()
+        assert await seen.page.evaluate("window.shifted") < MOST_SHIFTED
         assert "token" not in seen.page.url
         await seen.holds("document.title.startsWith('(5)')")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from playwright.async_api import Browser
 
 from tests.fakes import decoding
-from tests.fakes.browser import SENDS_SMALL, Opened, needs_chromium, opened
+from tests.fakes.browser import MOST_SHIFTED, NOTES_SHIFTS, SENDS_SMALL, Opened, needs_chromium, opened
 from tests.fakes.devtools import tabbed_chromium
 from tests.fakes.following import all_past
 from tests.fakes.hls_client import HlsFollower
@@ -74,9 +74,10 @@ async def main_source(server: Running, room: str) -> dict[str, Any]:
 
 async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Browser, server: Running) -> None:
     token = await server.room("amphi", name="Amphi", start="auto")
-    async with studio(browser, server, "amphi") as seen:
+    async with studio(browser, server, "amphi", script=NOTES_SHIFTS) as seen:
         assert token not in seen.page.url, "the token leaves the address bar"
         await open_devices(seen)
+        assert await seen.page.evaluate("window.shifted") < MOST_SHIFTED, "a press may miss what moves"
         await seen.page.get_by_label("Camera", exact=True).select_option(label="fake_device_0")
         await seen.page.get_by_label("Microphone", exact=True).select_option(label="Fake Audio Input 1")
         await seen.page.get_by_role("button", name="Go on air").click()

@@ -144,6 +144,17 @@ async def chromium(*arguments: str, whole: bool = False) -> AsyncIterator[Browse
             await browser.close()
 
 
+NOTES_SHIFTS = """
+window.shifted = 0
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value
+}).observe({ type: 'layout-shift', buffered: true })
+"""
+"""Before a page's scripts: notes how much moves by itself."""
+MOST_SHIFTED = 0.1
+"""The limit of a good page (https://web.dev/articles/cls)."""
+
+
 @dataclass
 class Opened:
     """A page, its errors and its requests."""

@@ -132,9 +132,11 @@ export class Day {
     })
   }
 
-  start(): void {
+  /** @param me whose link it is, if that is known already */
+  start(me: Me | null = null): void {
     this.socket.start()
-    void this.whoAmI()
+    if (me) this.me = me
+    else void this.whoAmI()
     void this.turn()
   }
 

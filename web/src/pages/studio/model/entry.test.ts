@@ -11,7 +11,10 @@ const CREW = { ...PUBLIC, orders: {} }
 
 describe('a link at the studio’s door', () => {
   it('opens where the room tells its holder what the crew is told', () => {
-    expect(entryOf(me({ ...TECHNICIAN, room: 'b', page: '/studio/b' }), 'b', CREW)).toEqual({ kind: 'open' })
+    expect(entryOf(me({ ...TECHNICIAN, room: 'b', page: '/studio/b' }), 'b', CREW)).toMatchObject({
+      kind: 'open',
+      told: { room: { name: 'Salle B', crew: { state: 'off' } }, me: { page: '/studio/b' } },
+    })
   })
 
   it('of another room is told at once, with the page that it opens', () => {
@@ -29,13 +32,22 @@ describe('a link at the studio’s door', () => {
   it('of a session in this room waits for the session’s time', () => {
     const early = me({ ...TECHNICIAN, session: 's', page: '/studio/b' })
     expect(entryOf(early, 'b', PUBLIC)).toEqual({ kind: 'not_now' })
-    expect(entryOf({ ...early, rooms: ['b'] }, 'b', PUBLIC)).toEqual({ kind: 'open' })
+    expect(entryOf({ ...early, rooms: ['b'] }, 'b', PUBLIC)).toMatchObject({
+      kind: 'open',
+      told: { room: { crew: null } },
+    })
   })
 
   it('that may only publish opens its own room, of which it is told no more than anybody', () => {
     const publisher = { role: 'publisher' as const, actions: ['publish' as const] }
-    expect(entryOf(me({ ...publisher, room: 'b' }), 'b', PUBLIC)).toEqual({ kind: 'open' })
-    expect(entryOf(me({ ...publisher, venue: 'nantes' }), 'b', PUBLIC)).toEqual({ kind: 'open' })
+    expect(entryOf(me({ ...publisher, room: 'b' }), 'b', PUBLIC)).toMatchObject({
+      kind: 'open',
+      told: { room: { crew: null } },
+    })
+    expect(entryOf(me({ ...publisher, venue: 'nantes' }), 'b', PUBLIC)).toMatchObject({
+      kind: 'open',
+      told: { room: { crew: null } },
+    })
     expect(entryOf(me({ ...publisher, room: 'a', page: '/studio/a' }), 'b', PUBLIC).kind).toBe('elsewhere')
   })
 

@@ -207,6 +207,8 @@ describe('the room', () => {
       (state) => states.push(state),
       1500,
     )
+    watch.begin(readRoom(ROOM)!)
+    expect(states).toMatchObject([{ problem: '', info: { id: ROOM.id } }])
     watch.start()
     await vi.advanceTimersByTimeAsync(1600)
     expect(asked).toBe(2)

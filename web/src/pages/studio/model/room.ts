@@ -73,6 +73,12 @@ export class RoomWatch {
     this.ports.clearTimeout(this.timer)
   }
 
+  /** The room as somebody has just read it. */
+  begin(info: RoomInfo): void {
+    this.state = { ...this.state, info, atMs: this.ports.now() }
+    this.onChange(this.state)
+  }
+
   /** One reading now, also between two polls. */
   async read(): Promise<RoomReading> {
     const next = await this.ask()

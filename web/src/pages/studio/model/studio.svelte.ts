@@ -8,6 +8,7 @@ import type { PageConfig } from '$lib/config'
 import type { StartOptions } from '$lib/whip/client'
 import { Day } from './day.svelte'
 import { RoomControls } from './room-controls.svelte'
+import type { Entered } from './entry'
 import { Inputs } from './inputs.svelte'
 import type { StudioRoom } from './place'
 import { Preferences } from './preferences.svelte'
@@ -92,8 +93,12 @@ export class Studio {
     return this.preferences.current
   }
 
-  /** Starts watching the room and, after a reload, takes up where the page left off. */
-  start(): void {
+  /**
+   * Starts watching the room and, after a reload, takes up where the page left off.
+   *
+   * @param told the room and the rights, as far as they have just been read
+   */
+  start(told: Entered): void {
     const { signal } = this.abort
     // Before the sender's, which ends the publication: Chromium calls a window's own listeners in the order of their making,
     // those that capture as well.
@@ -103,8 +108,9 @@ export class Studio {
     }
     this.sender.start(signal)
     this.inputs.start(signal)
+    if (told.room) this.roomWatch.begin(told.room)
     this.roomWatch.start()
-    this.day.start()
+    this.day.start(told.me)
     this.timers.push(setInterval(() => this.tick(), TICK_MS))
     window.addEventListener('online', () => this.day.poke(), { signal })
     document.addEventListener('visibilitychange', () => this.seen(), { signal })

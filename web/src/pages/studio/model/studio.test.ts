@@ -30,7 +30,7 @@ it('says that the page is being closed, though its sender ends the publication i
     watchBattery: { value: async () => undefined },
     resume: { value: async () => undefined },
   }) as Studio
-  studio.start()
+  studio.start({ room: null, me: null })
   window.dispatchEvent(new Event('pagehide'))
   timers.forEach(clearInterval)
   abort.abort()
