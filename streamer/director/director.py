@@ -415,10 +415,15 @@ class Director:
             after = clockwork.advance(day, now_ms)
             changed = after.sessions != before.sessions or after.hold != before.hold
             state.day = after
-            # Privacy does not wait for a disk.
-            await self.effects.send_orders(state, now_ms)
+            sending = self.effects.send_orders(state, now_ms)
             if changed or state.unsaved or after.media != before.media:
-                await self._save_clockwork(state, before, now_ms)
+                # Privacy does not wait for a disk, and no mark waits for a room that does not answer.
+                saving = self._save_clockwork(state, before, now_ms)
+                for failed in await asyncio.gather(sending, saving, return_exceptions=True):
+                    if failed is not None:
+                        raise failed
+            else:
+                await sending
             await self.effects.put_into_effect(state, before, now_ms)
 
     async def _save_clockwork(self, state: RoomState, before: RoomDay, now_ms: int) -> None:

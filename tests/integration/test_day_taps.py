@@ -167,7 +167,8 @@ async def test_killed_processes_keep_the_day_and_privacy(server: Running) -> Non
                 killed_ms = now_ms()
                 await source_up(server, room)
                 await public.edge_past(killed_ms + 1_500)
-                assert (await session_state(server, board))["started_at_ms"] == begun_ms
+                again = await session_state(server, board)
+                assert again["started_at_ms"] == begun_ms, (process, again, server.logged())
             shown = await public.evidence()
             late = {where: max(s) - begun_ms for where, s in shown.between(begun_ms, 1 << 60).items()}
             print(f"public pictures after the private start: {late}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,7 @@ from streamer.store.database import StoreUnavailable
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from tests.fakes.directing import MINUTE, NINE, TECHNICIAN, Stage
+from tests.fakes.waiting import until_answered
 
 
 async def test_a_room_stays_that_was_made_while_the_database_was_read(
@@ -219,6 +221,37 @@ async def test_a_room_that_does_not_answer_is_told_its_orders_when_it_does(
     monkeypatch.setattr(stage.plane, "configure", configure)
     await stage.look()
     assert stage.ordered().orders.public == "programme"
+
+
+@pytest.mark.parametrize("breaks", [False, True], ids=["hangs", "breaks"])
+async def test_a_mark_of_the_clock_is_on_disk_whatever_the_room_does(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, breaks: bool
+) -> None:
+    async with stage.database.write() as connection:
+        await Rooms(connection).save(Room("a", "Salle A", "paris", start=StartRule.AUTO))
+    await stage.director.refresh()
+    talk = await stage.plan(5)
+    await stage.camera()
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def away(_config: object) -> None:
+        asked.set()
+        if breaks:
+            raise OSError("broken pipe")
+        await answers.wait()
+
+    async def begun() -> bool:
+        async with stage.database.read() as connection:
+            found = await Sessions(connection).find(talk)
+        return found is not None and found.running
+
+    monkeypatch.setattr(stage.plane, "configure", away)
+    looking = asyncio.create_task(stage.at(5))
+    await asked.wait()
+    await until_answered(begun)
+    answers.set()
+    with contextlib.suppress(OSError):
+        await looking
 
 
 async def test_the_same_orders_are_sent_once(stage: Stage) -> None:
