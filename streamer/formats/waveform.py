@@ -9,7 +9,7 @@ from streamer.broadcast.programme import TICKS_PER_MS
 BIN_MS = 40
 BIN_TICKS = BIN_MS * TICKS_PER_MS
 """Bins are counted from tick 0 of the broadcast. A bin has two bytes: peak and level (RMS). 255: full scale; each step
-less is a part of a dB; 0: no sound."""
+less is a quarter of a dB less; 0: no sound."""
 STEPS_PER_DB = 4
 RUN_HEAD = struct.Struct(">qI")
 """Before the bins of a run: the number of its first bin, and how many there are."""

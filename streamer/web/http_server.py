@@ -39,7 +39,7 @@ BODY_MARGIN_S = 2.0
 ARRIVING_S = 1.0
 """The time for the first request of a client that came just before the end. Clients repeat a request on a kept
 connection that is closed, but not the first one."""
-ARRIVED_LOOK_S = 0.02
+ARRIVING_LOOK_S = 0.02
 LINGER_S = 5.0
 """The time for the rest of a body that nobody reads."""
 OPEN_TO_ALL = frozenset({"/api/v1/login", "/livez", "/readyz"})
@@ -229,10 +229,10 @@ class HttpServer:
         for sock in self._listening:
             loop.remove_reader(sock)
         self._listening.clear()
-        for _ in range(round(ARRIVING_S / ARRIVED_LOOK_S)):
+        for _ in range(round(ARRIVING_S / ARRIVING_LOOK_S)):
             if not self._are_arriving(loop.time()):
                 break
-            await asyncio.sleep(ARRIVED_LOOK_S)
+            await asyncio.sleep(ARRIVING_LOOK_S)
         tasks = [*self._opening, *([] if self._looker is None else [self._looker])]
         for task in tasks:
             task.cancel()

@@ -37,7 +37,8 @@ async def serve_until(
     tls: bool,
     pid_file: str,
 ) -> int:
-    """Serve until ``leaving``, then drain for at most ``server.shutdown_s``. Returns the exit code.
+    """Serve until ``leaving``, let in who has just come, then drain for at most ``server.shutdown_s``. Returns the exit
+    code.
 
     ``make`` makes the runner, and the server of the runner when that is set up. ``pid_file``: its name in ``DIR/run``;
     it is there while this process serves.

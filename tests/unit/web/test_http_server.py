@@ -26,7 +26,7 @@ from streamer.descriptors import DescriptorBudget
 from streamer.settings import ServerSettings, Settings
 from streamer.store.directors import DirectorHolder
 from streamer.web.connections import ConnectionKind, Connections, ConnectionStats
-from streamer.web.http_server import ARRIVED_LOOK_S, ARRIVING_S, Connection, HttpServer
+from streamer.web.http_server import ARRIVING_LOOK_S, ARRIVING_S, Connection, HttpServer
 from streamer.web.process import _take
 from tests.fakes.certificates import write_certificate
 from tests.fakes.slow_reader import SlowReader
@@ -404,7 +404,7 @@ def test_who_came_and_says_nothing_keeps_the_end_waiting_for_a_moment(run: Run) 
             await until(lambda: served.stats.open == 1)
             with in_time(ARRIVING_S + 0.5):
                 await served.server.close()
-            with in_time(ARRIVED_LOOK_S):
+            with in_time(ARRIVING_LOOK_S):
                 await served.server.close()
             silent.close()
 

@@ -1,7 +1,7 @@
 import { mount } from 'svelte'
 import '$lib/styles/base.css'
 import './stage.css'
-import { linkToken } from '$lib/kept-token'
+import { keptLinkToken } from '$lib/kept-token'
 import { readConfig } from '$lib/config'
 import { locale } from '$lib/i18n'
 import Stage from './Stage.svelte'
@@ -18,7 +18,7 @@ documentElement.classList.toggle('transparent', asked.transparent)
 if (asked.language) locale.use(asked.language)
 
 // A screen runs for days.
-const token = linkToken(`streamer.stage.${room}`)
+const token = keptLinkToken(`streamer.stage.${room}`)
 
 void closedSessionOf(room, token).then((session) => {
   mount(Stage, {
