@@ -24,8 +24,9 @@ import aiohttp
 
 from tests.bench import machine
 from tests.fakes.delivery_server import serve
+from tests.fakes.ports import free_port
 from tests.fakes.publishing import camera_process
-from tests.fakes.running import Running, free_port, serving
+from tests.fakes.running import Running, serving
 from tests.fakes.shared import SMALL
 from tests.fakes.varnish import varnish
 from tests.fakes.waiting import until_answered

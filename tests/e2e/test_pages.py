@@ -11,7 +11,7 @@ from playwright.async_api import Browser
 
 from tests.fakes.browser import needs_chromium, opened
 from tests.fakes.publishing import TINY, camera
-from tests.fakes.running import Running, free_port
+from tests.fakes.running import Running
 from tests.fakes.shared import close_rooms
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
@@ -81,8 +81,8 @@ async def test_the_embedded_player_plays_in_a_page_of_another_site(
     app.router.add_get("/", article)
     runner = web.AppRunner(app)
     await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
     try:
         async with opened(browser, f"http://asso.example.test:{port}/") as seen:
             (frame,) = (frame for frame in seen.page.frames if "/embed/" in frame.url)

@@ -166,13 +166,13 @@ async def test_with_a_poll_a_question_and_a_cue_nothing_is_squashed_on_a_small_s
             return latest == []
 
         latest: list[str] = []
-        await until_answered(nothing_squashed, limit_s=20, what=lambda: f"nothing squashed: {latest}")
+        await until_answered(nothing_squashed, what=lambda: f"nothing squashed: {latest}")
         staged = await moderate.does(
             "question.add", text="Et celle qui est sur scène, est-ce qu'on peut encore la lire ?"
         )
         await moderate.does("question.move", id=staged["id"], state="on_stage")
         await screen.page.locator(".question .text").wait_for()
-        await until_answered(nothing_squashed, limit_s=20, what=lambda: f"nothing squashed: {latest}")
+        await until_answered(nothing_squashed, what=lambda: f"nothing squashed: {latest}")
 
         async def nothing_covered() -> bool:
             latest[:] = [one for one in await screen.page.evaluate(SQUASHED) if "lies over" in one]
@@ -180,10 +180,10 @@ async def test_with_a_poll_a_question_and_a_cue_nothing_is_squashed_on_a_small_s
 
         # A phone's page is longer than its screen.
         await screen.page.set_viewport_size({"width": 390, "height": 844})
-        await until_answered(nothing_covered, limit_s=20, what=lambda: f"nothing covered: {latest}")
+        await until_answered(nothing_covered, what=lambda: f"nothing covered: {latest}")
         await screen.page.mouse.wheel(0, 400)
         await screen.holds("scrollY > 0")
-        await until_answered(nothing_covered, limit_s=20, what=lambda: f"nothing covered: {latest}")
+        await until_answered(nothing_covered, what=lambda: f"nothing covered: {latest}")
 
 
 async def test_the_timer_turns_red_follows_an_extension_and_the_day_goes_on(browser: Browser, server: Running) -> None:
@@ -210,6 +210,8 @@ async def test_the_timer_turns_red_follows_an_extension_and_the_day_goes_on(brow
         await server.api("POST", f"/sessions/{late}/extend", {"minutes": 10}, status=200)
         await face.filter(has_text="min").wait_for()
         assert int((await face.inner_text()).split()[0]) in (12, 13)
+        # Once the screen knows of the session.
+        await screen.text("Too long")
         assert await screen.page.get_by_test_id("timer").count() == 0
         await phone.page.get_by_role("heading", name="Too long").wait_for()
         await ask(phone, "Left over?", name="Ada")
@@ -268,8 +270,8 @@ async def test_obs_gets_a_lower_third_over_nothing(browser: Browser, server: Run
     ):
         plate = seen.page.get_by_test_id("lower-third")
         added = await moderate.does("question.add", text="Seen over the picture", place="Brest")
+        await moderate.does("question.add", text="Never on stage")
         await moderate.does("crew.say", to="stage", text="Not for the picture")
-        assert await plate.count() == 0
         await moderate.does("question.move", id=added["id"], state="on_stage")
         await plate.get_by_text("Seen over the picture").wait_for()
         await plate.get_by_text("Brest").wait_for()
@@ -281,6 +283,7 @@ async def test_obs_gets_a_lower_third_over_nothing(browser: Browser, server: Run
         assert "Not for the picture" not in await seen.page.inner_text("body")
         assert seen.page.url == f"{hall.stage}?transparent=1"
         await moderate.does("question.move", id=added["id"], state="answered")
+        # Although another one waits.
         await plate.wait_for(state="detached")
 
 
@@ -347,7 +350,13 @@ async def test_a_closed_session_has_its_own_stage_and_tells_the_hall_nothing(bro
             await speaker.page.get_by_test_id("cue").get_by_text("Wind up").wait_for()
         await screen.text("The room is taken by a private session")
         await phone.text("A private session has the room")
-        for seen in (screen, phone):
+        # The hall is told of its end after all that it must not be told.
+        await server.api("POST", f"/sessions/{session}/end", {}, status=200)
+        for seen, words in (
+            (screen, "The room is taken by a private session"),
+            (phone, "A private session has the room"),
+        ):
+            await seen.page.get_by_text(words).first.wait_for(state="hidden")
             shown = await seen.page.inner_text("body")
             assert "The secret" not in shown
             assert "Asked in private" not in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
@@ -118,8 +119,17 @@ async def test_two_viewers_talk(
     assert await said.get_by_text("(you)").is_visible()
     told = next(m for m in moderator.snapshots[0]["moderation"]["chat"] if m["text"] == "Hello from the hall")
     await ada.wait_moving()
+
+    async def keeps_up() -> bool:
+        # On a busy machine a player begins further behind.
+        late = await ada.latency_ms()
+        return late is not None and late < LATE_MS / 2
+
+    await until_answered(keeps_up)
     await say(ada, "What a picture")
     about = (await moderator.told("chat.message", lambda data: data["text"] == "What a picture"))["data"]
+    # Else it may be counted among those that come while Bob looks elsewhere.
+    await row(bob, "What a picture").wait_for()
     behind_ms = datetime.fromisoformat(about["at"]).timestamp() * 1000 - about["media_at"]
     assert 200 < behind_ms < LATE_MS, "aligned with the picture that Ada saw"
 
@@ -154,13 +164,13 @@ async def test_who_hears_nothing_is_helped_before_the_technician_is_called(
     asked = ada.page.get_by_role("button", name="No sound?")
     await asked.click()
     await ada.text("Your player is muted.")
-    assert moderator.of("trouble") == []
     await ada.page.get_by_role("group", name="No sound?").get_by_role("button", name="Turn on sound").click()
     await ada.holds("!document.querySelector('video').muted && !document.querySelector('video').paused")
     await ada.page.get_by_role("button", name="Still no sound").click()
     await ada.text("Thank you, the technician has been told")
     told = await moderator.told("trouble")
     assert told["data"] == {"kind": "no_sound", "people": 1, "alarm": False, "viewers": 2}
+    assert len(moderator.of("trouble")) == 1, "the first press told nobody: its report would have come before"
     await ada.page.keyboard.press("Escape")
 
 
@@ -172,8 +182,12 @@ async def test_the_rooms_modes_are_told_and_counted_down(
     await ada.text("A moderator looks at each message before it is shown.")
     await say(ada, "May I?")
     await row(ada, "May I?").get_by_text("A moderator looks at it first").wait_for()
-    assert await row(bob, "May I?").count() == 0
     held = await moderator.told("chat.message", lambda data: data["text"] == "May I?")
+    # A later event has come to Bob: the message has not.
+    await moderator.does("notice", {"text": "Wait for it"})
+    await bob.page.locator(".notice").get_by_text("Wait for it").wait_for()
+    assert await row(bob, "May I?").count() == 0
+    await moderator.does("notice", {"text": ""})
     await moderator.does("chat.approve", {"id": held["data"]["id"]})
     await row(bob, "May I?").wait_for()
     await row(ada, "May I?").get_by_text("A moderator looks at it first").wait_for(state="detached")
@@ -292,8 +306,11 @@ async def test_polls_are_voted_in_and_reactions_counted(
     await kept.locator("li").filter(has_text="C").get_by_text("100 %, 1").wait_for()
     assert await kept.locator("li").filter(has_text="B").get_by_text("0 %, 0").is_visible()
 
-    await ada.page.get_by_role("button", name="Applause").click()
-    await bob.page.locator(".float").first.wait_for(state="attached")
+    # It is there for a second and a half: it is looked for before it can come.
+    await asyncio.gather(
+        bob.page.locator(".float").first.wait_for(state="attached"),
+        ada.page.get_by_role("button", name="Applause").click(),
+    )
     await moderator.told("reaction.counts", lambda data: data["counts"].get("clap"))
     for seen in viewers:
         await look_at(seen, "Chat")

@@ -16,7 +16,7 @@ from tests.fakes.browser import BY_WEBRTC, WEBRTC_AGAIN_S, Opened, needs_chromiu
 from tests.fakes.publishing import camera
 from tests.fakes.running import Running
 from tests.fakes.shared import close_rooms
-from tests.fakes.waiting import until, until_answered
+from tests.fakes.waiting import Pace, until, until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
@@ -77,13 +77,18 @@ async def choose(seen: Opened, label: str) -> None:
 
 async def test_opens_and_plays_without_sound_in_a_few_seconds(browser: Browser, server: Running) -> None:
     async with opened(browser, requests=True) as seen:
-        began = time.monotonic()
+        began, pace, strips = time.monotonic(), Pace(), set[int | None]()
         await seen.page.goto(f"{server.url}/watch/hall")
-        await seen.wait_moving(within_s=FIRST_PICTURE_S)
-        assert time.monotonic() - began < FIRST_PICTURE_S
+
+        async def moves() -> bool:
+            strips.add(await seen.strip())
+            return len(strips - {None}) >= 2
+
+        await pace.until_answered(moves, what=lambda: f"the picture moves; strips {strips}")
+        assert time.monotonic() - began < pace.allowed_s(FIRST_PICTURE_S), pace
         assert await seen.page.evaluate("document.querySelector('video').muted")
         # The picture may move before: the player begins with a whole segment where the playlist has one there.
-        await until(lambda: any(PART.search(request.url) for request in seen.requests), limit_s=FIRST_PICTURE_S)
+        await until(lambda: any(PART.search(request.url) for request in seen.requests))
         await seen.text("Grande salle")
         assert "Grande salle" in await seen.page.title()
 
@@ -124,18 +129,23 @@ async def test_lowest_latency_plays_over_webrtc_and_falls_back_when_it_is_full(
 ) -> None:
     async with watching(browser, server, "?latency=lowest") as first:
         await first.holds(BY_WEBRTC, within_s=WEBRTC_AGAIN_S)
-        asked = len(first.requests)
         await first.wait_moving()
         measured: list[float] = []
+        asked: list[int] = []
 
         async def quick() -> bool:
+            """With no part asked for meanwhile. If no picture came in time, the page tries again a minute later."""
             late = await first.latency_ms()
             if late is not None:
                 measured.append(late)
-            return len(measured) >= LOOKS and statistics.median(measured[-LOOKS:]) < 1_000
+                asked.append(len(first.requests))
+            if len(measured) < LOOKS or statistics.median(measured[-LOOKS:]) >= 1_000:
+                return False
+            return not any(PART.search(request.url) for request in first.requests[asked[-LOOKS] :])
 
-        await until_answered(quick, limit_s=60, seldom_s=LOOK_S, what=lambda: f"latencies {measured[-LOOKS:]}")
-        assert not any(PART.search(request.url) for request in first.requests[asked:])
+        limit_s = WEBRTC_AGAIN_S + 60
+        await until_answered(quick, limit_s=limit_s, seldom_s=LOOK_S, what=lambda: f"latencies {measured[-LOOKS:]}")
+        assert await first.page.evaluate(BY_WEBRTC)
         async with watching(browser, server, "?latency=lowest") as second:
             # Its first attempt is over.
             await second.wait_moving()
@@ -175,8 +185,13 @@ async def test_on_a_phone_a_first_tap_only_shows_the_controls(browser: Browser, 
             f"!({hidden}) && getComputedStyle(document.querySelector('.timeline')).pointerEvents !== 'none'"
         )
         assert await back.count() == 0, "a tap on what is not seen moves nothing"
-        await seen.page.touchscreen.tap(*at)
-        await back.wait_for()
+
+        async def tapped() -> bool:
+            # On a busy machine the controls may have hidden again.
+            await seen.page.touchscreen.tap(*at)
+            return await back.is_visible()
+
+        await until_answered(tapped)
         for width in (390, 320):
             await seen.page.set_viewport_size({"width": width, "height": 844})
             box = await seen.page.locator("media-fullscreen-button").bounding_box()
@@ -196,12 +211,18 @@ async def test_is_a_few_seconds_behind_the_camera_and_says_so(viewer: Opened) ->
 
     await until_answered(steady, limit_s=60, seldom_s=LOOK_S, what=lambda: f"latencies {measured[-LOOKS:]}")
     assert min(measured) > 100, "nothing is shown before it was filmed"
-    label = await viewer.page.get_by_role("button", name=re.compile(r"Live, [\d.]+ seconds behind")).get_attribute(
-        "aria-label"
-    )
-    assert label is not None
-    said = float(label.split()[1])
-    assert abs(said * 1000 - statistics.median(measured[-LOOKS:])) < 1500
+    told = viewer.page.get_by_role("button", name=re.compile(r"Live, [\d.]+ seconds behind"))
+    said: list[float] = []
+
+    async def says_so() -> bool:
+        """By what is seen at about the same time."""
+        await steady()
+        label = await told.get_attribute("aria-label")
+        assert label is not None
+        said.append(float(label.split()[1]) * 1000)
+        return abs(said[-1] - statistics.median(measured[-LOOKS:])) < 1500
+
+    await until_answered(says_so, seldom_s=LOOK_S, what=lambda: f"says {said[-LOOKS:]}, is {measured[-LOOKS:]}")
 
 
 async def test_sound_is_a_click_away(viewer: Opened) -> None:

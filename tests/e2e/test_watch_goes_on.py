@@ -50,7 +50,7 @@ async def test_a_page_lives_through_a_rooms_day(browser: Browser, server: Runnin
         await seen.text("Not started yet")
         async with camera(server, "stage", options=TINY):
             last = await seen.wait_moving()
-            assert await seen.page.get_by_text("Leave this page open").count() == 0
+            await seen.page.get_by_text("Leave this page open").wait_for(state="hidden")
         await wait_slate(seen)
         async with camera(server, "stage", options=TINY):
             last = await seen.wait_moving(beyond_ms=last)
@@ -58,7 +58,7 @@ async def test_a_page_lives_through_a_rooms_day(browser: Browser, server: Runnin
         # As it does by itself, some time later.
         await close_rooms(server)
         await seen.text("The broadcast has ended", within_s=60)
-        assert (await server.state("stage"))["state"] == "off"
+        await server.wait_state("stage", "off")
         async with camera(server, "stage", options=TINY):
             await seen.wait_moving(beyond_ms=last)
         await seen.check_mark()

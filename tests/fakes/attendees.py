@@ -41,13 +41,13 @@ class Attendee:
 
     async def connect(self, url: str, auth: Any, transports: list[str], headers: Any) -> None:
         await self.io.connect(
-            url, namespaces=[self.namespace], auth=auth, transports=transports, headers=dict(headers), wait_timeout=5
+            url, namespaces=[self.namespace], auth=auth, transports=transports, headers=dict(headers), wait_timeout=30
         )
         await until(lambda: self.snapshots or self.disconnected.is_set())
 
     async def command(self, name: str, payload: Any = None, options: Any = None) -> Any:
         arguments = payload if options is None else (payload, options)
-        return await self.io.call(name, arguments, namespace=self.namespace, timeout=5)
+        return await self.io.call(name, arguments, namespace=self.namespace, timeout=30)
 
     async def does(self, command: str, payload: Any = None, **data: Any) -> dict[str, Any]:
         """The answer to a command that is allowed. Where it comes too soon after others it is given again."""

@@ -21,7 +21,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
 from playwright.async_api import Error as BrowserError
 from playwright.async_api import TimeoutError as BrowserTimeout
 from yarl import URL
@@ -49,6 +49,7 @@ LANGUAGES = {"en-GB": "English", "fr-FR": "Français"}
 """Their names on a page that speaks several, by a browser's names of them."""
 PATIENCE_MS = 45_000
 """A busy machine is no failure, and a long limit costs nothing while things arrive."""
+expect.set_options(timeout=PATIENCE_MS)
 BY_WEBRTC = "document.querySelector('video')?.srcObject instanceof MediaStream"
 WEBRTC_AGAIN_S = 90.0
 """A page that saw no picture by it in five seconds plays otherwise, and tries again a minute later."""
@@ -57,6 +58,7 @@ document.getAnimations().forEach((animation) => {
   if (animation.effect?.getComputedTiming().endTime !== Infinity) animation.finish()
 })
 """
+TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 SEVERE = frozenset({"serious", "critical"})
 RUN_AXE = """(severe) => {
   const mild = axe._audit.rules.filter(({ impact }) => impact && !severe.includes(impact))
@@ -199,7 +201,11 @@ class Opened:
         await self.page.get_by_text(words).first.wait_for(state="visible", timeout=within_s * 1000)
 
     async def show_controls(self) -> None:
-        """The player's hide after a moment and let clicks through; whoever moves the mouse over it has them back."""
+        """The player's hide after a moment and let clicks through; whoever moves the mouse over it has them back. Here
+        they stay until a menu of theirs is closed: a busy machine may need longer than that moment for a click."""
+        # Before they are there, a mouse brings nothing.
+        await self.page.locator("media-control-bar").first.wait_for(state="attached")
+        await self.page.evaluate("document.querySelector('media-controller').setAttribute('autohide', '-1')")
         for x in (200, 220):
             await self.page.mouse.move(x, 200)
 
@@ -215,6 +221,8 @@ class Opened:
         # By the driver, not as an element: the pages' Content-Security-Policy has no say in it.
         if not await self.page.evaluate("'axe' in globalThis"):
             await self.page.evaluate(AXE.read_text("utf-8"))
+        # A table knows in the next frame whether it is scrolled, and then takes the focus.
+        await self.page.evaluate(TWO_FRAMES)
         # A colour on its way to another is nobody's choice.
         await self.page.evaluate(FINISH_TRANSITIONS)
         found = await self.page.evaluate(RUN_AXE, sorted(SEVERE))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from itertools import takewhile
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tests.fakes import decoding
 from tests.fakes.hls_client import HlsFollower
@@ -122,3 +126,30 @@ def holes_ms(follower: HlsFollower, name: str, first: int = 0) -> list[float]:
         if not skipped(before.pdt_ms, after.pdt_ms):
             out.append(after.pdt_ms - before.pdt_ms - float(before.known_duration) * 1000)
     return [hole for hole in out if abs(hole) > 2]
+
+
+async def whole_segments(follower: HlsFollower, name: str) -> bytes:
+    """The last run of whole segments behind one init section."""
+    whole = sorted(msn for msn, s in follower.tracks[name].reader.known.items() if s.complete)
+    behind = follower.segment(name, whole[-1]).map
+    run = list(takewhile(lambda msn: follower.segment(name, msn).map == behind, reversed(whole)))[:2]
+    return await follower.run_bytes(name, run[-1], run[0])
+
+
+async def moving_pictures(follower: HlsFollower, name: str) -> list[decoding.Picture]:
+    """The machine encodes, decodes and plays all of it at once: pictures may move late."""
+    for _ in range(10):
+        if different(shown := decoding.pictures(await whole_segments(follower, name))) >= 3:
+            return shown
+        await follower.follow(until=all_past(0))
+    raise AssertionError(f"{name} stands still")
+
+
+def different(shown: list[decoding.Picture]) -> int:
+    """Pictures that are like none before them. The fake camera's figure goes round: some come again."""
+    known: list[NDArray[np.int_]] = []
+    for picture in shown:
+        coarse = picture.luma[::4, ::4].astype(int)
+        if all(np.abs(coarse - other).mean() > 0.5 for other in known):
+            known.append(coarse)
+    return len(known)

@@ -17,7 +17,7 @@ import pytest
 
 from streamer.sections import BusSettings
 from tests.fakes.certificates import write_certificate
-from tests.fakes.running import free_port
+from tests.fakes.ports import free_port
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "bus" / "nats.conf"
 # Debian puts it where users' PATH does not look.

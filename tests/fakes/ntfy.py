@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.fakes.running import free_port
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until_answered
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.fakes.ports import free_port
 from tests.fakes.stores import with_tables
 from tests.fakes.waiting import LIMIT_S, until_answered
 
@@ -179,12 +180,3 @@ def standby_of(serve: int) -> int | None:
     children = Path(f"/proc/{serve}/task/{serve}/children").read_text().split()
     waiting = [line.split()[5] for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
     return next((int(child) for child in children if child in waiting), None)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

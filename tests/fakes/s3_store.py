@@ -15,7 +15,7 @@ from pathlib import Path
 import obstore
 from obstore.store import S3Store
 
-from tests.fakes.running import free_port
+from tests.fakes.ports import free_port
 
 WEED = Path(sys.executable).parent / "weed"
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"

@@ -13,7 +13,7 @@ from aiohttp import ClientSession, DummyCookieJar
 from yarl import URL
 
 from tests.fakes.edges import SECRET
-from tests.fakes.running import free_port
+from tests.fakes.ports import free_port
 from tests.fakes.waiting import until_answered
 
 EDGE = Path(__file__).resolve().parents[2] / "configs" / "edge"

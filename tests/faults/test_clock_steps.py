@@ -16,7 +16,7 @@ from tests.fakes.following import all_past, faultless, holes_ms
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import smallest_camera
 from tests.fakes.running import serving
-from tests.fakes.shared import SMALLEST
+from tests.fakes.shared import PATIENT, SMALLEST
 from tests.fakes.waiting import until_answered
 
 pytestmark = pytest.mark.slow
@@ -37,6 +37,7 @@ async def test_media_time_goes_on_and_nobody_is_taken_off_air() -> None:
         step_file.write_bytes(struct.pack("<q", 0))
         environment = {
             **SMALLEST,
+            **PATIENT,
             "CLOCK_STEP_FILE": str(step_file),
             "PYTHONPATH": os.pathsep.join([str(ROOT / "tests/fakes/stepped_clock"), str(ROOT)]),
         }

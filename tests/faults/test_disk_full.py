@@ -14,13 +14,13 @@ from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import smallest_camera
 from tests.fakes.running import ADMIN_TOKEN, Running, serving
-from tests.fakes.shared import SMALLEST
+from tests.fakes.shared import PATIENT, SMALLEST
 from tests.fakes.small_disk import needs_mounts, seen_by, with_disks
 from tests.fakes.waiting import until, until_answered
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow, needs_mounts]
 
-SETTINGS = SMALLEST | {"STREAMER_MEDIA__STILL_INTERVAL_S": "60"}
+SETTINGS = SMALLEST | PATIENT | {"STREAMER_MEDIA__STILL_INTERVAL_S": "60"}
 DISK = "size=128m,nr_inodes=400"
 """Twice as much as a server must have free to be ready."""
 BLOCK = bytes(1 << 20)

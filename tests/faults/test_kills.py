@@ -14,8 +14,9 @@ import pytest_asyncio
 from tests.fakes import decoding
 from tests.fakes.following import all_past, breaks, faultless, holes_ms, skipped
 from tests.fakes.hls_client import HlsFollower
+from tests.fakes.ports import free_port
 from tests.fakes.publishing import Camera, camera
-from tests.fakes.running import Running, free_port, serving
+from tests.fakes.running import Running, serving
 from tests.fakes.shared import ONE_SOUND, REAL, Servers
 from tests.fakes.stored import Stored, read_stored
 from tests.fakes.waiting import LIMIT_S, until, until_answered

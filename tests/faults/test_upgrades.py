@@ -27,7 +27,7 @@ from streamer.store.database import (
 from streamer.store.directors import DirectorHolder
 from streamer.store.rooms import Rooms
 from tests.fakes.command import streamer
-from tests.fakes.running import free_port
+from tests.fakes.ports import free_port
 
 NEWER = "9999"
 Grant = Callable[[], Awaitable[tuple[int, str]]]

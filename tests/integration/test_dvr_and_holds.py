@@ -8,6 +8,7 @@ import contextlib
 import re
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -28,6 +29,7 @@ from tests.fakes.waiting import SLOW_ANSWERS, until_answered
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 HELD = 6
+ATTEMPTS = 5
 WINDOW_S = 30
 OF_EACH = 20
 PIPELINED = 60
@@ -87,13 +89,14 @@ async def test_directives_that_make_no_sense_are_refused_at_once(server: Running
     edge = follower.edge(TOP)[0]
     url = follower.tracks[TOP].url
     for query in (
+        # The newest segment may end at any time: after its last part comes the next one's first. It is asked for while
+        # the edge is as it was read.
+        f"_HLS_msn={edge + 1}&_HLS_part=999",
+        f"_HLS_msn={edge + 9}",
         "_HLS_msn=x",
         "_HLS_msn=-1",
         "_HLS_msn=1&_HLS_msn=2",
         "_HLS_part=1",
-        f"_HLS_msn={edge + 9}",
-        # The newest segment may end at any time: after its last part comes the next one's first.
-        f"_HLS_msn={edge + 1}&_HLS_part=999",
         "_HLS_msn=99999999999999999999999999",
         "_HLS_skip=maybe",
     ):
@@ -102,47 +105,62 @@ async def test_directives_that_make_no_sense_are_refused_at_once(server: Running
             assert (await response.json())["error"]["code"] == "bad_directive"
 
 
+@dataclass
+class Together:
+    """``first``: the answers that came first."""
+
+    answers: list[int]
+    first: list[int]
+    took_s: float
+
+
+async def together(server: Running, name: str, addresses: list[str], refused: int) -> Together:
+    """The answers to requests that wait for one segment at a time, ``refused`` of which are too many.
+
+    On a busy machine the segment may come before all have asked, and its viewers are the first who are answered: then
+    all ask again.
+    """
+    for _ in range(ATTEMPTS):
+        follower = await playlist(server)
+        url = f"{follower.tracks[name].url}?_HLS_msn={follower.edge(name)[0] + 1}"
+        came: list[int] = []
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as viewers:
+
+            async def wait(address: str) -> int:
+                async with viewers.get(url, headers={"X-Forwarded-For": address}) as response:  # noqa: B023
+                    if response.status in (429, 503):
+                        assert int(response.headers["Retry-After"]) >= 1
+                    came.append(response.status)  # noqa: B023
+                    return response.status
+
+            began = time.monotonic()
+            answers = await asyncio.gather(*map(wait, addresses))
+            found = Together(answers, came[:refused], time.monotonic() - began)
+        if 200 not in found.first:
+            break
+    return found
+
+
 async def test_one_address_may_hold_so_many_and_others_go_on(server: Running) -> None:
     """A hall behind one address; the others come from elsewhere, as the trusted proxy tells."""
-    follower = await playlist(server)
-    url = follower.tracks[TOP].url
-    ahead = follower.edge(TOP)[0] + 1
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as viewers:
-
-        async def wait(address: str) -> int:
-            headers = {"X-Forwarded-For": address}
-            async with viewers.get(f"{url}?_HLS_msn={ahead}", headers=headers) as response:
-                if response.status in (429, 503):
-                    assert int(response.headers["Retry-After"]) >= 1
-                return response.status
-
-        hall = [asyncio.create_task(wait("192.0.2.1")) for _ in range(HELD + 3)]
-        other = [asyncio.create_task(wait("192.0.2.2")) for _ in range(3)]
-        began = time.monotonic()
-        async with at_once(server, url) as response:
-            assert response.status == 200, "a plain reload is never held"
-        answers = await asyncio.gather(*hall)
-        assert answers.count(200) == HELD
-        assert all(status in (429, 503) for status in answers if status != 200)
-        assert await asyncio.gather(*other) == [200, 200, 200]
-        took_s, idle_s = time.monotonic() - began, await plain_s(server)
-        assert took_s < 6.2 + SLOW_ANSWERS * idle_s, "every held request is answered within three target durations"
+    url = (await playlist(server)).tracks[TOP].url
+    asking = asyncio.create_task(together(server, TOP, ["192.0.2.1"] * (HELD + 3) + ["192.0.2.2"] * 3, 3))
+    async with at_once(server, url) as response:
+        assert response.status == 200, "a plain reload is never held"
+    found = await asking
+    assert 200 not in found.first, "who is refused is so at once"
+    assert set(found.answers) <= {200, 429, 503}
+    assert found.answers[: HELD + 3].count(200) == HELD
+    assert found.answers[HELD + 3 :] == [200, 200, 200]
+    idle_s = await plain_s(server)
+    assert found.took_s < 6.2 + SLOW_ANSWERS * idle_s, "every held request is answered within three target durations"
 
 
 async def test_held_requests_are_bounded_in_all(server: Running) -> None:
-    follower = await playlist(server)
-    url = follower.tracks["a128"].url
-    ahead = follower.edge("a128")[0] + 1
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as viewers:
-
-        async def wait(number: int) -> int:
-            headers = {"X-Forwarded-For": f"198.51.100.{number % 5}"}
-            async with viewers.get(f"{url}?_HLS_msn={ahead}", headers=headers) as response:
-                return response.status
-
-        answers = await asyncio.gather(*(wait(n) for n in range(15)))
-    assert answers.count(200) == 10
-    assert answers.count(503) == 5
+    found = await together(server, "a128", [f"198.51.100.{number % 5}" for number in range(15)], 5)
+    assert found.first == [503] * 5
+    assert found.answers.count(200) == 10
+    assert found.answers.count(503) == 5
 
 
 def memory(server: Running) -> int:

@@ -17,7 +17,7 @@ from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import tiny_camera
 from tests.fakes.running import Running
 from tests.fakes.shared import TOP
-from tests.fakes.waiting import until_answered, until_answered_within
+from tests.fakes.waiting import until, until_answered, until_answered_within
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -51,7 +51,8 @@ async def test_what_is_forgotten_is_neither_listed_nor_served_nor_on_disk(server
                 assert (response.status, await response.read()) == (200, data)
 
             mark = data[-2000:]
-            assert mark in disk(server, ROOM)
+            # The disk comes behind the memory.
+            await until(lambda: mark in disk(server, ROOM))
             answer = await forget(server, ROOM, from_ms)
             assert answer["complete"]
             assert answer["bytes"] > len(data)
@@ -95,7 +96,7 @@ async def test_a_room_that_dies_while_it_forgets_has_forgotten(server: Running) 
                 from_ms = follower.segment(TOP, secret).pdt_ms
                 assert from_ms is not None
             mark = data[-2000:]
-            assert mark in disk(server, room)
+            await until(lambda mark=mark, room=room: mark in disk(server, room))  # type: ignore[misc]
             minutes = (time.time() * 1000 - from_ms) / 60_000
             path = f"/rooms/{room}/forget"
             asked = asyncio.create_task(server.api("POST", path, {"minutes": minutes}))

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from tests import dev
-from tests.fakes.running import Running, free_port
+from tests.fakes.ports import free_port
+from tests.fakes.running import Running
 from tests.fakes.waiting import until_answered
 
 pytestmark = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -150,6 +151,8 @@ async def test_who_may_take_over(server: Running) -> None:
             assert (await ask(server, "DELETE", answer.headers["Location"])).status == 200
         assert (await server.state("desk"))["state"] == "live"
         source.fall_silent()
+        # A busy machine may have kept its last packets back for a while before.
+        last_ms = (await server.state("desk"))["sources"]["main"]["last_packet_ms"]
 
         async def admitted() -> bool:
             answer = await post(server, "desk", stranger)
@@ -159,7 +162,8 @@ async def test_who_may_take_over(server: Running) -> None:
             assert (await ask(server, "DELETE", answer.headers["Location"])).status == 200
             return True
 
-        assert await until_answered_within(4.0, admitted) > 1.8
+        await until_answered_within(4.0, admitted)
+        assert time.time() * 1000 - last_ms > 1800
 
 
 async def test_a_takeover_moves_the_programme_to_the_new_camera(server: Running) -> None:
@@ -171,7 +175,8 @@ async def test_a_takeover_moves_the_programme_to_the_new_camera(server: Running)
 
             async def narrow() -> bool:
                 main = (await server.state("swap"))["sources"]["main"]
-                return bool(main["up"]) and main["video"]["width"] == 240
+                # Its sound may come before its picture.
+                return bool(main["up"]) and main["video"] is not None and main["video"]["width"] == 240
 
             await until_answered(narrow)
             await until(lambda: not old.publisher.state.connected)

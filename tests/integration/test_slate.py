@@ -17,14 +17,15 @@ from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import tiny_camera
 from tests.fakes.running import Running
 from tests.fakes.shared import LOW, SMALL, TOP, Servers
-from tests.fakes.waiting import until_answered, until_answered_within
+from tests.fakes.waiting import Pace, until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def server(servers: Servers) -> AsyncIterator[Running]:
-    async with servers.lent(SMALL | {"STREAMER_ROOM__CLOSE_AFTER_S": "5"}) as running:
+    # On a busy machine the second camera comes some seconds after the first has gone.
+    async with servers.lent(SMALL | {"STREAMER_ROOM__CLOSE_AFTER_S": "10"}) as running:
         yield running
 
 
@@ -86,11 +87,12 @@ async def test_off_live_slate_live_and_off_in_one_broadcast_and_then_another(ser
             await follower.open()
             address = follower.tracks[TOP].url
             await follower.follow(until=lambda f: f.edge(TOP)[0] >= 3)
-        gone_ms = time.time() * 1000
-        await until_answered_within(3.0, lambda: is_in(server, "stage", "slate"))
+        gone_ms, pace = time.time() * 1000, Pace()
+        took_s = await pace.until_answered(lambda: is_in(server, "stage", "slate"))
+        assert took_s <= pace.allowed_s(3.0), pace
         edge = follower.edge(TOP)[0]
         await follower.follow(until=lambda f: f.edge(TOP)[0] >= edge + 2 and f.edge("a128")[0] >= edge + 2)
-        assert slate_since_ms(follower) - gone_ms < 3000
+        assert slate_since_ms(follower) - gone_ms < 1000 * pace.allowed_s(3.0), pace
         async with tiny_camera(server, "stage"):
             await server.wait_state("stage", "live")
             edge = follower.edge(TOP)[0]
@@ -186,14 +188,15 @@ async def test_a_camera_that_falls_silent_gives_way_to_the_slate_within_two_seco
         await server.wait_state("quiet", "live")
         async with HlsFollower(f"{server.url}/live/quiet/index.m3u8") as follower:
             await follower.open()
-            silent_ms = time.time() * 1000
+            silent_ms, pace = time.time() * 1000, Pace()
             source.fall_silent()
-            await until_answered_within(2.5, lambda: is_in(server, "quiet", "slate"))
+            took_s = await pace.until_answered(lambda: is_in(server, "quiet", "slate"))
+            assert took_s <= pace.allowed_s(2.5), pace
             await until_answered(lambda: is_down(server, "quiet"))
             edge = follower.edge(TOP)[0]
             await follower.follow(until=lambda f: f.edge(TOP)[0] >= edge + 2)
             slate_ms = slate_since_ms(follower)
-            assert slate_ms - silent_ms < 2500
+            assert slate_ms - silent_ms < 1000 * pace.allowed_s(2.5), pace
             source.speak_again()
             await server.wait_state("quiet", "live")
             await follower.follow(until=lambda f: slate_since_ms(f) > slate_ms)

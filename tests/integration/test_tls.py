@@ -17,7 +17,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from tests.fakes.certificates import write_certificate
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
-from tests.fakes.running import ADMIN_TOKEN, free_port, serving
+from tests.fakes.ports import free_port
+from tests.fakes.running import ADMIN_TOKEN, serving
 from tests.fakes.shared import SMALL
 from tests.fakes.waiting import LIMIT_S, until_answered
 

@@ -14,6 +14,7 @@ import pytest
 from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
+from streamer.formats.types import AccessUnit
 from tests.fakes.waiting import until
 from tests.fakes.whip import WhipShim, whip_shim
 
@@ -36,6 +37,14 @@ class Moving(VideoStreamTrack):
 @pytest.fixture(autouse=True)
 def loopback_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
+
+
+WANTED, SPOILT = 46, 5
+
+
+def whole(units: list[AccessUnit]) -> list[AccessUnit]:
+    """Those that came without damage."""
+    return [unit for unit in units if not unit.damaged]
 
 
 async def publish(pc: RTCPeerConnection, shim: WhipShim, codec: str | None, *, audio: bool = True) -> str:
@@ -69,15 +78,17 @@ async def test_picture_and_sound_are_decoded_after_loss(codec: str) -> None:
     try:
         async with whip_shim(drop=drop) as shim:
             await publish(pc, shim, codec)
-            await until(lambda: len(shim.sink.of("video")) > 45 and len(shim.sink.of("audio")) > 45)
+            # A busy machine may send again too late now and then: any stretch will do.
+            await until(lambda: len(whole(shim.sink.of("video")[-WANTED:])) >= WANTED - SPOILT)
+            await until(lambda: min(len(shim.sink.of(kind)) for kind in ("video", "audio")) >= WANTED)
             await until(lambda: shim.sink.of("video")[-1].sender_us and shim.sink.of("audio")[-1].sender_us)
-            pictures, sounds = list(shim.sink.of("video")), list(shim.sink.of("audio"))
+            pictures, sounds = whole(shim.sink.of("video")), list(shim.sink.of("audio"))
             status = shim.publications.status()["main"]
     finally:
         await pc.close()
     decoder = av.CodecContext.create(codec, "r")
-    frames = [f for unit in pictures if not unit.damaged for f in decoder.decode(av.Packet(unit.data))]
-    assert len(frames) > 40
+    frames = [f for unit in pictures for f in decoder.decode(av.Packet(unit.data))]
+    assert len(frames) >= WANTED - SPOILT
     assert (frames[-1].width, frames[-1].height) == (640, 360)
     opus = av.CodecContext.create("libopus", "r")
     assert sum(f.samples for unit in sounds for f in opus.decode(av.Packet(unit.data))) >= 40 * 960

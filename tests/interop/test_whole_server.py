@@ -56,7 +56,9 @@ async def end(process: asyncio.subprocess.Process) -> None:
 
 async def plays(server: Running, room: str) -> None:
     """On air, followed for some segments, passed through, with a picture and the 1 kHz tone."""
-    await server.wait_state(room, "live")
+    state = await server.wait_state(room, "live")
+    # A room may encode it anew later, when a busy machine's packets come late.
+    assert state["sources"]["main"]["passthrough"] is True, state
     async with HlsFollower(f"{server.url}/live/{room}/index.m3u8") as follower:
         await follower.open()
         await follower.follow(until=all_past(1))
@@ -67,8 +69,6 @@ async def plays(server: Running, room: str) -> None:
         heard = decoding.sound(await follower.segment_bytes("a128", whole(follower, "a128")[-1]))
         assert abs(decoding.steady_tone(heard) - 1000) < NEAR_HZ
         faultless(follower, shed=RUNGS)
-    main = (await server.state(room))["sources"]["main"]
-    assert main["passthrough"] is True, main
 
 
 @pytest.mark.gstreamer

@@ -27,8 +27,9 @@ from tests.fakes.browser import OTHER_NAMES, Opened, chromium, needs_chromium, o
 from tests.fakes.certificates import Certificate
 from tests.fakes.nginx import nginx, nginx_config, nginx_program
 from tests.fakes.node_clients import CLIENTS
+from tests.fakes.ports import free_port
 from tests.fakes.publishing import Camera, tiny_camera
-from tests.fakes.running import Running, free_port, serving
+from tests.fakes.running import Running, serving
 from tests.fakes.shared import SMALL
 from tests.fakes.waiting import until_answered
 

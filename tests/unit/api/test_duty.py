@@ -27,7 +27,7 @@ async def test_those_on_duty_are_rung_one_after_the_other_and_others_are_not(
     monkeypatch.setattr(duty, "NEXT_AFTER_MS", 400)
     for name in ("ann", "bob", "eve"):
         one, _ = await technician(hall, name)
-        await webhook(one, receiver, f"/{name}")
+        hook = await webhook(one, receiver, f"/{name}")
         if name != "eve":
             await one("POST", "/duty", {"venue": "lyon", "until": at(60)})
     await webhook(hall, receiver, "/team", always=True)
@@ -36,8 +36,11 @@ async def test_those_on_duty_are_rung_one_after_the_other_and_others_are_not(
         await until(lambda: len(receiver.got) == 3)
         assert [one.path for one in receiver.got][-1] == "/bob"
         assert {one.path for one in receiver.got} == {"/ann", "/bob", "/team"}
+        # Whoever else it were would be next now, and in the log before the message leaves.
+        monkeypatch.setattr(duty, "NEXT_AFTER_MS", 0)
         for _ in range(4):
             await services.notifier.look()
+        assert (await one("GET", f"/hooks/{hook['id']}/messages"))["items"] == [], "nobody rings Eve"
     assert len(receiver.got) == 3
 
 

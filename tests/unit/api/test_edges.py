@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from streamer.api import edges as telling_edges
 from streamer.api.edges import EVERYTHING, MOST_SCOPES, Edges
 from streamer.archive.catalogue import EditionRef, ReplayState
 from streamer.control.server import wait_cancelled
@@ -17,11 +18,16 @@ from tests.fakes.edges import SECRET, StandIn
 from tests.fakes.waiting import until
 
 
-async def test_an_edge_is_told_twice_and_again_until_it_acknowledges(edge: StandIn) -> None:
+async def test_an_edge_is_told_twice_and_again_until_it_acknowledges(
+    edge: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     edges = Edges(EdgeSettings(addresses=(edge.address,), secret=SECRET))
     telling = asyncio.create_task(edges.run())
     try:
-        await edges.without("salle")
+        with monkeypatch.context() as patient:
+            # The answer of a busy machine comes late.
+            patient.setattr(telling_edges, "TOLD_WITHIN_S", 60)
+            await edges.without("salle")
         await until(lambda: (edges.stats.told_total, edges.stats.owed_now) == (2, 0))
         assert edge.told == ["live/salle"] * 2
         edge.status = 503

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -20,7 +19,7 @@ from streamer.store.recordings import Editions, Recording, Recordings, Recording
 from streamer.web.application import REALTIME
 from tests.fakes.attendees import Attendee
 from tests.fakes.media_plane import FakePlane
-from tests.fakes.waiting import until
+from tests.fakes.waiting import until, until_answered
 from tests.fakes.walking import Hidden
 from tests.unit.api.conftest import Api
 from tests.unit.api.test_captions import put_on
@@ -158,9 +157,7 @@ async def _state(talk: Talk, state: str) -> None:
         seen = await talk.whole.api("GET", f"/sessions/{talk.id}")
         return bool(seen["state"] == state)
 
-    async with asyncio.timeout(10):
-        while not await now():
-            await asyncio.sleep(0.05)
+    await until_answered(now)
 
 
 async def test_the_crew_of_a_public_talk_learns_nothing_of_the_private_session_after_it(talk: Talk) -> None:

@@ -20,7 +20,6 @@ from tests.unit.api.test_signalling import OFFER, SDP
 from tests.unit.planning.test_fetch import serving
 
 CURIE = "7a0fc001-e587-47e1-b378-b6ec7e666337"
-START = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
 
 FRAB = """<?xml version="1.0" encoding="utf-8"?>
 <schedule><conference><acronym>fair</acronym><title>Fair</title></conference>
@@ -28,6 +27,14 @@ FRAB = """<?xml version="1.0" encoding="utf-8"?>
 ROOM = """<room name="{name}"{guid}><event id="{id}" guid="00000000-0000-4000-8000-00000000000{id}"><date>{start}</date>
 <start>09:00</start><duration>00:45</duration><room>{name}</room><slug>s{id}</slug><title>{title}</title><type>lecture</type>
 <language>fr</language><persons/></event></room>"""
+
+
+def _five_minutes_ago() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
+
+
+START = _five_minutes_ago()
+"""Set anew by each test: a run of all tests may take longer than the talks."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,10 @@ class Town:
 
 
 @pytest.fixture
-async def town(serve: Callable[[Settings], Awaitable[Client]], settings: Settings) -> AsyncIterator[Town]:
+async def town(
+    serve: Callable[[Settings], Awaitable[Client]], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Town]:
+    monkeypatch.setitem(globals(), "START", _five_minutes_ago())
     local = settings.schedules.model_copy(update={"allow_networks": ("127.0.0.1",)})
     api = Api(await serve(settings.model_copy(update={"schedules": local})))
     town = Town(api)

@@ -327,21 +327,25 @@ async def test_a_question_waits_until_the_room_is_in_another_state(api: Api, pla
 async def test_those_who_wait_are_bounded_and_answered_in_time(api: Api, plane: FakePlane) -> None:
     await api("POST", "/rooms", {"id": "main", "name": "Main"})
     services = services_of(api)
-    services.waiters = StateWaiters(services.state_of, limit=1, hold_s=0.3)
+    services.waiters = StateWaiters(services.state_of, limit=1, hold_s=60)
     first = asyncio.create_task(api("GET", "/rooms/main?unless=off"))
     await until(lambda: services.waiters.waiting == 1)
     assert (await api("GET", "/rooms/main?unless=off"))["state"] == "off"
     assert not first.done()
     assert services.waiters.turned_away == 1
+    await services.waiters.close()
     assert (await first)["state"] == "off"
     assert services.waiters.waiting == 0
+    services.waiters = StateWaiters(services.state_of, limit=1, hold_s=0.3)
+    assert (await api("GET", "/rooms/main?unless=off"))["state"] == "off"
+    assert (services.waiters.turned_away, services.waiters.waiting) == (0, 0)
     await api("GET", "/rooms/main?unless=sideways", expect=422)
     await services.waiters.close()
 
 
 async def test_one_household_leaves_places_to_wait_for_others(api: Api) -> None:
     services = services_of(api)
-    waiters = StateWaiters(services.state_of, limit=10, per_household=2, hold_s=5)
+    waiters = StateWaiters(services.state_of, limit=10, per_household=2, hold_s=60)
     tasks = [asyncio.create_task(waiters.wait_other("main", "off", household)) for household in ("a", "a", "a", "b")]
     await until(lambda: waiters.waiting == 3)
     assert waiters.turned_away == 1

@@ -21,7 +21,7 @@ from streamer.formats.index import HEADER, encode_event
 from streamer.store.recordings import RecordingState
 from streamer.store.sessions import Sessions
 from tests.fakes.archived import Archive, archive
-from tests.fakes.waiting import until
+from tests.fakes.waiting import in_time, until
 
 ORGANISER = Who("grant-1", "Anne")
 
@@ -77,8 +77,9 @@ async def test_the_end_waits_for_the_programme_to_come_to_it(kept: Archive) -> N
     kept.later_ms = 600
     asked = asyncio.create_task(kept.ended(6.5))
     await until(lambda: kept.link.subscribers > 0)
-    kept.studio.run(1)
-    await asyncio.wait_for(asked, 2)
+    with in_time(2):
+        kept.studio.run(1)
+        await asked
     assert (await kept.editions())[-1].end_ms == kept.studio.at(6.5)
 
 

@@ -38,7 +38,7 @@ from tests.fakes.packaging import broadcast
 from tests.fakes.s3_store import BUCKET, S3Server, running_s3_server
 from tests.fakes.stores import sqlite_store
 from tests.fakes.uploads import OLD_S, Archive, now_ms
-from tests.fakes.waiting import until
+from tests.fakes.waiting import LIMIT_S, until
 
 FIRST, SECOND = "b-720-0000.m4s", "b-audio-0000.m4s"
 
@@ -427,9 +427,7 @@ async def test_a_forgotten_stretch_is_in_no_file_of_the_store(
     secrets = [(room / file).read_bytes()[offset:][:size] for file, offset, size in made.places]
     async with serving(made) as web:
         uploads = web.services.uploads
-        async with asyncio.timeout(20):
-            while uploads.stats.kept < len({path.name for path in media}):
-                await asyncio.sleep(0.02)
+        await until(lambda: uploads.stats.kept >= len({path.name for path in media}))
         assert all(any(secret in data for data in server.objects("whole").values()) for secret in secrets)
         assert server.holds(secrets) == len(secrets)
         before = await replayed(web)
@@ -469,6 +467,6 @@ async def test_a_forgotten_stretch_is_in_no_file_of_the_store(
             assert (await answer.json())["error"]["details"]["bucket"] == "ok"
         await web.recorded("talk")
         assert 0 < len((await replayed(web))[0]) < len(before[0])
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT_S):
         while server.holds(secrets):
             await asyncio.to_thread(server.clean_up)

@@ -21,6 +21,7 @@ from streamer.cli.commands import app
 from streamer.store.database import Database, database_url
 from tests.fakes.erasable import KINDS, Erasable, Kind, age, erase, serving
 from tests.fakes.postgres import Postgres
+from tests.fakes.waiting import LIMIT_S
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_a_backup_under_writes_is_one_moment(made: Erasable, tmp_path: Path) -> 
     writing = threading.Thread(target=write)
     writing.start()
     try:
-        assert wrote.wait(10)
+        assert wrote.wait(LIMIT_S)
         for _ in range(5):
             saved(made, tmp_path / "backup")
     finally:

@@ -62,24 +62,30 @@ async def test_the_core_learns_at_once_that_a_front_has_gone(tmp_path: Path) -> 
             await until(lambda: gone == ["front.1"])
         await until(lambda: gone == ["front.1", "front.2"])
         stop()
+        later: list[str] = []
+        bus.on_gone(later.append)
         async with front(tmp_path, "front.3") as three:
             await until(lambda: three.up)
+        await until(lambda: later == ["front.3"])
         assert gone == ["front.1", "front.2"]
 
 
 async def test_a_front_that_does_not_read_is_cut_off_and_comes_back(tmp_path: Path) -> None:
     heard: list[str] = []
     gone: list[str] = []
+    states: list[bool] = []
     async with (
         core(tmp_path) as bus,
         front(tmp_path, "front.1", lambda said: heard.append(said.text)) as one,
     ):
         bus.on_gone(gone.append)
         await until(lambda: one.up)
+        one.listen(states.append)
         for number in range(5):
             bus.publish("front.1", Said(str(number), bytes(10_000_000)))
         assert one.up
         await until(lambda: gone == ["front.1"])
-        await until(lambda: one.up)
+        # The core knows first that it is cut off.
+        await until(lambda: states == [False, True])
         bus.publish("front.1", Said("again"))
         await until(lambda: heard[-1:] == ["again"])

@@ -8,7 +8,6 @@ import os
 import pwd
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,8 @@ from streamer.settings import load_settings
 from tests.fakes.certificates import write_certificate
 from tests.fakes.command import streamer
 from tests.fakes.nginx import nginx, nginx_config, nginx_program
+from tests.fakes.ports import free_port
+from tests.fakes.waiting import LIMIT_S, until
 
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "salle.example"
@@ -63,7 +64,7 @@ const ca = require('node:fs').readFileSync(certificate)
 const here = { address: '127.0.0.1', family: 4 }
 const lookup = (_name, { all }, done) => (all ? done(null, [here]) : done(null, here.address, here.family))
 const client = require('node:http2').connect(origin, { ca, lookup })
-setTimeout(() => process.exit(1), 15_000).unref()
+setTimeout(() => process.exit(1), 60_000).unref()
 let status, size = 0
 client
   .request({ ':path': path })
@@ -76,13 +77,6 @@ client
 """
 
 needs_nginx = pytest.mark.skipif(nginx_program() is None, reason="nginx is not installed")
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("file", ["Dockerfile", COMPOSE, *ON_TOP])
@@ -361,8 +355,8 @@ async def test_the_front_proxy_speaks_http2_keeps_media_and_passes_on_what_is_he
     app.router.add_get("/live/a/b/key/v/{name}", media)
     runner = web.AppRunner(app)
     await runner.setup()
-    upstream, port = _free_port(), _free_port()
-    await web.TCPSite(runner, "127.0.0.1", upstream).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    upstream, port = runner.addresses[0][1], free_port()
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     write_certificate(certificate, key, names=(NAME,))
     # Workers of a root-run nginx give up their rights and must still reach their folder.
@@ -372,9 +366,7 @@ async def test_the_front_proxy_speaks_http2_keeps_media_and_passes_on_what_is_he
         with nginx(config) as process:
             await _reachable(port, process)
             waiting = asyncio.create_task(_get(certificate, port, "/live/a/b/v.m3u8?_HLS_msn=5"))
-            async with asyncio.timeout(10):
-                while not asked:
-                    await asyncio.sleep(0.01)
+            await until(lambda: asked)
             for _ in range(3):
                 status, http, size = await _get(certificate, port, "/live/a/b/key/v/7.0.m4s")
                 assert (status, http, size) == ("200", "h2", "100000")
@@ -389,7 +381,7 @@ async def test_the_front_proxy_speaks_http2_keeps_media_and_passes_on_what_is_he
 
 
 async def _reachable(port: int, process: subprocess.Popen[bytes]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT_S):
         while True:
             assert process.poll() is None
             try:

@@ -21,9 +21,9 @@ from streamer.control.messages import Candidates, Offer, RoomConfig
 from streamer.control.part_cache import PartCache
 from streamer.errors import StreamerError
 from streamer.settings import Settings
-from tests.fakes.media_host import make_settings, running_host, start_host
+from tests.fakes.media_host import make_settings, reachable, running_host, start_host
 from tests.fakes.room import FakeRoom
-from tests.fakes.waiting import until
+from tests.fakes.waiting import LIMIT_S, until
 
 
 @pytest.fixture
@@ -121,6 +121,7 @@ async def test_a_restarted_web_process_finds_the_rooms(settings: Settings) -> No
 
 async def test_without_a_media_host_its_rooms_are_found_and_used(settings: Settings) -> None:
     host = start_host(settings)
+    await until(lambda: reachable(settings))
     first = MediaPlaneClient(settings)
     await first.start()
     await first.ensure(RoomConfig(id="main", name="Main"))
@@ -139,7 +140,7 @@ async def test_without_a_media_host_its_rooms_are_found_and_used(settings: Setti
     assert link.reconnects == 0
     await plane.close()
     host.terminate()
-    assert host.wait(10) == 0
+    assert await asyncio.to_thread(host.wait, LIMIT_S) == 0
 
 
 async def test_no_media_host_is_a_503_with_retry_after(
@@ -164,10 +165,11 @@ async def test_a_closed_room_shows_its_end_and_then_goes(settings: Settings, pla
     plane.listen(lambda link, what: heard.append(what))
     async with running_host(settings):
         link = await plane.ensure(RoomConfig(id="main", name="Main"))
+        there: list[bool] = []
+        link.subscribe(lambda: there.append("main" in plane.rooms) if link.view.closed else None)
         await link.close()
-        await until(lambda: link.view.closed)
-        assert "main" in plane.rooms
         await until(lambda: "main" not in plane.rooms)
+        assert there[:1] == [True]
         assert heard[-1] == "removed"
         again = await plane.ensure(RoomConfig(id="main", name="Main"))
         assert again is not link
@@ -217,7 +219,7 @@ async def test_a_room_that_comes_back_empty_does_not_blank_the_mirror(tmp_path: 
     room = FakeRoom(tmp_path, "main", broadcast="b1")
     await room.start()
     link = RoomClient(tmp_path, "main", cache_bytes=10_000, listener=ignore)
-    await asyncio.wait_for(link.wait_up(), 5)
+    await asyncio.wait_for(link.wait_up(), LIMIT_S)
     room.tick()
     await until(lambda: track_end(link) > 0)
     await room.stop()
@@ -225,7 +227,7 @@ async def test_a_room_that_comes_back_empty_does_not_blank_the_mirror(tmp_path: 
 
     empty = FakeRoom(tmp_path, "main")
     await empty.start()
-    await asyncio.wait_for(link.wait_up(), 5)
+    await asyncio.wait_for(link.wait_up(), LIMIT_S)
     assert link.view.broadcast is not None
     assert link.view.broadcast.id == "b1"
     assert len(link.bytes) == 1
@@ -241,7 +243,7 @@ async def test_an_event_that_does_not_follow_makes_the_link_ask_again(tmp_path: 
     room = FakeRoom(tmp_path, "main", broadcast="b1")
     await room.start()
     link = RoomClient(tmp_path, "main", cache_bytes=10_000, listener=ignore)
-    await asyncio.wait_for(link.wait_up(), 5)
+    await asyncio.wait_for(link.wait_up(), LIMIT_S)
     room.data.seq += 1  # an event got lost on the way
     room.data.publish(StillMade(output="public", at_ms=5, jpeg=b"x"))
     await until(lambda: link.out_of_step == 1)
@@ -261,8 +263,8 @@ def test_the_link_keeps_up_on_uvloop_with_a_full_ring(tmp_path: Path) -> None:
         for _ in range(120):
             room.tick()
         link = RoomClient(tmp_path, "main", cache_bytes=96 * 1024 * 1024, listener=ignore)
-        await asyncio.wait_for(link.wait_up(), 5)
-        await until(lambda: len(link.bytes) == 120, limit_s=5)
+        await asyncio.wait_for(link.wait_up(), LIMIT_S)
+        await until(lambda: len(link.bytes) == 120)
         room.tick()
         await until(lambda: len(link.bytes) == 121)
         assert (link.reconnects, room.data.cut_off) == (0, 0)
@@ -276,7 +278,7 @@ async def test_a_new_broadcast_in_the_same_process_is_followed(tmp_path: Path) -
     room = FakeRoom(tmp_path, "main", broadcast="b1")
     await room.start()
     link = RoomClient(tmp_path, "main", cache_bytes=10_000, listener=ignore)
-    await asyncio.wait_for(link.wait_up(), 5)
+    await asyncio.wait_for(link.wait_up(), LIMIT_S)
     assert link.view.broadcast is not None
     room.publish(Opened(broadcast=link.view.broadcast.__class__(id="b2", room="main", epoch_ms=1, renditions=())))
     await until(lambda: link.view.broadcast is not None and link.view.broadcast.id == "b2")

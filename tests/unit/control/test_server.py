@@ -80,6 +80,7 @@ async def test_a_newcomer_hears_the_latest_status(room: FakeRoom, tmp_path: Path
     assert events[0].data["viewers_whep"] == 4
     room.control.publish("meters", {"loudness": -23})
     await until(lambda: len(events) == 2)
+    assert events[1].data == {"loudness": -23}, "no meters of before"
     await channel.close()
 
 
@@ -189,12 +190,13 @@ async def test_data_readers_miss_nothing_and_hear_nothing_twice(room: FakeRoom, 
 
 async def test_a_data_reader_two_seconds_behind_is_cut_and_the_others_are_not(tmp_path: Path) -> None:
     fake = FakeRoom(tmp_path, "main", broadcast="b1", part_bytes=200_000)
-    fake.data = DataServer(tmp_path / run_folder.data_socket("main"), fake.snapshot, max_age_s=0.4)
+    fake.data = DataServer(tmp_path / run_folder.data_socket("main"), fake.snapshot, max_age_s=1.0)
     await fake.start()
     stalled = await asyncio.open_unix_connection(sock=run_folder.connect(tmp_path, "room-main.data.sock"), limit=1024)
     await until(lambda: len(fake.data._readers) == 1)
     good: list[MediaEvent] = []
-    reader = asyncio.create_task(read_events(tmp_path, good, 40))
+    # It reads on for longer than the other one stands still.
+    reader = asyncio.create_task(read_events(tmp_path, good, 200))
     await until(lambda: len(fake.data._readers) == 2)
 
     def play() -> int:
@@ -202,7 +204,8 @@ async def test_a_data_reader_two_seconds_behind_is_cut_and_the_others_are_not(tm
         return fake.data.cut_off
 
     await until(play)
-    await until(lambda: play() and len(good) == 40)
+    assert not reader.done()
+    await until(lambda: play() and len(good) == 200)
     await reader
     assert fake.data.cut_off == 1
     stalled[1].close()

@@ -26,7 +26,7 @@ from tests.fakes.certificates import write_certificate
 from tests.fakes.delivery_server import Served, serve
 from tests.fakes.edges import SECRET
 from tests.fakes.nginx import nginx, nginx_config, nginx_program
-from tests.fakes.running import free_port
+from tests.fakes.ports import free_port
 from tests.fakes.varnish import varnish, varnish_program
 from tests.fakes.waiting import until, until_answered, until_answered_within
 
@@ -194,8 +194,7 @@ async def test_what_is_private_and_what_failed_is_not_kept(edge: Edge, served: S
         async with viewers.get(later) as response:
             return response.status == 200
 
-    async with asyncio.timeout(1):
-        await until_answered(there)
+    await until_answered_within(1, there)
     served.asked.clear()
     async with viewers.get(later, headers={"Range": "bytes=2-5"}) as response:
         assert (response.status, await response.read()) == (206, fake.segment_bytes("v720", 3)[2:6])

@@ -13,6 +13,7 @@ from tests.fakes.broadcast import FakeBroadcast
 from tests.fakes.delivery_server import Served, serve
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.hls_rules import TrackReader
+from tests.fakes.waiting import LIMIT_S
 
 
 async def play(fake: FakeBroadcast, segments: int, *, pace_s: float, during: Callable[[int], None]) -> None:
@@ -52,7 +53,7 @@ async def test_a_follower_finds_no_fault(tmp_path: Path, dvr: str) -> None:
         async with HlsFollower(f"{served.url}/live/salle/index.m3u8{dvr}", prefetch=True) as follower:
             await follower.open()
             making = asyncio.create_task(play(fake, 10, pace_s=0.003, during=during))
-            await follower.follow(until=lambda f: f.edge("v720")[0] >= 22, limit_s=20)
+            await follower.follow(until=lambda f: f.edge("v720")[0] >= 22, limit_s=LIMIT_S)
             await making
             assert await follower.segment_bytes("v720", 20) == b"init 4 of v720;" + fake.segment_bytes("v720", 20)
             assert await follower.run_bytes("a128", 19, 21) == b"init 6 of a128;" + b"".join(
@@ -64,7 +65,7 @@ async def test_a_follower_finds_no_fault(tmp_path: Path, dvr: str) -> None:
             assert len(follower.tracks["v720"].parts) > 20
             assert not follower.violations
             fake.close()
-            await follower.follow(until=lambda f: f.ended, limit_s=5)
+            await follower.follow(until=lambda f: f.ended, limit_s=LIMIT_S)
             assert follower.ended
             assert not follower.violations
         assert served.stats.playlists_delta_total > 20
@@ -77,7 +78,7 @@ async def test_a_follower_sees_the_part_within_a_loop_turn_or_so(served: Served)
     async with HlsFollower(f"{served.url}/live/salle/index.m3u8") as follower:
         await follower.open()
         making = asyncio.create_task(play(fake, 3, pace_s=0.01, during=lambda _: None))
-        await follower.follow(until=lambda f: f.edge("v360")[0] >= 9, limit_s=10)
+        await follower.follow(until=lambda f: f.edge("v360")[0] >= 9, limit_s=LIMIT_S)
         await making
         assert not follower.violations
         assert all(wait < 2 for track in follower.tracks.values() for wait in track.waits_s)

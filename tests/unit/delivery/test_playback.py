@@ -28,6 +28,7 @@ from tests.fakes.delivery_server import serve
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.hls_rules import TrackReader, check_alignment
 from tests.fakes.packaging import AAC_FRAME, FRAME, LOW, SOUND, VIDEO, MemoryStore, Scripted, broadcast, pictures
+from tests.fakes.waiting import LIMIT_S
 
 
 @cache
@@ -98,7 +99,7 @@ async def test_what_a_player_gets_plays(tmp_path: Path) -> None:
         async with HlsFollower(f"{served.url}/live/salle/index.m3u8", prefetch=True) as follower:
             await follower.open()
             making = asyncio.create_task(make(14))
-            await follower.follow(until=lambda f: all(f.edge(r)[0] >= 8 for r in f.tracks), limit_s=20)
+            await follower.follow(until=lambda f: all(f.edge(r)[0] >= 8 for r in f.tracks), limit_s=LIMIT_S)
             await making
             for name, (width, height) in ((VIDEO.name, (320, 180)), (LOW.name, (160, 90))):
                 data = await follower.run_bytes(name, 2, 7)
@@ -136,7 +137,7 @@ async def test_ffmpegs_player_plays_the_same_address(tmp_path: Path) -> None:
                         break
                 return got["video"], got["audio"]
 
-        video, audio = await asyncio.wait_for(asyncio.to_thread(watch), 20)
+        video, audio = await asyncio.wait_for(asyncio.to_thread(watch), LIMIT_S)
         assert video >= 120
         assert audio >= 180
 

@@ -17,6 +17,7 @@ from tests.fakes.encoded import GREYS
 from tests.fakes.packaging import broadcast
 from tests.fakes.replaying import Player, Replays
 from tests.fakes.studio import Studio
+from tests.fakes.waiting import LIMIT_S
 
 TICKS = 90_000
 
@@ -322,7 +323,7 @@ async def test_ffmpegs_player_plays_through_a_skip(either_way: Replays) -> None:
                 got[packet.stream.type] += sum(1 for _ in packet.decode())
             return got["video"], got["audio"]
 
-    video, audio = await asyncio.wait_for(asyncio.to_thread(watch), 20)
+    video, audio = await asyncio.wait_for(asyncio.to_thread(watch), LIMIT_S)
     # The key frame after each of the two beginnings stands still until its time: two pictures for 0.75 s and 0.3 s.
     assert video == 2 + 30 * (1.3 + 4)
     assert audio == pytest.approx(6.35 * 48_000 / 1024, abs=4)

@@ -63,7 +63,7 @@ async def the_eater_ends(settings: Settings, plane: MediaPlaneClient) -> None:
     """Make it eat, until its next process is there."""
     pid = plane.entries["eater"].pid
     (settings.room_dir("eater") / "eat").touch()
-    await until(lambda: plane.entries["eater"].pid not in (0, pid) and plane.entries["eater"].state == "up", limit_s=30)
+    await until(lambda: plane.entries["eater"].pid not in (0, pid) and plane.entries["eater"].state == "up")
     assert plane.entries["eater"].restarts == 1
 
 

@@ -416,26 +416,28 @@ async def test_an_encoder_that_falls_behind_sheds_and_no_delay_builds_up() -> No
     bench.ladder.use_top(encoded=True)
     data = source(30, gop=30)
     lags: list[float] = []
-    late: list[float] = []
-    began = time.monotonic()
+    behind: list[int] = []
+    began = due = time.monotonic()
     number = 0
     while not any(kind == "off" for kind, _ in bench.heard.events.get("v360", [])):
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - began < LIMIT_S
         start = number * FRAME
         cut = Cut(number // 30, start, False) if number % 30 == 0 else None
         bench.ladder.decode("h264", data[number % 30], start, show=True, cut=cut)
         number += 1
-        await asyncio.sleep(max(0.0, began + number / 30 - time.monotonic()))
+        # As a camera: where this loop was late, nothing is made up for.
+        due = max(due + 1 / 30, time.monotonic())
+        await asyncio.sleep(due - time.monotonic())
         lags.append(bench.lag_s)
         if bench.heard.samples("v240"):
-            late.append((time.monotonic() - began) - bench.heard.starts("v240")[-1] / 90_000)
+            behind.append(number - 1 - bench.heard.starts("v240")[-1] // FRAME)
     assert ["v360:half"] in bench.heard.shedding
     # A busy machine may show half of the others' pictures for a moment.
     assert any("v360:off" in shed for shed in bench.heard.shedding)
     assert max(lags) < 1.5
     # The others do not suffer from it.
     if not any(one.startswith("v240:") for shed in bench.heard.shedding for one in shed):
-        assert max(late) < 0.5
+        assert max(behind) < 15, "half a second"
         assert bench.heard.starts("v240") == [n * FRAME for n in range(len(bench.heard.starts("v240")))]
     off = next(number for kind, number in bench.heard.events["v360"] if kind == "off")
     assert isinstance(off, int)

@@ -113,10 +113,12 @@ async def test_a_stalled_disk_costs_memory_up_to_a_bound_and_no_time(
 
 
 async def test_a_full_disk_raises_the_alarm_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, full = os.pwrite, threading.Event()
+    real, full, both = os.pwrite, threading.Event(), threading.Event()
 
     def filling(descriptor: int, data: bytes, offset: int) -> int:
         if full.is_set():
+            # The second part has its place, too, before the first one fails: after that it would get none.
+            both.wait(60)
             if len(data) > 400:
                 return real(descriptor, data[:100], offset)  # the part that still fits
             raise OSError(errno.ENOSPC, "no space left on device")
@@ -129,6 +131,7 @@ async def test_a_full_disk_raises_the_alarm_and_is_tried_again(tmp_path: Path, m
     await until(lambda: made.counters["disk_bytes_written_total"] == 500)
     full.set()
     lost = [made.write("v180", at, bytes(450), new_segment=False) for at in (30_000, 60_000)]
+    both.set()
     made.journal(Trimmed(output="public", first_msn=0, discontinuity_sequence=0))
     await until(lambda: made.counters["disk_lost_parts_total"] == 2)
     assert made.alarms == ["disk_full"]

@@ -109,9 +109,7 @@ async def test_the_shelf_has_a_slate_at_once_and_a_better_one_soon() -> None:
         first = shelf.clips("sound_only")
         assert set(first) == {"v360", "v240"}
         assert len(play(first["v240"], list(first["v240"].samples(0, 60_000)))) == 20
-        async with asyncio.timeout(20):
-            while len(ready) < 2:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(ready) >= 2)
         second = shelf.clips("sound_only")
         assert second["v360"].config == first["v360"].config
         assert sum(f.sync for f in second["v360"].frames) == 1
@@ -122,9 +120,7 @@ async def test_the_shelf_has_a_slate_at_once_and_a_better_one_soon() -> None:
         assert shelf.clips("sound_only") is second
         shelf.set_text(SlateText("Autre salle"))
         shelf.set_text(SlateText("Encore une"))
-        async with asyncio.timeout(20):
-            while shelf.clips("sound_only") is second:
-                await asyncio.sleep(0.01)
+        await until(lambda: shelf.clips("sound_only") is not second)
         assert shelf._text.room == "Encore une"
     finally:
         shelf.close()

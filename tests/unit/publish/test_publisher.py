@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from types import SimpleNamespace
 
 import av
@@ -26,7 +27,8 @@ from streamer.publish.publisher import Publisher, PublishRefused
 from streamer.publish.testcard import TestCard, decode_strip, sound_frame
 from streamer.publish.understudy import Understudy
 from streamer.publish.upright import turn_of, upright
-from tests.fakes.waiting import in_time, until
+from tests.fakes.ports import free_port
+from tests.fakes.waiting import LIMIT_S, in_time, until
 from tests.fakes.whip import WhipShim, loopback_settings, whip_shim
 
 SMALL = FeedOptions(width=320, height=180, bitrate=300_000)
@@ -49,7 +51,7 @@ async def publishing(
         yield publisher
     finally:
         stop.set()
-        await asyncio.wait_for(task, 15)
+        await asyncio.wait_for(task, LIMIT_S)
 
 
 def pictures(units: list[AccessUnit], codec: str = "h264") -> list[np.ndarray]:
@@ -73,8 +75,10 @@ async def test_the_card_arrives_with_the_time_that_its_clock_says() -> None:
             # The sender's clock is known from its first report on.
             await until(lambda: sum(unit.sender_us is not None for unit in shim.sink.of("video")) > 20)
             await until(lambda: len(shim.sink.of("video")) > 45 and len(shim.sink.of("audio")) > 60)
+            # Each kind has reports of its own.
+            await until(lambda: shim.sink.of("audio")[-1].sender_us is not None)
             units = list(shim.sink.of("video"))
-            sound = shim.sink.of("audio")[-1]
+            sound, now_ms = shim.sink.of("audio")[-1], time.time() * 1000
         assert shim.requests[0][1]["Authorization"] == "Bearer secret"
         assert shim.requests[-1][0] == "DELETE"
         assert shim.sink.events == [("up", "main"), ("down", "main", "hung_up")]
@@ -88,7 +92,7 @@ async def test_the_card_arrives_with_the_time_that_its_clock_says() -> None:
     assert min(apart) == 1, apart
     assert apart[1] > 0.9 * apart.total(), apart
     assert sound.sender_us is not None
-    assert abs(sound.sender_us / 1000 - time.time() * 1000) < 2000
+    assert abs(sound.sender_us / 1000 - now_ms) < 2000
 
 
 async def test_vp8_and_a_change_of_size_in_mid_stream() -> None:
@@ -154,7 +158,8 @@ async def test_it_publishes_anew_when_it_is_hung_up() -> None:
 async def test_an_understudy_gives_way_and_comes_back_once_the_source_has_long_been_free() -> None:
     only_sound = FeedOptions(video=False)
     async with whip_shim() as shim:
-        understudy = Understudy(shim.url, free_s=0.6, look_s=0.02)
+        # At first for longer than a visitor's page needs on any machine.
+        understudy = Understudy(shim.url, free_s=60, look_s=0.02)
         async with publishing(shim, options=only_sound, understudy=understudy) as demo:
             await until(lambda: demo.state.connected)
             async with publishing(shim, options=only_sound, token="visitor", takeover=True) as visitor:
@@ -163,6 +168,7 @@ async def test_an_understudy_gives_way_and_comes_back_once_the_source_has_long_b
                 await shim.publications.hangup(shim.publications._feeding["main"].resource)
                 await until(lambda: visitor.state.connections == 2)
                 assert demo.state.connections == 1
+                understudy._free_s = 0.6
                 left = time.monotonic()
             await until(lambda: demo.state.connections == 2)
             assert time.monotonic() - left >= 0.5
@@ -257,8 +263,10 @@ async def test_a_file_without_b_frames_is_sent_as_it_is_and_goes_round(tmp_path:
     steps = [(b.rtp_time - a.rtp_time) / 90 for a, b in pairwise(units)]
     assert all(0 < step < 400 for step in steps)
     assert sum(30 < step < 37 for step in steps) > len(steps) * 0.9
-    wall_s = (units[-1].arrival_ns - units[0].arrival_ns) / 1e9
-    assert wall_s == pytest.approx((units[-1].rtp_time - units[0].rtp_time) / 90_000, abs=0.4)
+    # In real time. Single pictures may be late on a busy machine.
+    late_s = [unit.arrival_ns / 1e9 - unit.rtp_time / 90_000 for unit in units]
+    middle = len(late_s) // 2
+    assert median(late_s[:middle]) == pytest.approx(median(late_s[middle:]), abs=0.2)
 
 
 @pytest.mark.parametrize(("b_frames", "gop"), [(2, 15), (0, 300)], ids=["B-frames", "rare key frames"])
@@ -312,9 +320,7 @@ def test_a_picture_is_turned_and_mirrored_as_its_matrix_says(tmp_path: Path, deg
 async def test_a_transport_stream_over_udp_is_taken(tmp_path: Path) -> None:
     import socket
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port(socket.SOCK_DGRAM)
     clip = tmp_path / "clip.ts"
     write_clip(clip, fmt="mpegts")
     data = clip.read_bytes()

@@ -219,6 +219,9 @@ async def test_grants_that_end_or_reach_no_more_are_noticed() -> None:
         viewer = await service.connect("/audience", room="a", token="short")
         await until(lambda: ends.closed)
         assert ends.closed[0]["error"]["code"] == "grant_ended"
+        # The look that ends the one has come to the other, too.
+        service.realtime.hub.post("/audience", "a", "test", "still here")
+        await viewer.told("test")
         assert not viewer.disconnected.is_set()
         access.admit("moved", "technician", room="a")
         moved = await service.connect("/studio", room="a", token="moved")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
@@ -420,14 +419,12 @@ async def test_a_large_frame_is_answered_and_a_too_large_one_costs_only_its_send
 
 async def test_after_a_restart_all_come_back_to_what_was_said(tmp_path: Path) -> None:
     director = ScriptedDirector()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    async with audience_of(director, tmp_path) as real, served(director, audience=real, port=port) as service:
+    async with audience_of(director, tmp_path) as real, served(director, audience=real) as service:
         ada = await service.connect(room="a", name="Ada")
         said = await send(ada, "before")
         await ada.told("chat.message")
         you, since = ada.snapshots[0]["you"], ada.events[-1]["seq"]
-    async with audience_of(director, tmp_path) as real, served(director, audience=real, port=port) as service:
+    async with audience_of(director, tmp_path) as real, served(director, audience=real) as service:
         back = await service.connect(room="a", since=since, participant=you["key"])
         snapshot = back.snapshots[0]
         assert (snapshot["reset"], snapshot["you"]["id"]) == (True, you["id"])

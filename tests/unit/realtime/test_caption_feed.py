@@ -59,6 +59,8 @@ async def test_a_closed_sessions_captions_are_its_own_audiences(visibility: Visi
         await member.told("caption", lambda data: data["text"] == "Between us")
         feed.hear(TYPED)
         await public.told("caption", lambda data: data["text"] == "Bonjour")
+        feed.hear(replace(TYPED, id="c2", session="board", text="And on"))
+        await member.told("caption", lambda data: data["text"] == "And on")
         assert "Between us" not in public.text
         assert "Bonjour" not in member.text
 

@@ -7,7 +7,7 @@ import pytest
 
 from streamer.conference.alarms import Alarm
 from streamer.control.messages import SourceStatus, TrackStatus
-from streamer.realtime import feed
+from streamer.realtime import feed, pulse
 from tests.fakes.talking import served
 from tests.fakes.waiting import until
 
@@ -68,8 +68,9 @@ async def test_meters_reach_the_studio_a_few_times_a_second_and_nobody_else() ->
 
 
 async def test_the_newest_meters_of_all_rooms_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The test looks, not the clock.
+    # The test looks, not the clock. The wall's pulse would be a message, too.
     monkeypatch.setattr(feed, "LOOK_S", 3600)
+    monkeypatch.setattr(pulse, "PULSE_S", 3600)
     async with served() as service:
         rooms = [await service.open_room(name) for name in ("a", "b")]
         service.access.admit("all", "admin")

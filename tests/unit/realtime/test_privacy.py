@@ -119,6 +119,8 @@ async def test_a_session_that_becomes_private_puts_out_all_who_came_for_it_witho
         await until(lambda: stranger.closed and member.closed)
         assert stranger.closed[0]["error"]["code"] == "no_such_session"
         assert member.closed[0]["error"]["code"] == "moved"
+        service.realtime.hub.post("/audience", "a", "test", "mark")
+        await in_the_room.told("test")
         assert "Now secret" not in stranger.text
         assert "Now secret" not in in_the_room.text
         assert not in_the_room.closed

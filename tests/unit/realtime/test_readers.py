@@ -14,7 +14,7 @@ import pytest
 
 from tests.fakes.attendees import RawClient
 from tests.fakes.talking import served
-from tests.fakes.waiting import until
+from tests.fakes.waiting import in_time, until
 
 MIB = 1024 * 1024
 
@@ -136,6 +136,9 @@ async def test_who_commands_and_never_reads_the_answers_is_cut_off() -> None:
                     await deaf.drain()
         except ConnectionError:
             pass
+        finally:
+            # The end may be counted before it is heard here.
+            deaf.close()
         await until(lambda: service.sockets.stats.sessions == 0)
 
 
@@ -144,10 +147,9 @@ async def test_under_load_events_travel_together_and_when_it_is_quiet_at_once() 
         clients = [await RawClient.open(http, service.url) for _ in range(20)]
         for client in clients:
             await client.message()
-        began = time.perf_counter()
-        service.realtime.hub.post("/audience", "a", "test", "alone")
-        assert (await clients[0].message())[1][0]["data"] == "alone"
-        assert time.perf_counter() - began < 0.1
+        with in_time(0.1):
+            service.realtime.hub.post("/audience", "a", "test", "alone")
+            assert (await clients[0].message())[1][0]["data"] == "alone"
         for number in range(1000):
             service.realtime.hub.post("/audience", "a", "test", number)
         for client in clients:

@@ -89,7 +89,7 @@ async def test_an_epoch_outlives_room_and_host(tmp_path: Path) -> None:
         await plane.start()
         await plane.ensure(RoomConfig(id="main", name="Main"))
         os.kill(plane.entries["main"].pid, signal.SIGKILL)
-        await until(lambda: plane.rooms["main"].reconnects and plane.rooms["main"].up, limit_s=20)
+        await until(lambda: plane.rooms["main"].reconnects and plane.rooms["main"].up)
         config = process_files.load_room(settings, "main")
         assert config is not None
         assert config.epoch == 8, "with its last orders"

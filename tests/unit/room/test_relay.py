@@ -28,7 +28,7 @@ from streamer.rtc.ice import LOOPBACK, IceBinding
 from streamer.rtc.receiver import EncodedReceiver
 from streamer.settings import Settings
 from tests.fakes.encoded import FPS, GREYS, h264_seconds, opus_second
-from tests.fakes.waiting import until
+from tests.fakes.waiting import LIMIT_S, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -139,8 +139,8 @@ async def shared_stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(shared_stage: Stage) -> Stage:
-    """One for all tests: it costs a process. Those before have gone."""
-    await until(lambda: shared_stage.relay.viewers == 0)
+    """One for all tests: it costs a process. Those before have gone, also those that never connected."""
+    await until(lambda: shared_stage.relay.viewers == 0 and not shared_stage.relay.wants("public"))
     return shared_stage
 
 
@@ -188,6 +188,7 @@ async def test_viewers_are_bounded_and_hanging_up_makes_room(stage: Stage) -> No
     assert (caught.value.code, caught.value.status) == ("too_many_viewers", 503)
     assert caught.value.headers == {"Retry-After": "5"}
     assert watchers[0].answer is not None
+    await until(lambda: stage.relay.viewers == 3)
     await stage.relay.hangup(watchers[0].answer.resource)
     await until(lambda: stage.relay.viewers == 2)
     with pytest.raises(StreamerError) as caught:
@@ -277,18 +278,15 @@ async def test_sound_and_picture_are_on_one_clock_and_it_is_the_time_of_day(stag
     units = reader.units
     await until(lambda: all(u and u[-1].sender_us is not None for u in units.values()) and len(units["video"]) > 90)
     await pc.close()
-    # The data on the wire at one moment: a picture was pushed each 33.3 ms, a sound each 20 ms, on one timeline.
-    distances = []
-    for unit in units["video"][-30:]:
-        assert unit.sender_us is not None
-        sound = min(units["audio"], key=lambda a: abs(a.arrival_ns - unit.arrival_ns))
-        assert sound.sender_us is not None
-        distances.append((unit.sender_us - sound.sender_us) / 1000)
-    distances.sort()
-    assert abs(distances[len(distances) // 2]) < 30
-    now_us = time.time_ns() // 1000
-    assert units["video"][-1].sender_us is not None
-    assert 0 <= now_us - units["video"][-1].sender_us < 1_500_000
+    # Each is pushed when its time has come. A busy machine is late with most of them, and not with all: the youngest of
+    # each kind tells how far the kind's clock is from the time of day.
+    since_ns = time.time_ns() - time.monotonic_ns()
+    youngest_ms = {
+        kind: min((unit.arrival_ns + since_ns) / 1e6 - unit.sender_us / 1e3 for unit in newest if unit.sender_us)
+        for kind, newest in (("video", units["video"][-45:]), ("audio", units["audio"][-75:]))
+    }
+    assert abs(youngest_ms["video"] - youngest_ms["audio"]) < 30, youngest_ms
+    assert abs(youngest_ms["video"]) < 1000, youngest_ms
     # After the burst of kept pictures time runs in steps of a frame.
     steps = [b.rtp_time - a.rtp_time for a, b in itertools.pairwise(units["video"][-40:])]
     assert all(abs(step - TICKS // FPS) <= 2 for step in steps)
@@ -318,8 +316,8 @@ async def test_a_relay_that_is_killed_is_started_again_for_the_next_viewer(stage
     await until(lambda: watcher.pictures)
     crashes = stage.relay.crashes
     os.kill(stage.pid, signal.SIGKILL)
-    await until(lambda: stage.relay.viewers == 0)
-    assert stage.relay.crashes == crashes + 1
+    await until(lambda: stage.relay.crashes == crashes + 1)
+    assert stage.relay.viewers == 0
     again = Watcher()
     await again.play(stage.relay)
     await until(lambda: again.pictures)
@@ -337,7 +335,7 @@ async def test_a_relay_that_stands_still_costs_pictures_and_nothing_else(
     dropped = stage.relay.dropped
     os.kill(stage.pid, signal.SIGSTOP)
     try:
-        await until(lambda: stage.relay.dropped > dropped + 10, limit_s=20)
+        await until(lambda: stage.relay.dropped > dropped + 10)
     finally:
         os.kill(stage.pid, signal.SIGCONT)
     seen = len(watcher.pictures)
@@ -376,7 +374,7 @@ async def main():
     settings = process_files.read_settings(pathlib.Path(sys.argv[1]))
     process = await RelayProcess.start("main", settings, lambda event: None, lambda process: None)
     print(process._child.pid, flush=True)
-    await asyncio.sleep(60)
+    await asyncio.sleep(120)
 
 asyncio.run(main())
 """
@@ -389,10 +387,17 @@ async def test_a_relay_does_not_outlive_a_room_that_is_killed(tmp_path: Path) ->
         sys.executable, "-c", ROOM_SCRIPT, str(file), stdout=asyncio.subprocess.PIPE
     )
     assert room.stdout is not None
-    pid = int(await asyncio.wait_for(room.stdout.readline(), 10))
+    pid = int(await asyncio.wait_for(room.stdout.readline(), LIMIT_S))
     room.kill()
     await room.wait()
-    await until(lambda: not Path(f"/proc/{pid}").exists() or "Z (zombie)" in Path(f"/proc/{pid}/status").read_text())
+
+    def has_ended() -> bool:
+        try:
+            return "Z (zombie)" in Path(f"/proc/{pid}/status").read_text()
+        except OSError:  # It is gone, perhaps since its file was opened.
+            return True
+
+    await until(has_ended)
 
 
 async def _refusal(relay: Relay, offer: Offer) -> StreamerError | None:
@@ -404,7 +409,7 @@ async def _refusal(relay: Relay, offer: Offer) -> StreamerError | None:
 
 
 async def test_offers_that_never_connect_leave_room_for_a_viewer_and_for_the_technician(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, whep={"max_viewers": 3, "max_pending": 8, "max_previews": 4, "connect_timeout_s": 2})
+    stage = Stage(tmp_path, whep={"max_viewers": 3, "max_pending": 8, "max_previews": 4, "connect_timeout_s": 4})
     silent, viewer = Watcher(), Watcher()
     sdp = await silent.offer()
     answers = [Offer(kind="play", sdp=sdp, household="stranger") for _ in range(8)]

@@ -48,7 +48,7 @@ async def real(folder: Path) -> AsyncIterator[MediaPlaneClient]:
     host = MediaHost(settings)
     await host.start()
     running = asyncio.create_task(host.run())
-    plane = MediaPlaneClient(settings, linger_s=0.1)
+    plane = MediaPlaneClient(settings, linger_s=0.5)
     await plane.start()
     try:
         await until(lambda: plane.host_up)

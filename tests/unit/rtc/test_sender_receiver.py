@@ -80,21 +80,23 @@ async def test_what_cannot_be_repaired_costs_a_quarter_of_a_second_and_asks_for_
             lost.update({(number + 10) & 0xFFFF, (number + 11) & 0xFFFF})
         return number in lost
 
+    slowest_s = 0.0
     async with pair(drop=drop) as joined:
         for index in range(90):
+            began = time.monotonic()
             key = index == 0 or (
                 bool(joined.keyframes_wanted) and not any(u.damaged is False for u in joined.units[20:])
             )
             joined.senders["video"].push(h264_frame(3000, key=key), now_us(), key=key)
             await asyncio.sleep(0.01)
-        await until(lambda: joined.of("video")[-1].rtp_time > 0)
+            slowest_s = max(slowest_s, time.monotonic() - began)
+        await until(lambda: len(joined.of("video")) >= 85 and not joined.of("video")[-1].damaged)
         units = joined.of("video")
         arrivals = [unit.arrival_ns for unit in units]
         assert joined.keyframes_wanted
         assert any(unit.damaged for unit in units)
-        assert not units[-1].damaged
-        assert len(units) >= 85
-        assert max(b - a for a, b in itertools.pairwise(arrivals)) < 400_000_000
+        # The loop of a busy machine is late by as much for each of the two: the loss, and its end.
+        assert max(b - a for a, b in itertools.pairwise(arrivals)) / 1e9 < 0.4 + 2 * slowest_s
 
 
 async def test_a_burst_longer_than_the_history_asks_for_a_key_frame() -> None:
@@ -121,9 +123,11 @@ async def test_reports_count_the_cycles_of_sequence_numbers_from_zero(monkeypatc
         await play(joined, 4, size=100)
         await until(lambda: len(joined.of("video")) == 4)
         joined.receivers["video"]._report()
-        await until(lambda: told)
-        packets = (sender._sequence - first) & 0xFFFF
-        assert told[0] == first + packets - 1 > 65_535
+        newest = first + ((sender._sequence - first) & 0xFFFF) - 1
+        assert newest > 65_535
+        # A report of its own may have come when there were fewer.
+        await until(lambda: newest in told)
+        assert all(first <= number <= newest for number in told), told
 
 
 async def test_a_sender_begins_with_a_key_frame() -> None:

@@ -25,12 +25,13 @@ from streamer.api.middlewares import error_response
 from streamer.descriptors import DescriptorBudget
 from streamer.settings import ServerSettings, Settings
 from streamer.store.directors import DirectorHolder
+from streamer.web import http_server
 from streamer.web.connections import ConnectionKind, Connections, ConnectionStats
 from streamer.web.http_server import ARRIVING_LOOK_S, ARRIVING_S, Connection, HttpServer
 from streamer.web.process import _take
 from tests.fakes.certificates import write_certificate
 from tests.fakes.slow_reader import SlowReader
-from tests.fakes.waiting import in_time, until
+from tests.fakes.waiting import LIMIT_S, in_time, until
 
 CREW = {"Authorization": "Bearer crew"}
 
@@ -143,7 +144,7 @@ def test_connections_that_give_way_before_they_are_opened_are_closed(run: Run) -
     """A household's burst, each of which takes the place of the one before in the same turn of the loop."""
 
     async def test() -> None:
-        async with serving(places=2) as served:
+        async with serving(places=2, headers_s=60) as served:
             # A connection that is left to the collector would keep its descriptor until then.
             gc.disable()
             clients = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(8)]
@@ -372,7 +373,11 @@ def test_a_handshake_that_never_comes_is_given_up(run: Run, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-def test_who_came_just_before_the_end_is_answered(run: Run, tmp_path: Path, tls: bool) -> None:
+def test_who_came_just_before_the_end_is_answered(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tls: bool
+) -> None:
+    # However long this machine takes from the connection to its first request.
+    monkeypatch.setattr(http_server, "ARRIVING_S", LIMIT_S)
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     write_certificate(certificate, key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -380,7 +385,7 @@ def test_who_came_just_before_the_end_is_answered(run: Run, tmp_path: Path, tls:
     trusting = ssl.create_default_context(cafile=str(certificate))
 
     async def test() -> None:
-        async with serving(context=context if tls else None) as served:
+        async with serving(context=context if tls else None, headers_s=60) as served:
             late = socket.create_connection(("127.0.0.1", served.port))
             late.setblocking(False)
             await until(lambda: served.stats.open == 1)
