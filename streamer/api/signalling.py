@@ -131,7 +131,7 @@ def ice_links(services: Services, *, with_turn: bool) -> list[str]:
 
 
 async def patch_resource(request: web.Request) -> web.Response:
-    """Trickle ICE (204) or an ICE restart (200 with the new fragment and ETag): section 4.3."""
+    """Trickle ICE: section 4.3.2. A room refuses an ICE restart with 422, as section 4.3.3 allows."""
     link = _open_room(request)
     if request.content_type != FRAGMENT:
         raise UnsupportedMediaType(f"The body must be {FRAGMENT}.", headers={"Accept-Patch": FRAGMENT})
@@ -139,14 +139,8 @@ async def patch_resource(request: web.Request) -> web.Response:
     # Some clients send the tag as ``ETag`` instead of ``If-Match``.
     if_match = request.headers.get(hdrs.IF_MATCH, request.headers.get(hdrs.ETAG))
     wanted = Candidates(resource=request.match_info["secret"], fragment=fragment, if_match=_unquoted(if_match))
-    answer = await to_the_end(link.candidates(wanted))
-    if answer is None:
-        return web.Response(status=204)
-    return web.Response(
-        status=200,
-        body=answer.sdp.encode("utf-8"),
-        headers={hdrs.CONTENT_TYPE: FRAGMENT, hdrs.ETAG: _quoted(answer.etag), hdrs.CACHE_CONTROL: "no-store"},
-    )
+    await to_the_end(link.candidates(wanted))
+    return web.Response(status=204)
 
 
 async def delete_resource(request: web.Request) -> web.Response:

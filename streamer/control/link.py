@@ -169,18 +169,17 @@ class RoomClient:
     async def offer(self, offer: Offer) -> Answer:
         return _as(Answer, await self.request("offer", offer))
 
-    async def candidates(self, candidates: Candidates) -> Answer | None:
-        result = await self._of_resource("candidates", candidates)
-        return None if result is None else _as(Answer, result)
+    async def candidates(self, candidates: Candidates) -> None:
+        await self._of_resource("candidates", candidates)
 
     async def hangup(self, resource: str) -> None:
         await self._of_resource("hangup", {"resource": resource})
 
-    async def _of_resource(self, method: str, params: Any) -> Any:
+    async def _of_resource(self, method: str, params: Any) -> None:
         """A request about a connection. The connection ended with its room, so this does not wait for the room."""
         if self.ended and not self.up:
             raise NotFound("There is no such connection.", code="no_such_resource")
-        return await self.request(method, params)
+        await self.request(method, params)
 
     async def configure(self, config: RoomConfig) -> None:
         """Tell the room its new config, by the media host if there is one, which keeps it for a restart."""

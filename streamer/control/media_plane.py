@@ -64,9 +64,8 @@ class RoomLink(Protocol):
         """Begin a WebRTC connection. Raises the errors of :class:`Offer`; ``room_unavailable`` 503 with Retry-After
         while the process is away, ``timed_out`` 504. The other requests raise these, too."""
 
-    async def candidates(self, candidates: Candidates) -> Answer | None:
-        """Add ICE candidates, or restart ICE; only the restart has an answer. Raises the errors of
-        :class:`Candidates`."""
+    async def candidates(self, candidates: Candidates) -> None:
+        """Add ICE candidates. Raises the errors of :class:`Candidates`."""
 
     async def hangup(self, resource: str) -> None:
         """End a connection. Errors: ``no_such_resource`` 404."""

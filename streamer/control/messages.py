@@ -72,8 +72,8 @@ HOST_METHODS = ("hello", "ensure", "list", "stop", "shutdown")
 ``list`` answers [RoomEntry]; ``stop`` {room} closes a room for good; ``shutdown`` {rooms: bool}."""
 
 ROOM_METHODS = ("hello", "status", "configure", "offer", "candidates", "hangup", "forget", "picture", "close")
-"""``configure`` RoomConfig · ``offer`` Offer -> Answer · ``candidates`` Candidates -> Answer | None ·
-``hangup`` {resource} or {grant} · ``forget`` Forget -> Forgot · ``picture`` PictureWanted -> CrewPicture ·
+"""``configure`` RoomConfig · ``offer`` Offer -> Answer · ``candidates`` Candidates ·
+``hangup`` {resource} · ``forget`` Forget -> Forgot · ``picture`` PictureWanted -> CrewPicture ·
 ``close`` ends the broadcast."""
 
 
@@ -177,7 +177,7 @@ class Answer(msgspec.Struct):
 
 
 class Candidates(msgspec.Struct):
-    """A trickle-ICE fragment (RFC 8840). With new ufrag and password it asks for an ICE restart.
+    """A trickle-ICE fragment (RFC 8840). One with new ufrag and password asks for an ICE restart, which is refused.
 
     Errors: ``no_such_resource`` 404, ``bad_fragment`` 400, ``etag_mismatch`` 412,
     ``restart_unsupported`` 422, ``too_many_candidates`` 429.

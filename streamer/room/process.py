@@ -359,18 +359,17 @@ class RoomService:
             self.previews.check(self.programme.switch.sources.get(offer.source), offer.sdp)
         return await self.relay.offer(offer)
 
-    async def _candidates(self, candidates: Candidates) -> Any:
+    async def _candidates(self, candidates: Candidates) -> None:
         if self.publications.owns(candidates.resource):
-            return await self.publications.candidates(candidates)
-        return await self.relay.candidates(candidates)
+            await self.publications.candidates(candidates)
+        else:
+            await self.relay.candidates(candidates)
 
     async def _hangup(self, params: dict[str, Any]) -> None:
-        resource, grant = params.get("resource"), params.get("grant")
-        if isinstance(grant, str):
-            await self.publications.hangup_grant(grant)
-        elif not isinstance(resource, str):
-            raise BadRequest("Name a resource or a grant.", code="bad_params")
-        elif self.publications.owns(resource):
+        resource = params.get("resource")
+        if not isinstance(resource, str):
+            raise BadRequest("Name a resource.", code="bad_params")
+        if self.publications.owns(resource):
             await self.publications.hangup(resource)
         else:
             await self.relay.hangup(resource)

@@ -13,23 +13,14 @@ from typing import Any, Literal
 import structlog
 
 from streamer.control.messages import Answer, Offer, SourceStatus, TrackStatus
-from streamer.errors import StreamerError, TooMany
+from streamer.errors import StreamerError
 from streamer.formats.types import AccessUnit
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.gate import Gate
-from streamer.rtc.ice import IceBinding, same_machine
+from streamer.rtc.ice import IceBinding
 from streamer.rtc.receiver import Drop, EncodedReceiver
-from streamer.rtc.sdp import (
-    USABLE,
-    AnswerTuning,
-    BadOffer,
-    OfferFacts,
-    RestartUnsupported,
-    TrickleFragment,
-    for_mid,
-    is_restart,
-    write_answer,
-)
+from streamer.rtc.sdp import USABLE, AnswerTuning, BadOffer, OfferFacts, write_answer
+from streamer.rtc.trickle import TrickleSession
 from streamer.settings import IceSettings
 from streamer.supervision import start_kept
 
@@ -87,7 +78,6 @@ class Publication:
     ) -> None:
         self.id = secrets.token_hex(4)
         self.resource = secrets.token_urlsafe(24)
-        self.etag = secrets.token_urlsafe(9)
         self.source = offer.source
         self.grant = offer.grant
         self.client = offer.client[:200]
@@ -101,7 +91,7 @@ class Publication:
         self._on_connected = on_connected
         self._on_ended = on_ended
         self._drop = drop
-        self._candidates_taken = facts.candidates
+        self._trickle = TrickleSession(facts, binding, settings.max_candidates)
         self._receivers: list[EncodedReceiver] = []
         self._gates: list[Gate] = []
         self._loop = asyncio.get_running_loop()
@@ -129,7 +119,7 @@ class Publication:
                 hooks.keep_while_heard(pc)
                 pc.on("connectionstatechange", self._on_state)
                 await pc.setLocalDescription(await pc.createAnswer())
-                await self._meet(pc, hooks.remote_addresses(pc))
+                await self._trickle.meet(pc, hooks.remote_addresses(pc))
                 sdp = write_answer(pc.localDescription.sdp, tuning)
         except TimeoutError as error:
             await self.close("answer_timeout")
@@ -147,16 +137,14 @@ class Publication:
             await self.close("bad_offer")
             raise
         self._watcher = start_kept("publication watch", self._watch, task_name=f"publication {self.id}")
-        return Answer(sdp=sdp, resource=self.resource, etag=self.etag)
+        return Answer(sdp=sdp, resource=self.resource, etag=self._trickle.etag)
 
     def _receive(self, transceiver: hooks.Transceiver) -> None:
         media = self._facts.of_kind(transceiver.kind)
         kind: Any = transceiver.kind
-        private: Any = transceiver.sender
         receiver = EncodedReceiver(
             kind,
             transceiver.receiver.transport,
-            local_ssrc=private._ssrc,
             on_unit=self._unit,
             on_disconnect=self._on_gone,
             rtx_of=media.rtx_of if media else None,
@@ -165,27 +153,9 @@ class Publication:
         hooks.use_receiver(transceiver, receiver)
         self._receivers.append(receiver)
 
-    async def trickle(self, fragment: TrickleFragment, if_match: str | None) -> None:
-        """Take candidates. Errors: ``etag_mismatch`` 412, ``restart_unsupported`` 422, ``too_many_candidates`` 429."""
-        if if_match is not None and (tag := _bare(if_match)) not in ("*", self.etag):
-            log.info("etag_mismatch", publication=self.id, tag_length=len(tag))
-            raise StreamerError("This is another ICE session.", code="etag_mismatch", status=412)
-        if is_restart(fragment, self._facts.ufrag, self._facts.password):
-            raise RestartUnsupported("ICE restarts are not supported; publish again.")
-        if self._pc is None or self._ended:
-            return
-        if self._candidates_taken + len(fragment.candidates) > self._settings.max_candidates:
-            raise TooMany(f"At most {self._settings.max_candidates} candidates are taken.", code="too_many_candidates")
-        self._candidates_taken += len(fragment.candidates)
-        # The end of candidates is not passed on: aioice would fail at once although peer-reflexive candidates may still
-        # come.
-        await self._meet(self._pc, [candidate.ip for candidate in fragment.candidates])
-        for candidate in for_mid(fragment.candidates, self._facts.media[0].mid):
-            await self._pc.addIceCandidate(candidate)
-
-    async def _meet(self, pc: hooks.Peer, remote: list[str]) -> None:
-        for address in same_machine(self._binding, remote):
-            await hooks.listen_too(pc, address, self._binding)
+    async def candidates(self, fragment: str, if_match: str | None) -> None:
+        """Raises the errors of :class:`streamer.control.messages.Candidates`."""
+        await self._trickle.take(None if self._ended else self._pc, fragment, if_match)
 
     # --- life ---
 
@@ -383,7 +353,3 @@ def _best_first(transceiver: hooks.Transceiver) -> list[Any]:
         out.append(codec)
         out += [c for c in codecs if c.name.lower() == "rtx" and c.parameters.get("apt") == codec.payloadType]
     return out
-
-
-def _bare(tag: str) -> str:
-    return tag.strip().removeprefix("W/").strip('"')

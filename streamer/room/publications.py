@@ -16,6 +16,7 @@ from typing import Protocol
 
 import structlog
 
+from streamer.broadcast.programme import SLATE, SOURCE_PATTERN
 from streamer.control.messages import Answer, Candidates, Offer, SourceStatus
 from streamer.errors import BadRequest, Conflict, NotFound, Unavailable
 from streamer.formats.types import AccessUnit
@@ -24,14 +25,13 @@ from streamer.room.ended import EndedConnections
 from streamer.room.publication import Publication, WayCounts
 from streamer.rtc.ice import binding_from
 from streamer.rtc.receiver import Drop
-from streamer.rtc.sdp import AnswerTuning, read_fragment, read_offer
+from streamer.rtc.sdp import AnswerTuning, read_offer
 from streamer.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 SILENT_S = 2.0
 """From the contract: any valid grant may take over a source that has been silent for this long."""
-SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 CLOSING_MAX = 32
 
 
@@ -44,7 +44,7 @@ class SourceListener(Protocol):
     def access_unit(self, name: str, unit: AccessUnit) -> None: ...
 
     def source_down(self, name: str, reason: str) -> None:
-        """``hung_up``, ``silent``, ``revoked``, ``connection_failed``, ``closed``."""
+        """``hung_up``, ``silent``, ``connection_failed``, ``closed``."""
 
     def changed(self) -> None:
         """:meth:`Publications.status` has changed."""
@@ -84,7 +84,7 @@ class Publications:
 
     async def offer(self, offer: Offer) -> Answer:
         """Answer a WHIP offer. Errors as in :class:`~streamer.control.messages.Offer`."""
-        if not SOURCE_NAME.fullmatch(offer.source) or offer.source == "slate":
+        if not re.fullmatch(SOURCE_PATTERN, offer.source) or offer.source == SLATE:
             raise BadRequest("A source's name has up to 32 letters, digits, - and _.", code="bad_source")
         self._admit(offer)
         facts = read_offer(offer.sdp, max_candidates=self._settings.ice.max_candidates)
@@ -149,24 +149,15 @@ class Publications:
             headers={"Retry-After": str(WINDOW_NS // 1_000_000_000)},
         )
 
-    async def candidates(self, candidates: Candidates) -> Answer | None:
-        """Take a trickle fragment. Always None: an ICE restart is answered with ``restart_unsupported``."""
-        publication = self._find(candidates.resource)
-        fragment = read_fragment(candidates.fragment)
-        await publication.trickle(fragment, candidates.if_match)
-        return None
+    async def candidates(self, candidates: Candidates) -> None:
+        """Take a trickle fragment. Errors: those of :class:`Candidates`."""
+        await self._find(candidates.resource).candidates(candidates.fragment, candidates.if_match)
 
     async def hangup(self, resource: str) -> None:
         """End the publication of the resource, if it has not ended by itself. Error: ``no_such_resource`` 404."""
         if not self._ended_ones.settle(resource):
             self._finish(self._find(resource), "hung_up")
             self._ended_ones.settle(resource)
-
-    async def hangup_grant(self, grant: str) -> None:
-        """End all publications of a revoked grant."""
-        for publication in self._all():
-            if grant and publication.grant == grant:
-                self._finish(publication, "revoked")
 
     def owns(self, resource: str) -> bool:
         """Whether it is a publication's, present or ended by itself."""

@@ -190,10 +190,9 @@ class Relay:
                 del self._asking[feed]
             self._note_idle()
 
-    async def candidates(self, candidates: Candidates) -> Answer | None:
+    async def candidates(self, candidates: Candidates) -> None:
         """Raises the errors of :class:`Candidates`."""
         await self._of(candidates.resource).request("candidates", candidates)
-        return None
 
     async def hangup(self, resource: str) -> None:
         """A connection that has ended by itself needs no more than this. Errors: ``no_such_resource`` 404."""

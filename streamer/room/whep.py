@@ -15,8 +15,9 @@ from streamer.errors import StreamerError
 from streamer.room.feed import ViewerFeed
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc import sdp
-from streamer.rtc.ice import IceBinding, same_machine
+from streamer.rtc.ice import IceBinding
 from streamer.rtc.sender import EncodedSender
+from streamer.rtc.trickle import TrickleSession
 
 log = structlog.get_logger(__name__)
 
@@ -41,14 +42,12 @@ class Viewer:
     ) -> None:
         """``on_connected`` returns whether there is still a place for it."""
         self.resource = secrets.token_urlsafe(24)
-        self.etag = secrets.token_urlsafe(9)
         self.feed = feed
         self._binding = binding
         self._connect_limit_s = connect_limit_s
         self._on_connected = on_connected
-        self._candidates_left = max_candidates
         self._facts = _read_offer(offer, max_candidates)
-        self._candidates_left -= self._facts.candidates
+        self._trickle = TrickleSession(self._facts, binding, max_candidates)
         self._pc: hooks.Peer = hooks.new_peer(binding.servers)
         self._video: EncodedSender | None = None
         self._audio: EncodedSender | None = None
@@ -67,13 +66,13 @@ class Viewer:
             hooks.bind(pc, self._binding)
             hooks.tap(pc)
             await pc.setLocalDescription(await pc.createAnswer())
-            await self._meet(hooks.remote_addresses(pc))
+            await self._trickle.meet(pc, hooks.remote_addresses(pc))
         except (StreamerError, TimeoutError):
             raise
         except Exception as error:
             # aiortc raises ValueError, AssertionError, KeyError and its own errors at descriptions that it cannot use.
             raise sdp.BadOffer("The offer cannot be answered.", details={"reason": repr(error)[:200]}) from error
-        return Answer(sdp=sdp.write_answer(pc.localDescription.sdp), resource=self.resource, etag=self.etag)
+        return Answer(sdp=sdp.write_answer(pc.localDescription.sdp), resource=self.resource, etag=self._trickle.etag)
 
     def _send_on(self, transceiver: hooks.Transceiver) -> None:
         wanted = CODECS[transceiver.kind]
@@ -99,25 +98,9 @@ class Viewer:
         profile = self.feed.profile
         return 2 * (offered[:4] == profile) + (offered[:2] == profile[:2])
 
-    # --- trickle ------------------------------------------------------------------------------------
-
     async def candidates(self, wanted: Candidates) -> None:
-        """Raises StreamerError as :class:`Candidates` tells."""
-        if wanted.if_match is not None and _bare(wanted.if_match) not in ("*", self.etag):
-            raise StreamerError("This is not the session's ETag.", code="etag_mismatch", status=412)
-        fragment = sdp.read_fragment(wanted.fragment)
-        if sdp.is_restart(fragment, self._facts.ufrag, self._facts.password):
-            raise sdp.RestartUnsupported("ICE restarts are not supported; connect anew.")
-        if len(fragment.candidates) > self._candidates_left:
-            raise StreamerError("Too many candidates.", code="too_many_candidates", status=429)
-        self._candidates_left -= len(fragment.candidates)
-        await self._meet([candidate.ip for candidate in fragment.candidates])
-        for candidate in sdp.for_mid(fragment.candidates, self._facts.media[0].mid):
-            await self._pc.addIceCandidate(candidate)
-
-    async def _meet(self, remote: list[str]) -> None:
-        for address in same_machine(self._binding, remote):
-            await hooks.listen_too(self._pc, address, self._binding)
+        """Raises the errors of :class:`Candidates`."""
+        await self._trickle.take(self._pc, wanted.fragment, wanted.if_match)
 
     # --- media --------------------------------------------------------------------------------------
 
@@ -197,10 +180,6 @@ def _read_offer(offer: Offer, max_candidates: int) -> sdp.OfferFacts:
         if media is not None and wanted not in media.codecs:
             raise _not_acceptable(kind)
     return facts
-
-
-def _bare(tag: str) -> str:
-    return tag.strip().removeprefix("W/").strip('"')
 
 
 def _not_acceptable(kind: str) -> StreamerError:

@@ -221,8 +221,9 @@ async def close(pc: RTCPeerConnection) -> None:
 
 
 def use_receiver(transceiver: RTCRtpTransceiver, receiver: Any) -> None:
-    """Replace aiortc's receiver by our own, before the connection is made."""
+    """Replace aiortc's receiver by our own, before the connection is made. RTCP of both directions has one SSRC."""
     private: Any = transceiver
+    receiver.local_ssrc = private.sender._ssrc
     private._RTCRtpTransceiver__receiver = receiver
 
 

@@ -63,9 +63,9 @@ Drop = Callable[[RtpPacket], bool]
 class EncodedReceiver:
     """Receives one track over ``transport`` and calls ``on_unit`` with each access unit, on the loop.
 
-    ``on_disconnect`` is called when the sender says goodbye or the connection ends. ``local_ssrc`` signs our RTCP.
-    ``rtx_of`` maps retransmission SSRCs to the SSRCs that they repair; others are learned. ``drop`` is for tests:
-    packets for which it returns True are treated as lost.
+    ``on_disconnect`` is called when the sender says goodbye or the connection ends. ``rtx_of`` maps SSRCs of
+    retransmissions to those that they repair; others are learned. ``drop`` is for tests: packets for which it returns
+    True are treated as lost.
     """
 
     def __init__(
@@ -73,7 +73,6 @@ class EncodedReceiver:
         kind: Literal["audio", "video"],
         transport: RTCDtlsTransport,
         *,
-        local_ssrc: int,
         on_unit: Callable[[AccessUnit], None],
         on_disconnect: Callable[[], None] | None = None,
         rtx_of: dict[int, int] | None = None,
@@ -92,6 +91,8 @@ class EncodedReceiver:
         self.assembler: FrameAssembler | None = None
         self.gone = False
         """The sender said goodbye, or the connection ended."""
+        self.local_ssrc = 0
+        """It signs our RTCP; :func:`.aiortc_hooks.use_receiver` sets it."""
         self.keyframes_wanted = 0
         """PLIs sent."""
         self.nacks_sent = 0
@@ -100,7 +101,6 @@ class EncodedReceiver:
         self.frames_refused = 0
         """Whole frames above :data:`FRAMES_PER_S`."""
         self._transport = transport
-        self._local_ssrc = local_ssrc
         self._on_unit = on_unit
         self._on_disconnect = on_disconnect
         self._rtx_of = dict(rtx_of or {})
@@ -136,9 +136,6 @@ class EncodedReceiver:
 
     def setTransport(self, transport: RTCDtlsTransport) -> None:  # noqa: N802 - aiortc's name
         self._transport = transport
-
-    def _set_rtcp_ssrc(self, ssrc: int) -> None:
-        self._local_ssrc = ssrc
 
     async def receive(self, parameters: Any) -> None:
         """aiortc calls this when the connection is made."""
@@ -346,7 +343,7 @@ class EncodedReceiver:
         due = self.assembler.nacks(now_ns, interval_ns)
         if due and self._ssrc is not None:
             self.nacks_sent += len(due)
-            hooks.send(self._transport, nack_packet(self._local_ssrc, self._ssrc, due))
+            hooks.send(self._transport, nack_packet(self.local_ssrc, self._ssrc, due))
 
     # --- key frames ---
 
@@ -370,7 +367,7 @@ class EncodedReceiver:
             return
         self._keyframe_at = self._loop.time()
         self.keyframes_wanted += 1
-        pli = RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=self._local_ssrc, media_ssrc=self._ssrc)
+        pli = RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=self.local_ssrc, media_ssrc=self._ssrc)
         hooks.send(self._transport, bytes(pli))
 
     # --- reports ---
@@ -392,7 +389,7 @@ class EncodedReceiver:
             self._estimator = RemoteBitrateEstimator()
             return
         if estimate is not None:
-            remb = RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=self._local_ssrc, media_ssrc=0, fci=pack_remb_fci(*estimate))
+            remb = RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=self.local_ssrc, media_ssrc=0, fci=pack_remb_fci(*estimate))
             hooks.send(self._transport, bytes(remb))
 
     def _report(self) -> None:
@@ -415,7 +412,7 @@ class EncodedReceiver:
             lsr=last,
             dlsr=delay,
         )
-        hooks.send(self._transport, bytes(RtcpRrPacket(ssrc=self._local_ssrc, reports=[info])))
+        hooks.send(self._transport, bytes(RtcpRrPacket(ssrc=self.local_ssrc, reports=[info])))
 
 
 def nack_packet(ssrc: int, media_ssrc: int, extended: list[int]) -> bytes:

@@ -274,7 +274,7 @@ class LiveHall:
             to_room, to_sender = SimpleNamespace(send=self.up.send), SimpleNamespace(send=self.down.send)
             wanted = self._key_wanted if kind == "video" else None
             made = sender.EncodedSender(kind, to_room, on_keyframe_wanted=wanted)  # type: ignore[arg-type]
-            far = receiver.EncodedReceiver(kind, to_sender, local_ssrc=7, on_unit=self._unit)  # type: ignore[arg-type]
+            far = receiver.EncodedReceiver(kind, to_sender, on_unit=self._unit)  # type: ignore[arg-type]
             self._senders[kind], self._receivers[kind] = made, far
             await made.send(RTCRtpSendParameters(**_parameters(kind)))
             await far.receive(RTCRtpReceiveParameters(**_parameters(kind)))

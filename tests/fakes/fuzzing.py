@@ -189,7 +189,7 @@ class _Transport:
 
 def receiver(kind: str) -> EncodedReceiver:
     """One that is fed by hand."""
-    made = EncodedReceiver(kind, _Transport(), local_ssrc=1, on_unit=_read())  # type: ignore[arg-type]
+    made = EncodedReceiver(kind, _Transport(), on_unit=_read())  # type: ignore[arg-type]
     codecs = (
         [_Codec("H264", 102, 90_000), _Codec("rtx", 103, 90_000, apt=102), _Codec("VP8", 104, 90_000)]
         if kind == "video"

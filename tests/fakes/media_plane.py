@@ -50,7 +50,6 @@ class FakeRoom:
     taken_over: set[str] = field(default_factory=set)
     resources: dict[str, Offer] = field(default_factory=dict)
     fail_with: StreamerError | None = None
-    restart_answer: Answer | None = None
     bytes: PartCache = field(default_factory=lambda: PartCache(64 * 1024 * 1024))
     tell: Callable[[RoomLink, Change], None] = lambda room, what: None
     callbacks: dict[object, Callable[[], None]] = field(default_factory=dict)
@@ -109,11 +108,10 @@ class FakeRoom:
             self.tell(self, "status")
         return Answer(sdp=ANSWER_SDP, resource=resource, etag="etag-1")
 
-    async def candidates(self, candidates: Candidates) -> Answer | None:
+    async def candidates(self, candidates: Candidates) -> None:
         if candidates.resource not in self.resources:
             raise NotFound("There is no such resource.", code="no_such_resource")
         self.trickled.append(candidates)
-        return self.restart_answer
 
     async def hangup(self, resource: str) -> None:
         if resource in self.taken_over:

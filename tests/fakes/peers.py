@@ -71,7 +71,6 @@ async def pair(
             receiver = EncodedReceiver(
                 transceiver.kind,
                 transceiver.receiver.transport,
-                local_ssrc=transceiver.sender._ssrc,
                 on_unit=made.units.append,
                 drop=drop if transceiver.kind == "video" else None,
             )

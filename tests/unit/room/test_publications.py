@@ -364,17 +364,6 @@ async def test_a_publisher_that_falls_silent_is_closed_after_the_limit() -> None
         await until(lambda: ("down", "main", "silent") in s.sink.events)
 
 
-async def test_a_revoked_grant_ends_what_came_by_it() -> None:
-    async with stage() as s:
-        await s.camera().connect("main", "g1")
-        await s.camera().connect("spare", "g2")
-        await s.publications.hangup_grant("g1")
-        assert s.sink.events[-1] == ("down", "main", "revoked")
-        assert s.publications.count == 1
-        await s.publications.hangup_grant("")
-        assert s.publications.count == 1
-
-
 async def test_closing_leaves_no_socket_task_or_thread() -> None:
     threads, tasks = set(threading.enumerate()), len(asyncio.all_tasks())
     async with stage() as s:

@@ -260,7 +260,6 @@ class ClockReader:
             receiver = EncodedReceiver(
                 kind,  # type: ignore[arg-type]
                 transceiver.receiver.transport,
-                local_ssrc=transceiver.sender._ssrc,
                 on_unit=self.units[kind].append,
             )
             hooks.use_receiver(transceiver, receiver)
@@ -297,7 +296,7 @@ async def test_trickle(stage: Stage, watcher: Watcher) -> None:
     assert watcher.answer is not None
     candidate = "a=candidate:1 1 udp 2113937151 127.0.0.1 9 typ host\r\n"
     resource, etag = watcher.answer.resource, watcher.answer.etag
-    assert await stage.relay.candidates(Candidates(resource, candidate, f'"{etag}"')) is None
+    await stage.relay.candidates(Candidates(resource, candidate, f'"{etag}"'))
     for wanted, status in (
         (Candidates("unknown", candidate), 404),
         (Candidates(resource, candidate, "another"), 412),
