@@ -18,7 +18,7 @@ from streamer.audience.service import Audience
 from streamer.conference.grants import Action, Target
 from streamer.conference.participation import closed_session
 from streamer.director.director import Director
-from streamer.errors import StreamerError
+from streamer.errors import StreamerError, Unavailable
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client, Hub
 from streamer.realtime.messages import EVERY_ROOM
 from streamer.realtime.rights import scope_target
@@ -30,6 +30,7 @@ FOR_THE_STUDIO = frozenset({"crew.line", "trouble"})
 LATEST_CREW_MESSAGES = 20
 """Of each room, for a client of several rooms."""
 TRIES = 5
+"""Only the first reading waits, for a scope that is not in memory."""
 
 
 class AudienceFeed:
@@ -105,18 +106,19 @@ class AudienceFeed:
 
     # --- snapshots ----------------------------------------------------------------------------------
 
-    async def tell(self, client: Client) -> None:
-        """Put the audience's part of the snapshot into ``client.told``. Raises StreamerError.
+    async def snapshot(self, client: Client) -> dict[str, Any]:
+        """The audience's part of the client's snapshot. Raises StreamerError; Unavailable ``busy`` if events come again
+        and again while it is read.
 
         It waits for nothing between the last read and the return, so that later changes are in the events.
         """
-        client.told = None
         channel = self._hub.channel(client.namespace, client.channel)
         for _ in range(TRIES):
             end = channel.log.last
-            client.told = await self._look(client)
+            found = await self._look(client)
             if channel.log.last == end:
-                return
+                return found
+        raise Unavailable("The audience changes too quickly.", code="busy", headers={"Retry-After": "1"})
 
     async def _look(self, client: Client) -> dict[str, Any]:
         scope, audience = client.scope, self._audience

@@ -162,21 +162,21 @@ class Commands:
             await asyncio.wait(self._at_work, timeout=self._settings.command_s)
 
     async def _done(self, client: Client, name: str, arguments: list[Any]) -> dict[str, Any]:
-        _check(client.bucket.wait_s())
+        _check(client.bucket.take())
         if client.namespace == AUDIENCE:
             # Counted after the participant's own limit, because a hall is one address.
-            _check(self._addresses.wait_s(household(client.address)))
+            _check(self._addresses.take(household(client.address)))
         command = self._tables.get(client.namespace, {}).get(name)
         if command is None:
             raise NotFound("There is no such command.", code="unknown_command")
         limit = self._limits.get((client.namespace, name))
         if limit is not None:
-            _check(limit.wait_s(client.member))
+            _check(limit.take(client.member))
         payload, options = _checked(command, arguments)
         if command.budget is not None and self._is_new(client):
             # An identity costs nothing: limits of each participant do not stop a person who takes a new one each time.
             _check(
-                self._newcomers[command.budget].wait_s(household(client.address)), "Too many new participants at once."
+                self._newcomers[command.budget].take(household(client.address)), "Too many new participants at once."
             )
         if len(self._at_work) >= MOST_AT_WORK:
             raise TooMany("Too many commands at once.", code="rate_limited", headers={"Retry-After": "1"})

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections import deque
 from typing import Any, Protocol
 
 import engineio
@@ -384,8 +383,6 @@ class EngineServer:
         self.engine.on("disconnect", self._ended)
         self._environments: dict[str, dict[str, Any]] = {}
         """By session."""
-        self.recently: deque[str] = deque(maxlen=20)
-        """Malformed texts, for tests and debugging."""
 
     async def answer(self, request: web.Request, address: str, body: bytes = b"") -> web.StreamResponse:
         """Engine.IO's answer to a request; a WebSocket's when it has ended."""
@@ -435,9 +432,8 @@ class EngineServer:
                 await self._command(wire, packet.namespace, packet.ack, packet.data)
             elif packet.kind == DISCONNECT and (client := wire.clients.get(packet.namespace)) is not None:
                 self.leave(wire, client)
-        except Malformed as error:
+        except Malformed:
             self.engine.malformed += 1
-            self.recently.append(str(error))
             wire.cut()
 
     async def _ended(self, sid: str, _reason: str) -> None:
@@ -457,7 +453,7 @@ class EngineServer:
                 raise StreamerError("There is no such namespace.", code="unknown_namespace", status=404)
             if namespace in wire.clients or namespace in wire.entering:
                 raise StreamerError("The client is connected already.", code="already_connected", status=409)
-            if wire.entries.wait_s() > 0:
+            if wire.entries.take() > 0:
                 raise TooMany("Too many connections in a short time.", code="rate_limited")
             wire.entering.add(namespace)
             try:

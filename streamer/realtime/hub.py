@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -109,7 +109,7 @@ class Client(ChannelReader):
     """The token of an identity that was just made."""
     joined: bool = False
     """Whether the audience counts it."""
-    told: Any = None
+    snapshot: Any = None
     """The audience's part of its snapshot, until it is sent."""
     renewed_at: float = field(default_factory=time.monotonic)
 
@@ -175,10 +175,13 @@ class _Batch:
     """Whether each client needs a message of its own."""
 
 
+TargetOf = Callable[[str], Target | None]
+
+
 class Hub(Generic[R]):
     """``target_of``: room id -> its target, for clients of all rooms."""
 
-    def __init__(self, settings: RealtimeSettings, stats: Stats, clock: Clock, target_of: Any) -> None:
+    def __init__(self, settings: RealtimeSettings, stats: Stats, clock: Clock, target_of: TargetOf) -> None:
         self._settings = settings
         self._stats = stats
         self._clock = clock

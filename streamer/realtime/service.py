@@ -203,7 +203,7 @@ class Realtime(Sockets[Client]):
                 raise
             client.joined = True
         try:
-            await self._audience_feed.tell(client)
+            client.snapshot = await self._audience_feed.snapshot(client)
         except BaseException:
             self.left(client)
             raise
@@ -223,9 +223,9 @@ class Realtime(Sockets[Client]):
             rooms=self._facts.rooms_of(client),
             session=self._facts.own_session(client),
             # A resumed client has it already.
-            **({} if resumed else client.told or {}),
+            **({} if resumed else client.snapshot or {}),
         )
-        client.told = None
+        client.snapshot = None
         client.wire.write(pack(EVENT, client.namespace, ["snapshot", snapshot]))
         if client.front is not None:
             self.hub.catch_up(client)

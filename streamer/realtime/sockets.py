@@ -13,7 +13,7 @@ from aiohttp import web
 from streamer.errors import BadRequest, StreamerError, Unavailable
 from streamer.realtime.access import Clock
 from streamer.realtime.engine import EngineServer, Wire
-from streamer.realtime.hub import NAMESPACES, Hub, R
+from streamer.realtime.hub import NAMESPACES, Hub, R, TargetOf
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 
@@ -26,7 +26,11 @@ class Sockets(Generic[R]):
     """``target_of``: as the hub takes it. On the loop."""
 
     def __init__(
-        self, settings: RealtimeSettings, origins: frozenset[str], clock: Clock, target_of: Any = lambda _room: None
+        self,
+        settings: RealtimeSettings,
+        origins: frozenset[str],
+        clock: Clock,
+        target_of: TargetOf = lambda _room: None,
     ) -> None:
         self.settings = settings
         self.clock = clock

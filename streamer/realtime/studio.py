@@ -10,13 +10,14 @@ from msgspec import Meta
 from streamer.audience.command import Ident, MediaTime
 from streamer.audience.crew import CrewSay, OwnLineUndo
 from streamer.audience.scope import Scope
+from streamer.broadcast.programme import SOURCE_PATTERN
 from streamer.conference import taps
 from streamer.conference.airing import last_ended
 from streamer.conference.day import current, find
 from streamer.conference.grants import Action
 from streamer.conference.page_reports import InputReport, Kbps, PageReport
-from streamer.conference.rooms import SOURCE_PATTERN
 from streamer.conference.sessions import Session, SessionState
+from streamer.conference.sources import MAX_GAIN_DB, MIN_GAIN_DB
 from streamer.conference.visibility import Caller, alarm_told, told_where
 from streamer.director.kinds import once_for_alarm, once_for_undo, once_of, permission_of
 from streamer.director.news import Actor
@@ -54,7 +55,7 @@ class AirTake(RoomCommand, frozen=True, kw_only=True):
 
 
 class AirGain(RoomCommand, frozen=True, kw_only=True):
-    db: Annotated[float, Meta(ge=-60, le=20)]
+    db: Annotated[float, Meta(ge=MIN_GAIN_DB, le=MAX_GAIN_DB)]
 
 
 class AlarmAcknowledge(RoomCommand, frozen=True, kw_only=True):

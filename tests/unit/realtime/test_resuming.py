@@ -9,6 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from streamer.realtime.audience_feed import AudienceFeed
+from streamer.realtime.hub import Client
 from tests.fakes.attendees import RawClient
 from tests.fakes.talking import Service, served
 from tests.fakes.waiting import until
@@ -31,6 +33,28 @@ async def test_since_goes_on_where_the_client_was() -> None:
         assert [event["data"] for event in again.events] == [3, 4, 5, 6, 7, 8, 9]
         assert (again.snapshots[0]["resumed"], again.snapshots[0]["reset"]) == (True, False)
         assert again.order[0] == "snapshot"
+
+
+async def test_a_snapshot_that_an_event_has_overtaken_is_read_again_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    overtaken = 0
+    look = AudienceFeed._look
+
+    async def slow(feed: AudienceFeed, client: Client) -> dict[str, Any]:
+        nonlocal overtaken
+        found = await look(feed, client)
+        if overtaken:
+            overtaken -= 1
+            service.realtime.hub.post("/audience", "a", "test", overtaken)
+        return found
+
+    monkeypatch.setattr(AudienceFeed, "_look", slow)
+    async with served() as service:
+        overtaken = 2
+        client = await service.connect(room="a")
+        end = service.realtime.hub.channel("/audience", "a").log.last
+        assert (client.snapshots[0]["seq"], overtaken) == (end, 0)
+        overtaken = 1_000
+        assert await service.refused(room="a") == "busy"
 
 
 async def test_since_too_old_or_never_given_begins_anew() -> None:
