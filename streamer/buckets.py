@@ -18,8 +18,8 @@ class Bucket:
         self._burst, self._per_s, self._clock = burst, per_s, clock
         self._tokens, self._at = burst, clock()
 
-    def wait_s(self) -> float:
-        """Take one. Returns 0, or the seconds until there is one; then nothing was taken."""
+    def take(self) -> float:
+        """Take one token. Returns 0, or the seconds until there is one; then nothing was taken."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
         self._at = now
@@ -29,7 +29,7 @@ class Bucket:
         return (1 - self._tokens) / self._per_s
 
     def give_back(self) -> None:
-        """Give one back."""
+        """Give one token back."""
         self._tokens = min(self._burst, self._tokens + 1)
 
 
@@ -48,5 +48,5 @@ class Buckets:
             self._buckets.popitem(last=False)
         return bucket
 
-    def wait_s(self, key: str) -> float:
-        return self.of(key).wait_s()
+    def take(self, key: str) -> float:
+        return self.of(key).take()

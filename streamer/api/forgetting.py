@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from streamer.api.context import Services, now_ms
+from streamer.api.rooms import room_named
 from streamer.archive import editing
 from streamer.control import process_files
 from streamer.director.news import Actor
-from streamer.errors import NotFound, StreamerError
+from streamer.errors import StreamerError
 from streamer.formats import erasures
 from streamer.formats.erasing import erase_stretches
 from streamer.store.answers import CommandAnswers, Once
@@ -24,8 +25,7 @@ log = structlog.get_logger(__name__)
 
 async def forget(services: Services, room: str, from_ms: int, to_ms: int, actor: Actor) -> None:
     """Erase everything between two media times of a room, ``to_ms`` now at the latest. Raises NotFound, NotErased."""
-    if services.director.room(room) is None:
-        raise NotFound("There is no such room.", code="no_such_room")
+    room_named(services, room)
     stretch = erasures.StretchErasure(now_ms(), room, from_ms, to_ms)
     await services.erasing.carry_out(stretch, lambda: _everywhere(services, stretch, actor))
 

@@ -37,7 +37,7 @@ class RateLimit:
 
     def take(self, key: str) -> None:
         """Count one event. Raises TooMany with Retry-After when the bucket is empty."""
-        wait_s = math.ceil(self._buckets.wait_s(key))
+        wait_s = math.ceil(self._buckets.take(key))
         if wait_s > 0:
             self.refused += 1
             raise TooMany(

@@ -9,11 +9,12 @@ from streamer.api.context import now_ms
 from streamer.api.models import Body, LazyModel, Moment, to_moment
 from streamer.api.rooms import room_named, target_of
 from streamer.api.routing import Call, Route
+from streamer.broadcast.programme import SOURCE_PATTERN
 from streamer.conference.alarms import MEDIA_BEFORE_MS
 from streamer.conference.day import current, following
 from streamer.conference.grants import Action
 from streamer.conference.readiness import BY_HAND, Line
-from streamer.conference.rooms import SOURCE_PATTERN, Room
+from streamer.conference.rooms import Room
 from streamer.errors import NotFound
 
 

@@ -15,6 +15,8 @@ from pydantic import Field
 from streamer.api.auth import require
 from streamer.api.context import Services
 from streamer.api.models import Body, LazyModel, LinkQuery, ListQuery, Moment, PartialBody, Slug, to_moment
+from streamer.api.rooms import room_named
+from streamer.api.rooms import target_of as target_of_room
 from streamer.api.routing import Call, Route, Text
 from streamer.api.session_models import replay_path
 from streamer.api.sessions import target_of, venue_of
@@ -371,10 +373,7 @@ def _retention(call: Call) -> Retention:
 def _room_target(call: Call, room_id: str | None) -> Target:
     if room_id is None:
         return Target()
-    room = call.services.director.room(room_id)
-    if room is None:
-        raise NotFound("There is no such room.", code="no_such_room")
-    return Target(room=room.id, venue=room.venue)
+    return target_of_room(room_named(call.services, room_id))
 
 
 def _retention_view(plan: RetentionPlan) -> RetentionView:

@@ -8,11 +8,11 @@ from aiohttp import hdrs
 from pydantic import Field
 
 from streamer.api.models import LazyModel
-from streamer.api.rooms import target_of
+from streamer.api.rooms import room_named, target_of
 from streamer.api.routing import Call, Route, Text
 from streamer.broadcast.media_events import PUBLIC
+from streamer.broadcast.programme import SOURCE_PATTERN
 from streamer.conference.grants import Action
-from streamer.conference.rooms import SOURCE_PATTERN
 from streamer.control.media_plane import RoomLink
 from streamer.control.messages import CrewPicture
 from streamer.errors import NotFound, StreamerError
@@ -26,9 +26,7 @@ class PictureQuery(LazyModel):
 async def picture(call: Call) -> Text:
     """The ETag is the time when the picture came, UTC milliseconds."""
     services, source = call.services, call.query(PictureQuery).source
-    room = services.director.room(call.path("id"))
-    if room is None:
-        raise NotFound("There is no such room.", code="no_such_room")
+    room = room_named(services, call.path("id"))
     call.require(target_of(room))
     link = services.plane.rooms.get(room.id)
     if link is None or services.state_of(room.id) == "off":

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from streamer.api.context import actor_of
 from streamer.api.room_models import SourceChange, SourceChanged, set_of
-from streamer.api.rooms import target_of
+from streamer.api.rooms import room_named, target_of
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference import taps
 from streamer.conference.grants import Action
 from streamer.conference.sources import setting_of
 from streamer.director.kinds import once_of
-from streamer.errors import NotFound
 
 
 async def change_source(call: Call) -> SourceChanged:
     """The source need not be there: what is set waits for it, and is kept while it is away."""
     body = call.body(SourceChange)
     director, name = call.services.director, call.path("name")
-    room = director.room(call.path("id"))
-    if room is None:
-        raise NotFound("There is no such room.", code="no_such_room")
+    room = room_named(call.services, call.path("id"))
     grant = call.require(target_of(room))
     given = body.model_dump(exclude_unset=True)
     if not given:

@@ -8,7 +8,9 @@ from pydantic import Field, StringConstraints, model_validator
 
 from streamer.api.models import Body, LazyModel, Line, Moment, to_moment, to_ms
 from streamer.api.session_models import SessionCrewView
+from streamer.broadcast.programme import SOURCE_PATTERN
 from streamer.conference.sessions import Hold
+from streamer.conference.sources import MAX_GAIN_DB, MIN_GAIN_DB
 
 
 class AtBody(Body):
@@ -63,8 +65,8 @@ class ResumeBody(Body):
 
 class AirBody(Body):
     slate: bool | None = None
-    source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")] | None = None
-    gain_db: float | None = Field(None, ge=-60, le=20)
+    source: Annotated[str, StringConstraints(pattern=SOURCE_PATTERN)] | None = None
+    gain_db: float | None = Field(None, ge=MIN_GAIN_DB, le=MAX_GAIN_DB)
 
 
 class ForgetBody(Body):

@@ -9,6 +9,7 @@ from typing import Any
 from streamer.api import forgetting
 from streamer.api.auth import require
 from streamer.api.context import actor_of
+from streamer.api.rooms import room_named
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import SessionCrewView
 from streamer.api.sessions import any_session, context_of, find_session, target_of, told_of
@@ -91,13 +92,6 @@ async def answer(call: Call) -> SessionCrewDone:
 # --- rooms ------------------------------------------------------------------------------------------
 
 
-def _room(call: Call, room_id: str) -> Room:
-    room = call.services.director.room(room_id)
-    if room is None:
-        raise NotFound("There is no such room.", code="no_such_room")
-    return room
-
-
 def _told(call: Call, tapped: Sequence[tuple[str, Tapped]]) -> Done:
     services = call.services
     actions = [one.action for _, one in tapped if one.action is not None]
@@ -115,7 +109,7 @@ def _told(call: Call, tapped: Sequence[tuple[str, Tapped]]) -> Done:
 
 
 async def _in_room(call: Call, command: taps.Command) -> Done:
-    room = _room(call, call.path("id"))
+    room = room_named(call.services, call.path("id"))
     grant = call.require(Target(room=room.id, venue=room.venue))
     once = once_of(call.asked, command, about=room.id)
     return _told(call, [(room.id, await call.services.director.run(room.id, command, actor_of(grant), once))])
@@ -128,7 +122,7 @@ async def ad_hoc(call: Call) -> Done:
 
 async def air(call: Call) -> Done:
     body = call.body(AirBody)
-    room = _room(call, call.path("id"))
+    room = room_named(call.services, call.path("id"))
     grant = call.require(Target(room=room.id, venue=room.venue))
     commands: list[taps.Command] = []
     if body.slate is not None:
@@ -153,7 +147,7 @@ async def forget(call: Call) -> Done:
     """Removes the last minutes, or another stretch, from live, DVR and replay at once and for good. After a 503
     ``not_erased_yet`` nobody sees them any more, as far as that was possible, and the rest on disk is tried again."""
     body = call.body(ForgetBody)
-    room = _room(call, call.path("id"))
+    room = room_named(call.services, call.path("id"))
     grant = call.require(Target(room=room.id, venue=room.venue))
     latest_ms = await call.services.director.media_now_ms(room.id)
     to_ms = latest_ms if body.to_ms is None else min(body.to_ms, latest_ms)
@@ -170,7 +164,7 @@ async def _rooms_of(call: Call, kind: str) -> tuple[Target, list[Room]]:
     """The rooms of a hold of a room, a venue or an event."""
     services, name = call.services, call.path("id")
     if kind == "room":
-        room = _room(call, name)
+        room = room_named(call.services, name)
         return Target(room=room.id, venue=room.venue), [room]
     async with services.database.read() as connection:
         if kind == "venue":
@@ -211,7 +205,7 @@ async def _everywhere(call: Call, kind: str, command: taps.Command) -> Done:
 async def undo(call: Call) -> Done:
     services = call.services
     action = await services.director.action(call.path("id"))
-    room = _room(call, action.room)
+    room = room_named(call.services, action.room)
     session = await any_session(services, action.session) if action.session else None
     if action.session and not told_where(call.caller(), action.session, session, room.id, room.venue).anything:
         raise NotFound("There is no such action.")

@@ -8,9 +8,10 @@ from streamer.api import signalling
 from streamer.api.auth import authenticate, require, require_role
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.uncancelled import to_the_end
+from streamer.broadcast.programme import MAIN
 from streamer.conference.grants import ADMIN, Action, Grant, Target
 from streamer.conference.notices import WrongRoom
-from streamer.conference.rooms import MAIN, Room, Venue, is_slug, is_source_name
+from streamer.conference.rooms import Room, Venue, is_slug, is_source_name
 from streamer.control.media_plane import RoomLink
 from streamer.control.messages import Answer, Offer
 from streamer.errors import BadRequest, Forbidden, NotFound, StreamerError, Unauthorized

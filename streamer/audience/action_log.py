@@ -38,17 +38,17 @@ def acted(
     at: Situation,
     logged: LoggedAction,
     changes: list[Change],
-    told: Mapping[str, Any],
+    answer: Mapping[str, Any],
 ) -> Decision:
     """The changes, their chapters, and an entry in the action log with the images for undo; without changes no entry.
 
-    ``state`` is None if the entry belongs to no session; ``told`` is the data of the command's answer.
+    ``state`` is None if the entry belongs to no session; ``answer`` is the data of the command's answer.
     """
     if not changes:
-        return Decision(data=dict(told))
+        return Decision(answer=dict(answer))
     puts = [change for change in changes if isinstance(change, Put)]
     action = action_of(state, who, at, logged, puts)
-    return Decision((*with_chapters(changes), Put(None, action)), dict(told), action)
+    return Decision((*with_chapters(changes), Put(None, action)), dict(answer), action)
 
 
 def action_of(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from streamer.audience.action_log import LoggedAction, acted, reason_of
+from streamer.audience.address_holds import address_held
 from streamer.audience.command import (
     ClientMessage,
     Decision,
@@ -19,7 +20,6 @@ from streamer.audience.command import (
     no_such,
 )
 from streamer.audience.habits import admit
-from streamer.audience.moderation import address_held
 from streamer.audience.names import seen, shown_name, words_of
 from streamer.audience.people import Crew, Participant
 from streamer.audience.reports import settled
@@ -58,7 +58,7 @@ class ChatApprove(SomeItems, frozen=True):
 
 
 def check_chat(mode: Mode, who: Participant) -> None:
-    """Check that the chat accepts messages. Raises Forbidden."""
+    """Check that the chat accepts messages. Raises Conflict ``chat_closed``, ``read_only``, ``questions_only``."""
     if who.trusted and mode.chat is not ChatMode.CLOSED:
         return
     refused: dict[ChatMode, tuple[str, str]] = {
@@ -127,8 +127,8 @@ def _send(state: ScopeState, who: Participant, command: ChatSend, at: Situation)
         reply_to=reply_to,
         until_ms=found.until_ms,
     )
-    told = {"id": message.id, "state": message.state.value, "at": moment(message.at_ms), "media_at": media_ms}
-    return Decision((*seen(state, who, name, at), Put(None, message)), told)
+    answer = {"id": message.id, "state": message.state.value, "at": moment(message.at_ms), "media_at": media_ms}
+    return Decision((*seen(state, who, name, at), Put(None, message)), answer)
 
 
 def _withdraw(state: ScopeState, who: Participant, command: ChatWithdraw, _at: Situation) -> Decision:
@@ -136,7 +136,7 @@ def _withdraw(state: ScopeState, who: Participant, command: ChatWithdraw, _at: S
     if message is None or message.participant != who.id:
         raise no_such("message")
     if message.state in (MessageState.WITHDRAWN, MessageState.DELETED):
-        return Decision(data={"id": message.id})
+        return Decision(answer={"id": message.id})
     return Decision((Put(message, replace(message, state=MessageState.WITHDRAWN)),), {"id": message.id})
 
 

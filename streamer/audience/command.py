@@ -70,23 +70,22 @@ class Situation:
     habits: Habits = field(default_factory=Habits)
     """The only object here that the rules change."""
     prefixes: tuple[str, ...] = ()
-    known: frozenset[str] = frozenset()
+    connected: frozenset[str] = frozenset()
     """Participants who are connected."""
     crew_names: tuple[str, ...] = ()
     """Names of the crew and the speakers who are connected: nobody else may take one."""
-    protected: frozenset[str] = frozenset()
+    crew_ids: frozenset[str] = frozenset()
     """Participants of the crew: nobody may mute them."""
     prefixes_of: Callable[[str], tuple[str, ...]] = lambda _participant: ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``data`` is the data of the answer."""
-
     changes: tuple[Change, ...] = ()
-    data: dict[str, Any] = field(default_factory=dict)
+    answer: dict[str, Any] = field(default_factory=dict)
+    """The data of the command's answer."""
     action: ModerationAction | None = None
-    told: tuple[str, dict[str, Any]] | None = None
+    event: tuple[str, dict[str, Any]] | None = None
     """Type and data of an event for moderators that is not stored."""
 
 

@@ -58,7 +58,7 @@ def _undo(state: ScopeState, who: Crew, command: Undo, at: Situation) -> Decisio
     if action is None or (isinstance(command, OwnLineUndo) and not own):
         raise no_such("action")
     if action.undone_ms is not None:
-        return Decision(data={"undone": action.id})
+        return Decision(answer={"undone": action.id})
     if not action.changes:
         raise Conflict("This cannot be taken back.", code="not_undoable")
     changes: list[Change] = list(images.restored(state, action.changes))
@@ -70,7 +70,7 @@ def _undo(state: ScopeState, who: Crew, command: Undo, at: Situation) -> Decisio
 def _claim(scope: AudienceScope, who: Crew, command: Claim, now_ms: int) -> Decision:
     until_ms = scope.tallies.claim(command.id, who.id, who.label, now_ms, command.on)
     data = {"id": command.id, "by": who.label if command.on else None, "until": moment(until_ms)}
-    return Decision(data=data, told=("claim", data))
+    return Decision(answer=data, event=("claim", data))
 
 
 OWN_LINE_UNDO = StoredCommand("undo", OwnLineUndo, _undo, action=Action.ROOM_CREW)

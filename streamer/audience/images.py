@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import msgspec
 
-from streamer.audience.moderation import undone
 from streamer.audience.state import Item, Put, ScopeState
 from streamer.conference.participation import (
     AddressHold,
@@ -35,6 +34,8 @@ KINDS: Mapping[str, type[Any]] = {
     "line": CrewMessage,
     "notice": Notice,
 }
+T = TypeVar("T")
+
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
 
@@ -78,7 +79,7 @@ def restored(state: ScopeState, changes: Iterable[Mapping[str, Any]]) -> list[Pu
         now = _now(state, after)
         if now is None:
             raise Conflict("The changed item is gone.", code="superseded")
-        back = undone(before, after, now)
+        back = _undone(before, after, now)
         if back != now:
             puts.append(Put(now, back))
     return puts
@@ -107,3 +108,20 @@ def _now(state: ScopeState, after: Any) -> Any:
             return state.notice if state.notice is not None and state.notice.id == after.id else after
         case _:
             return None
+
+
+def _undone(before: T, after: T, now: T) -> T:
+    """``now`` with the old values of ``before`` in the fields that the change to ``after`` touched.
+
+    Raises Conflict ``superseded`` where somebody has changed one of them since.
+    """
+    assert is_dataclass(now)
+    back: dict[str, Any] = {}
+    for field in fields(now):
+        old, new = getattr(before, field.name), getattr(after, field.name)
+        if old == new:
+            continue
+        if getattr(now, field.name) != new:
+            raise Conflict("It has been changed again since.", code="superseded")
+        back[field.name] = old
+    return replace(now, **back)  # type: ignore[type-var]

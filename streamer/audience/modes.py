@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from streamer.audience.action_log import LINE_CHARACTERS, LoggedAction, acted
+from streamer.audience.address_holds import checked_networks
 from streamer.audience.command import ClientMessage, Decision, Situation, StoredCommand
-from streamer.audience.moderation import checked_networks
 from streamer.audience.people import Crew
 from streamer.audience.state import Change, Put, ScopeState
 from streamer.audience.texts import checked, shortened

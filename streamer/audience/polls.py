@@ -68,7 +68,7 @@ def _vote(state: ScopeState, who: Participant, command: PollVote, _at: Situation
         raise no_such("poll")
     chosen = choice(poll, command.options)
     if state.ballots.get(poll.id, {}).get(who.id, ()) == chosen:
-        return Decision(data={"id": poll.id, "options": list(chosen)})
+        return Decision(answer={"id": poll.id, "options": list(chosen)})
     return Decision((Ballot(poll.id, who.id, chosen),), {"id": poll.id, "options": list(chosen)})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from streamer.audience.moderation import CLAIM_MS, exempt, prefix_of
+from streamer.audience.address_holds import exempt, prefix_of
 from streamer.audience.people import Participant
 from streamer.errors import Conflict
 
@@ -13,6 +13,8 @@ TROUBLE_MS = 30_000
 TROUBLE_PEOPLE = 3
 """This many people within 30 s are worth a look."""
 REMEMBERED_MS = 3_600_000
+CLAIM_MS = 30_000
+"""Others see for this long that a moderator is at work on an item."""
 MOST_REMEMBERED = 5000
 
 

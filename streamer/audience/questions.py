@@ -30,6 +30,7 @@ from streamer.audience.people import Crew, Participant
 from streamer.audience.question_order import voters
 from streamer.audience.reports import settled
 from streamer.audience.scope import media_time, session_at
+from streamer.audience.showing import in_public
 from streamer.audience.state import MOST_QUESTIONS, Change, Put, ScopeState, Vote
 from streamer.audience.texts import NAME_CHARACTERS, checked, shortened
 from streamer.conference.grants import Action
@@ -109,7 +110,7 @@ def _ask(state: ScopeState, who: Participant, command: QuestionAsk, at: Situatio
     waiting = sum(q.state in (*WAITING, QuestionState.PENDING) and state.focus.has(q) for q in mine)
     if waiting >= at.settings.open_questions:
         raise Conflict("You have too many open questions; withdraw one.", code="too_many_questions")
-    if state.open_questions() >= MOST_QUESTIONS:
+    if state.unfinished_questions() >= MOST_QUESTIONS:
         raise Conflict("There are too many questions.", code="too_many_questions")
     name = shown_name(state, who, at)
     admit(at.habits.of(f"q:{who.id}"), text, at.now_ms, None)
@@ -131,15 +132,15 @@ def _ask(state: ScopeState, who: Participant, command: QuestionAsk, at: Situatio
         state=QuestionState.APPROVED if found.state is MessageState.VISIBLE else QuestionState.PENDING,
         reason=found.reason,
     )
-    told = {"id": question.id, "state": question.state.value, "session": question.session, "media_at": media_ms}
-    return Decision((*seen(state, who, name, at), Put(None, question)), told)
+    answer = {"id": question.id, "state": question.state.value, "session": question.session, "media_at": media_ms}
+    return Decision((*seen(state, who, name, at), Put(None, question)), answer)
 
 
 def _vote(state: ScopeState, who: Participant, command: QuestionVote, _at: Situation) -> Decision:
     question = state.questions.get(command.id)
     if question is not None and question.merged_into is not None:
         question = state.questions.get(question.merged_into)
-    if question is None or not question.public or not state.focus.has(question):
+    if question is None or not in_public(question, state.focus):
         raise no_such("question")
     if question.state is QuestionState.ANSWERED:
         raise Conflict("The question has been answered.", code="wrong_state")
@@ -162,7 +163,7 @@ def _withdraw(state: ScopeState, who: Participant, command: QuestionWithdraw, _a
     if question.state is QuestionState.ANSWERED:
         raise Conflict("The question has been answered.", code="wrong_state")
     if question.withdrawn:
-        return Decision(data={"id": question.id})
+        return Decision(answer={"id": question.id})
     return Decision((Put(question, replace(question, withdrawn=True)),), {"id": question.id})
 
 
@@ -217,10 +218,10 @@ def _move(state: ScopeState, who: Crew, command: QuestionMove, at: Situation) ->
         changes += settled(state, ids, at)
     if command.state is QuestionState.ON_STAGE and len(set(ids)) > 1:
         raise Unprocessable("One question is on stage at a time.", code="invalid", details={"field": "ids"})
-    told = {"ids": list(ids), "state": command.state.value}
+    answer = {"ids": list(ids), "state": command.state.value}
     about = _question(state, ids[0]).participant if len(ids) == 1 else None
     reason = reason_of(command.reason)
-    return acted(state, who, at, LoggedAction("question.move", " ".join(ids), about, reason), changes, told)
+    return acted(state, who, at, LoggedAction("question.move", " ".join(ids), about, reason), changes, answer)
 
 
 def answered(question: Question, now_ms: int) -> Question:

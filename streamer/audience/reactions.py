@@ -49,7 +49,7 @@ def _react(scope: AudienceScope, who: Participant, command: React, now_ms: int) 
     kind = reaction_kind(command.kind)
     admit_reaction(scope.habits.of(who.id), now_ms)
     scope.tallies.react(kind)
-    return Decision(data={"kind": kind})
+    return Decision(answer={"kind": kind})
 
 
 def _trouble(scope: AudienceScope, who: Participant, command: TroubleReport, now_ms: int) -> Decision:
@@ -58,8 +58,8 @@ def _trouble(scope: AudienceScope, who: Participant, command: TroubleReport, now
     if kind not in TROUBLES:
         raise Unprocessable("There is no such trouble.", code="invalid", details={"field": "kind"})
     people = scope.tallies.trouble(kind, who.id, now_ms)
-    told = {"kind": kind, "people": people, "alarm": people >= TROUBLE_PEOPLE, "viewers": scope.crowd.viewers}
-    return Decision(data={"kind": kind}, told=("trouble", told))
+    data = {"kind": kind, "people": people, "alarm": people >= TROUBLE_PEOPLE, "viewers": scope.crowd.viewers}
+    return Decision(answer={"kind": kind}, event=("trouble", data))
 
 
 def _check(scope: AudienceScope, who: Participant, now_ms: int) -> None:

@@ -44,7 +44,7 @@ def _report(state: ScopeState, who: Participant, command: ReportItem, at: Situat
     alike = [report for report in state.reports.values() if report.item == command.id]
     for report in alike:
         if report.participant == who.id or len(alike) >= MOST_ALIKE:
-            return Decision(data={"id": report.id})
+            return Decision(answer={"id": report.id})
     if len(state.reports) >= MOST_REPORTS:
         raise Conflict("The moderators have many reports to look at.", code="busy")
     admit(at.habits.of(f"r:{who.id}"), f"{command.kind} {command.id}", at.now_ms, None)

@@ -79,7 +79,7 @@ class Unit:
 
 
 class AudienceRepository:
-    """Works on one database. ``failed`` is called when decisions that followed a failed write are void."""
+    """Works on one database. After a failed write the waiting commands are void: their ``settle`` gets the error."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -168,15 +168,15 @@ class AudienceRepository:
             _settle(unit, None)
 
     async def _write(self, units: list[Unit]) -> None:
-        page = _Page()
+        rows = _Rows()
         for unit in units:
-            page.add(unit.changes)
+            rows.add(unit.changes)
             if unit.answer is not None:
-                page.answers.append(unit.answer)
-        if page.empty:
+                rows.answers.append(unit.answer)
+        if rows.empty:
             return
         async with self._database.write() as connection:
-            await page.write(connection)
+            await rows.write(connection)
         self.transactions_total += 1
         self.units_total += len(units)
 
@@ -242,8 +242,8 @@ class AudienceRepository:
 
 
 @dataclass(slots=True)
-class _Page:
-    """Rows of one transaction, the last image of each. ``None``: the row is deleted."""
+class _Rows:
+    """The rows of one transaction, the last image of each. ``None``: the row is deleted."""
 
     items: dict[type[Any], dict[Any, Any]] = field(default_factory=dict)
     votes: dict[tuple[str, str], bool] = field(default_factory=dict)
@@ -310,11 +310,10 @@ def _key(item: Any) -> Any:
 
 
 def _settle(unit: Unit, error: StreamerError | None) -> None:
+    unit.settle(error)
     if unit.written.done():
         # The client has gone; the written changes hold all the same.
-        unit.settle(error)
         return
-    unit.settle(error)
     if error is None:
         unit.written.set_result(None)
     else:

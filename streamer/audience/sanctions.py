@@ -9,7 +9,6 @@ from msgspec import Meta
 
 from streamer.audience.action_log import LINE_CHARACTERS, LoggedAction, acted, action_of, reason_of
 from streamer.audience.command import ClientMessage, Decision, Ident, LongText, Situation, StoredCommand
-from streamer.audience.moderation import LONGEST_MUTE_S, REMOVE_BACK_MS
 from streamer.audience.people import Crew
 from streamer.audience.reports import settled
 from streamer.audience.state import Change, Put, ScopeState
@@ -19,6 +18,9 @@ from streamer.conference.grants import Action
 from streamer.conference.participation import AddressHold, Message, MessageState, Question, QuestionState, Sanction
 from streamer.errors import Forbidden, NotFound, Unprocessable
 
+LONGEST_MUTE_S = 30 * 86_400
+REMOVE_BACK_MS = 15 * 60_000
+"""Removing *what they wrote lately* covers this time."""
 SEEN = frozenset({MessageState.VISIBLE, MessageState.DELAYED, MessageState.HELD})
 
 
@@ -59,14 +61,14 @@ def participant_of(state: ScopeState, named: str, at: Situation) -> str:
     wrote = any(m.participant == named for m in state.messages.values()) or any(
         q.participant == named for q in state.questions.values()
     )
-    if named in at.known or named in state.people or named in state.sanctions or wrote:
+    if named in at.connected or named in state.people or named in state.sanctions or wrote:
         return named
     raise NotFound("There is no such participant.", code="no_such_participant")
 
 
 def _sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Situation) -> Decision:
     participant = participant_of(state, command.id, at)
-    if participant in at.protected and not isinstance(command, Unban):
+    if participant in at.crew_ids and not isinstance(command, Unban):
         raise Forbidden("This participant belongs to the crew.", code="forbidden")
     before = state.sanctions.get(participant)
     now = before or Sanction(at.scope.room, at.scope.key, participant)

@@ -187,8 +187,8 @@ class Audience:
                 return await self._answers.answer(once, lambda: self._store(audience, definition, who, command, once))
             case StoredCommand():
                 return await self._store(audience, definition, who, command)
-        if decision.told is not None:
-            kind, data = decision.told
+        if decision.event is not None:
+            kind, data = decision.event
             self._tell(AudienceEvent(audience.scope.key, Viewpoint.MODERATION, kind, data, self._clock()))
         return _answer(who, decision)
 
@@ -299,13 +299,13 @@ class Audience:
             new_id=self._new_id,
             habits=audience.habits,
             prefixes=own,
-            known=frozenset(crowd.here) if isinstance(who, Crew) else frozenset(),
+            connected=frozenset(crowd.here) if isinstance(who, Crew) else frozenset(),
             crew_names=tuple(
                 name
                 for one, came_as in crowd.trusted.items()
                 if (name := audience.working.name_in_use(one) or came_as) and one != getattr(who, "id", "")
             ),
-            protected=crowd.crew if isinstance(who, Crew) else frozenset(),
+            crew_ids=crowd.crew if isinstance(who, Crew) else frozenset(),
             prefixes_of=lambda participant: crowd.prefixes(participant, networks),
         )
 
@@ -478,5 +478,5 @@ class Audience:
 
 def _answer(who: Who, decision: Decision) -> dict[str, Any]:
     if isinstance(who, Crew):
-        return {"action": None if decision.action is None else decision.action.id, **decision.data}
-    return decision.data
+        return {"action": None if decision.action is None else decision.action.id, **decision.answer}
+    return decision.answer

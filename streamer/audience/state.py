@@ -233,8 +233,8 @@ class ScopeState:
             del self.questions[question.id]
             self.votes.pop(question.id, None)
 
-    def open_questions(self) -> int:
-        """The number of the participant's questions that are still open."""
+    def unfinished_questions(self) -> int:
+        """The number of all participants' questions that are neither withdrawn nor dismissed."""
         return sum(not over_with(question) for question in self.questions.values())
 
     def _trim_polls(self) -> None:

@@ -15,6 +15,9 @@ TICKS_PER_S = 90_000
 TICKS_PER_MS = 90
 
 MediaKind = Literal["video", "audio"]
+SOURCE_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+MAIN, SPARE = "main", "spare"
+"""Names of the source that a room has by itself, and of the one that replaces it by itself."""
 SLATE = "slate"
 """The name of the slate where a source's name stands."""
 

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from streamer.broadcast.media_events import PREVIEW, PROGRAMME_OUTPUT, PUBLIC
-from streamer.broadcast.programme import SLATE
+from streamer.broadcast.programme import SLATE, SOURCE_PATTERN
 from streamer.conference.looks import Look, Typeface
 
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$"
 """A room's or venue's id. It is part of addresses, file names and encoder settings, so it needs no quoting anywhere."""
-SOURCE_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 DEFAULT_ZONE = "Europe/Paris"
 """The time zone of a venue that names none, of rooms without a venue and of schedules that name none."""
-MAIN = "main"
-SPARE = "spare"
 RESERVED_SOURCES = frozenset({SLATE, PUBLIC, PREVIEW, PROGRAMME_OUTPUT})
 """Names that an address or an output already uses."""
 

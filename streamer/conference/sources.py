@@ -10,8 +10,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from streamer.broadcast.programme import SLATE
-from streamer.conference.rooms import MAIN
+from streamer.broadcast.programme import MAIN, SLATE
 
 MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 20.0
 MAX_SOURCES = 32

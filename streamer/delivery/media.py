@@ -126,6 +126,7 @@ class LiveDelivery:
         if room.view.closed:
             raise not_on_air()
         broadcast = _broadcast(room)
+        # A private output that has ended is not on air, though the room is.
         _output_name(request, room)
         self.stats.multivariant_total += 1
         dvr = parse_dvr(request.query)
@@ -275,11 +276,8 @@ class LiveDelivery:
         if any(rendition.name == name for rendition in broadcast.renditions):
             await self._hold(request, room, Want(broadcast.id, output_name, name, anything=True), broadcast)
 
-    async def _hold(self, request: web.Request, room: RoomLink, want: Want, broadcast: Broadcast) -> bool:
-        if want.met(room.view):
-            return False
+    async def _hold(self, request: web.Request, room: RoomLink, want: Want, broadcast: Broadcast) -> None:
         await self.holds.until(room, want, request, self._client_address(request), hold_limit_s(broadcast))
-        return True
 
     # --- media --------------------------------------------------------------------------------------
 

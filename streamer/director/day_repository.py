@@ -98,7 +98,7 @@ class DayChange:
     once: Once | None = None
     answer: Answer = field(default_factory=dict)
     """Stored as the first answer to ``once``."""
-    heard: bool = True
+    audited: bool = True
     """Whether it is written to the audit log; effects of the media are not."""
 
     @property
@@ -258,7 +258,7 @@ class DayRepository:
                 await Actions(connection).mark_undone(change.undone, change.at_ms)
             if change.once is not None:
                 await _put_answer(connection, change.once.answered(change.answer, change.at_ms))
-            if change.heard:
+            if change.audited:
                 await _audit(connection, change, venue)
             return seen, await revision.current(connection)
 

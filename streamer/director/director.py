@@ -431,7 +431,7 @@ class Director:
         if state.unsaved:
             change = replace(change, changed=state.day.sessions, added=(), state=state_of(state.day))
         # The audit log leaves out states that follow from the time (armed, overrun) or the media.
-        change = replace(change, heard=any(_moved(before, session) for session in (*change.added, *change.changed)))
+        change = replace(change, audited=any(_moved(before, session) for session in (*change.added, *change.changed)))
         covered = incidents(before, state.day, now_ms)
         change = replace(change, opened=covered.opened, closed=covered.closed)
         try:
@@ -473,7 +473,7 @@ class Director:
             once=asked.once,
             answer=answer_of(action, asked.session, sessions),
             details=differences(shown.sources, after.sources),
-            heard=not done.empty,
+            audited=not done.empty,
         )
         covered = incidents(shown, after, asked.now_ms)
         change = replace(change, opened=covered.opened, closed=covered.closed)

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from streamer.broadcast.programme import MAIN, SPARE
 from streamer.conference.alarms import MEDIA_BEFORE_MS
 from streamer.conference.day import RoomDay, current, following
 from streamer.conference.readiness import BY_HAND, Heard, Readiness, RehearsalFacts, good_level, readiness
-from streamer.conference.rooms import MAIN, SPARE, Room
+from streamer.conference.rooms import Room
 from streamer.control.media_plane import RoomLink
 from streamer.control.messages import SourceStatus
 from streamer.director.page_reports import PageReports

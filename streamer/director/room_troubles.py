@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from streamer.broadcast.programme import MAIN, SPARE
 from streamer.conference.airing import public_shows
 from streamer.conference.alarm_causes import DECODER, LEVEL, LOOK, PICTURE, SILENT, SOURCE, UPLINK
 from streamer.conference.alarms import Detail, Level, Trouble
 from streamer.conference.day import UNSTARTED, RoomDay, current, last_end_ms, planned_end_ms
-from streamer.conference.rooms import MAIN, SPARE
 from streamer.conference.sources import setting_of
 from streamer.control.media_plane import RoomLink
 from streamer.control.messages import RoomStatus

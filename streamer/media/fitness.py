@@ -113,7 +113,6 @@ class Fitness:
         self._slow_run = 0
         self._last_idr = None
         self._pli_at = None
-        self._slow_run = 0
 
     def _slow(self, start: int) -> bool:
         span = start - self._times[0]

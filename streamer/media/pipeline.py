@@ -150,7 +150,7 @@ class BroadcastPipeline:
         public = self.outputs.public
         if public.shown_from is not None and start >= public.shown_from and public.shows == "picture_muted":
             self.relay.silence(start)
-        asks = self.relay_sound.asks(unit, start, order)
+        asks = self.relay_sound.send_or_ask(unit, start, order)
         if self.sound_track.push(unit.codec, unit.data, start, order, asks=asks) and asks:
             self.relay_sound.asked()
 

@@ -18,7 +18,7 @@ import structlog
 from av.video.frame import VideoFrame
 
 from streamer.broadcast.orders import RoomOrders
-from streamer.broadcast.programme import SLATE, TICKS_PER_MS, TICKS_PER_S, Broadcast
+from streamer.broadcast.programme import MAIN, SLATE, TICKS_PER_MS, TICKS_PER_S, Broadcast
 from streamer.media.feeds import BroadcastStore
 from streamer.media.fitness import Fitness
 from streamer.media.grid import SHORTEST_TICKS
@@ -30,7 +30,7 @@ from streamer.media.recovery import Recovered
 from streamer.media.relay_timeline import FrameRelay
 from streamer.media.renditions import RenditionPlan, plan_renditions, plan_resumed
 from streamer.media.slate import SlateText
-from streamer.media.switch import MAIN, NS, SOUND_ONLY_NS, SourceState, SourceSwitch
+from streamer.media.switch import NS, SOUND_ONLY_NS, SourceState, SourceSwitch
 from streamer.media.take_sequence import TakeSequence
 from streamer.media.takes import PictureTake, SlateTake, SoundDelay
 from streamer.media.timeline import RoomClock

@@ -96,8 +96,6 @@ class Recorder:
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         self.ring = Ring(ring_s)
-        self.record = True
-        """False: parts are kept in memory only, until it is True again (minutes that must not be recorded)."""
         self.memory_only_total = 0
         """Parts that were not written, on purpose or not."""
         self.refused_total = 0
@@ -140,8 +138,8 @@ class Recorder:
 
     def write(self, stream: str, start: int, data: bytes, *, new_segment: bool, record: bool = True) -> Chunk:
         """Keep a part that begins at ``start`` ticks. Returns at once the future place of its bytes. Without ``record``
-        that is in memory only."""
-        chunk = self._place(stream, start, data, new_segment) if record and self.record else None
+        (minutes that must not be recorded) that is in memory only."""
+        chunk = self._place(stream, start, data, new_segment) if record else None
         if chunk is None:
             self.memory_only_total += 1
             self._memory_offset -= 1

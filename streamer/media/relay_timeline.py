@@ -73,9 +73,9 @@ class RelaySound:
         self._asked = 0
         """Packets for which the sound's thread has not answered yet."""
 
-    def asks(self, unit: AccessUnit, start: int, order: SourceOrder) -> bool:
-        """A packet of the source on the programme. Whether the sound's thread must say what goes out for it; if not, it
-        has been sent."""
+    def send_or_ask(self, unit: AccessUnit, start: int, order: SourceOrder) -> bool:
+        """Send a packet of the source on the programme, or return True: the sound's thread must say what goes out for
+        it."""
         if not self._timeline.watched:
             self._direct = not self._asked
             return False

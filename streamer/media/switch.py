@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from streamer.broadcast.programme import SLATE
+from streamer.broadcast.programme import MAIN, SLATE, SPARE
 from streamer.formats.types import AccessUnit
 from streamer.media.incoming import IncomingUnit
 
 NS = 1_000_000_000
-MAIN, SPARE = "main", "spare"
 STANDBY_NS = 3 * NS
 """The kept length of a standby source, so that its take can begin in the past."""
 STANDBY_BYTES = 16 * 1024 * 1024

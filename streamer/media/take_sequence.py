@@ -8,13 +8,13 @@ from functools import partial
 
 import structlog
 
-from streamer.broadcast.programme import SLATE, TICKS_PER_S
+from streamer.broadcast.programme import MAIN, SLATE, SPARE, TICKS_PER_S
 from streamer.media.fitness import Fitness
 from streamer.media.grid import SHORTEST_TICKS
 from streamer.media.keyframes import KeyframeRequests
 from streamer.media.pipeline import BroadcastPipeline
 from streamer.media.slate import SLATE_KIND, SOUND_ONLY_KIND
-from streamer.media.switch import MAIN, NS, SOUND_ONLY_NS, SPARE, SourceSwitch
+from streamer.media.switch import NS, SOUND_ONLY_NS, SourceSwitch
 from streamer.media.takes import PictureTake, SlateTake
 from streamer.media.timeline import RoomClock, SourceClock
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from streamer.formats.h264 import split_annexb, to_annexb
+from streamer.formats.h264 import NAL_AUD, NAL_PPS, NAL_SPS, split_annexb, to_annexb
 
 GOP_MAX_US = 3_000_000
 """If the last IDR is younger than this media time, a new viewer starts from the kept pictures."""
@@ -18,8 +18,6 @@ CATCH_UP_STEP_US = 1_000
 its clock from the first of them and stay behind live by the age of the IDR."""
 WANT_INTERVAL_NS = 500_000_000
 """Key frames are not requested more often than this, however many viewers ask."""
-
-NAL_SPS, NAL_PPS = 7, 8
 
 
 class FrameSink(Protocol):
@@ -117,4 +115,4 @@ def _begins_with_parameters(data: bytes) -> bool:
     if start < 0 or start + 3 >= len(data):
         return False
     # SPS, PPS, or a delimiter that they may follow.
-    return data[start + 3] & 0x1F in (NAL_SPS, NAL_PPS, 9)
+    return data[start + 3] & 0x1F in (NAL_SPS, NAL_PPS, NAL_AUD)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from av.video.frame import VideoFrame
 
 from streamer.broadcast.measures import SILENT_DB, PictureMeasure, SoundMeasure, WayMeasure
-from streamer.broadcast.programme import SLATE
+from streamer.broadcast.programme import SLATE, SPARE
 from streamer.broadcast.troubles import SourceJudge
 from streamer.control.messages import MediaMeasure, MediaTrouble, RoomConfig
 from streamer.formats import h264
@@ -181,7 +181,7 @@ class MediaWatch:
     def _choose(self, on_programme: str) -> None:
         others = [name for name, source in self._sources.items() if name != on_programme and source.sound_ms]
         kept = self._challenger if self._challenger in others else ""
-        challenger = "spare" if "spare" in others else kept or (others[0] if others else "")
+        challenger = SPARE if SPARE in others else kept or (others[0] if others else "")
         if on_programme != self._on_programme:
             # The programme's level is another source's now.
             self._programme.gone()

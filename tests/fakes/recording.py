@@ -16,6 +16,7 @@ from streamer.media.outputs import Output
 from streamer.media.packager import TrackPackager
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered
+from streamer.media.spans import Spans
 from tests.fakes.packaging import AAC_FRAME, FRAME, SOUND, VIDEO, broadcast, pictures
 
 SEGMENT = 60
@@ -43,7 +44,9 @@ class RecordedBroadcast:
             self._event,
             state=recovered.outputs.get("public") if recovered else None,
         )
-        feed = TrackFeed(PROGRAMME, self.recorder, [self.output])
+        self.unrecorded = Spans()
+        """Stretches whose parts are kept in memory only."""
+        feed = TrackFeed(PROGRAMME, self.recorder, [self.output], unrecorded=self.unrecorded)
         self.picture = TrackPackager("v180", feed)
         self.sound = TrackPackager("a128", feed)
         self.number = 0

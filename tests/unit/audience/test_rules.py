@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.audience import habits, texts
+from streamer.audience.address_holds import exempt, prefix_of
 from streamer.audience.identity import Identities
 from streamer.audience.look_alikes import look_of, same_look, skeleton
-from streamer.audience.moderation import CLAIM_MS, exempt, prefix_of
-from streamer.audience.presence import Tallies
+from streamer.audience.presence import CLAIM_MS, Tallies
 from streamer.audience.question_order import ordered, tally, voted, voters
 from streamer.audience.scope import GRACE_MS, Scope, focus, media_time, session_at
 from streamer.audience.word_lists import WORD_LISTS, words_in

@@ -35,7 +35,7 @@ class Mill:
         at = Situation(HALL, self.now_ms, [], AudienceSettings(), lambda: f"i{next(self.ids):06}", self.habits)
         decision = definition_of(command).decide(self.state, who, command, at)
         self.state.apply(decision.changes)
-        return str(decision.data.get("id"))
+        return str(decision.answer.get("id"))
 
 
 def test_who_asks_and_takes_back_without_end_keeps_nobody_from_asking() -> None:

@@ -63,7 +63,7 @@ class Way:
         start = self.sent * PACKET_TICKS
         self.sent += 1
         unit = AccessUnit("audio", codec, packet, start, 48_000, 0)
-        asks = self.relay.asks(unit, start, order)
+        asks = self.relay.send_or_ask(unit, start, order)
         assert self.track.push(codec, packet, start, order, asks=asks)
         if asks:
             self.relay.asked()

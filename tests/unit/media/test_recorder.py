@@ -74,13 +74,11 @@ async def test_a_file_takes_ten_minutes_and_ends_with_a_segment(tmp_path: Path) 
 
 async def test_minutes_that_must_not_be_recorded_stay_in_memory(tmp_path: Path) -> None:
     made = recorder(tmp_path)
-    made.record = False
-    chunks = [made.write("v180", at, b"secret", new_segment=True) for at in range(3)]
+    chunks = [made.write("v180", at, b"secret", new_segment=True, record=False) for at in range(3)]
     assert {chunk.file for chunk in chunks} == {""}
     assert len({chunk.offset for chunk in chunks}) == 3
     assert all(chunk.offset < 0 for chunk in chunks)
     assert made.ring.get("", chunks[1].offset) == b"secret"
-    made.record = True
     assert made.write("v180", 4, b"public", new_segment=True).file
     assert await made.close()
     assert b"secret" not in b"".join(f.read_bytes() for f in (tmp_path / FOLDER).iterdir())

@@ -1,24 +1,16 @@
-"""Moderators' tools: presets, address prefixes and holds on them, undo of images. Pure."""
+"""Networks of participants' addresses, and holds on them after a ban. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, TypeVar
 
 from streamer.audience.people import Participant
 from streamer.conference.participation import AddressHold
-from streamer.errors import Conflict, Unprocessable
+from streamer.errors import Unprocessable
 from streamer.household import household
 
-LONGEST_MUTE_S = 30 * 86_400
-REMOVE_BACK_MS = 15 * 60_000
-"""Removing *what they wrote lately* covers this time."""
-CLAIM_MS = 30_000
 V4_PREFIX = 24
-
-T = TypeVar("T")
 
 
 def prefix_of(address: str) -> str:
@@ -55,23 +47,6 @@ def address_held(who: Participant, prefixes: Iterable[str], holds: dict[str, Add
         if hold is not None and now_ms < hold.until_ms and who.since_ms >= hold.since_ms:
             return True
     return False
-
-
-def undone(before: T, after: T, now: T) -> T:
-    """``now`` with the old values of ``before`` in the fields that the change to ``after`` touched.
-
-    Raises Conflict ``superseded`` where somebody has changed one of them since.
-    """
-    assert is_dataclass(now)
-    back: dict[str, Any] = {}
-    for field in fields(now):
-        old, new = getattr(before, field.name), getattr(after, field.name)
-        if old == new:
-            continue
-        if getattr(now, field.name) != new:
-            raise Conflict("It has been changed again since.", code="superseded")
-        back[field.name] = old
-    return replace(now, **back)  # type: ignore[type-var]
 
 
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
