@@ -27,7 +27,7 @@ structlog.configure(
 )
 
 OPTIONAL = "optional: "
-"""How the reason begins of a skip that the build server accepts."""
+"""The first words of the reason of a skip that the build server accepts."""
 
 
 @pytest.fixture(autouse=True)

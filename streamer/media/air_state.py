@@ -36,7 +36,7 @@ class OnAir:
 
 @dataclass(slots=True, frozen=True)
 class Stopped:
-    """Nothing is listed any more except the missing parts of slower renditions."""
+    """No new media is listed any more except the missing parts of slower renditions."""
 
     interval: None = None
 

@@ -33,7 +33,7 @@ it."""
 MAX_NACK = 512
 NACK_TRIES = 10
 ROOM_BELOW = 1 << 16
-"""What is added to a stream's first sequence number, for packets that it overtook: numbers stay positive."""
+"""Added to a stream's first sequence number, for packets that it overtook: numbers stay positive."""
 
 
 class SequenceUnwrapper:

@@ -21,7 +21,7 @@ from tests.fakes.web_alone import web_alone
 SETTINGS = {
     # A source of 720 or 360 lines has this below it, a small one nothing.
     "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
-    # How well pictures are encoded is no matter here.
+    # The quality of the pictures is no matter here.
     "STREAMER_MEDIA__PRESET": "ultrafast",
     "STREAMER_MEDIA__SLATE_FRAME_RATE": "12",
     # A camera that shares its process with a test on a busy machine pauses now and then.

@@ -392,5 +392,5 @@ class HlsFollower:
 
 
 def _half_boundary_s(playlist: MediaPlaylist | None) -> float:
-    """How old the playlist may be to which a delta update is asked for (6.3.7): half of the skip boundary."""
+    """The age of a playlist up to which a delta update is asked for (6.3.7): half of the skip boundary."""
     return 0.0 if playlist is None else float(playlist.control.get("CAN-SKIP-UNTIL", "0")) / 2

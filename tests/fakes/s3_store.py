@@ -107,7 +107,7 @@ class S3Server:
         self._shell("lock\nvolume.vacuum -garbageThreshold=0.00001\nunlock\n")
 
     def holds(self, pieces: Collection[bytes]) -> int:
-        """How many of the pieces stand in the files of the store's disk."""
+        """The number of the pieces that stand in the files of the store's disk."""
         disk = [file.read_bytes() for file in (self.folder / "data").rglob("*") if file.is_file()]
         return sum(any(piece in data for data in disk) for piece in pieces)
 

@@ -19,7 +19,7 @@ PACKET_S = 0.02
 
 @dataclass(frozen=True)
 class Lens:
-    """How a camera sends; may be changed in mid-stream."""
+    """A camera's way of sending; may be changed in mid-stream."""
 
     fps: float = 30
     width: int = 320

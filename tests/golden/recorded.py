@@ -19,7 +19,7 @@ DATA = Path(__file__).parent / "data"
 
 @dataclass(frozen=True)
 class Format:
-    """How values of one type are written and read."""
+    """The writer and the reader of values of one type."""
 
     kind: Any
     encode: Callable[[Any], bytes]

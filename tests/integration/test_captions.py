@@ -82,7 +82,7 @@ async def test_what_is_typed_is_read_live_and_in_the_replay(server: Running) -> 
         # A segment may be short where the session began.
         said_ms = (whole.segments[-1].pdt_ms or 0) + min(500, round(float(whole.segments[-1].duration) * 500))
         assert (await write("Bonj", said_ms, final=False))["final"] is False
-        # Who has not had it yet is told the newer words alone.
+        # A reader that has not had it yet is told the newer words alone.
         await viewer.told("caption")
         first = await write("Bonjour à toutes et à tous.", said_ms + 900)
         assert datetime.fromisoformat(first["at"]).timestamp() * 1000 == pytest.approx(said_ms, abs=0.5), (

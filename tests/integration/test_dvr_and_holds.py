@@ -67,7 +67,7 @@ async def playlist(server: Running) -> HlsFollower:
 
 
 async def plain_s(server: Running) -> float:
-    """How long an answer takes that nothing holds up, on this machine and now."""
+    """The time of an answer that nothing holds up, on this machine and now."""
     began = time.monotonic()
     async with server.session.get(f"{server.url}/livez") as response:
         await response.read()

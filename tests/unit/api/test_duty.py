@@ -36,7 +36,7 @@ async def test_those_on_duty_are_rung_one_after_the_other_and_others_are_not(
         await until(lambda: len(receiver.got) == 3)
         assert [one.path for one in receiver.got][-1] == "/bob"
         assert {one.path for one in receiver.got} == {"/ann", "/bob", "/team"}
-        # Whoever else it were would be next now, and in the log before the message leaves.
+        # Anybody else would be next now, and in the log before the message leaves.
         monkeypatch.setattr(duty, "NEXT_AFTER_MS", 0)
         for _ in range(4):
             await services.notifier.look()

@@ -257,7 +257,7 @@ async def test_at_any_time_at_most_one_writes(store_url: str) -> None:
                 await asyncio.sleep(0.05)
 
         def writer() -> Server | None:
-            """Who directs, once it has written."""
+            """The director, once it has written."""
             found = (one for one in servers if one.directorship.epoch)
             return next((one for one in found if one.directorship.epoch in [at for _, at in one.written]), None)
 
@@ -271,7 +271,7 @@ async def test_at_any_time_at_most_one_writes(store_url: str) -> None:
         taking = [asyncio.create_task(one.begin()) for one in servers]
         lives = [asyncio.create_task(life(one)) for one in servers for life in (live, take_again)]
         for _ in range(4):
-            # Who never wrote would be missing below.
+            # A holder that never wrote would be missing below.
             await until(writer)
             holder = writer()
             assert holder is not None

@@ -167,7 +167,7 @@ class Bench:
 
     @property
     def lag_s(self) -> float:
-        """How far the slowest thread is behind."""
+        """The pictures that the slowest thread is behind."""
         return max(worker.lag for worker in self.workers)
 
     async def close(self) -> None:

@@ -94,7 +94,7 @@ class Play:
     clients: dict[str, Attendee] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)
     heard: dict[str, int] = field(default_factory=dict)
-    """How many events of each client have been looked at."""
+    """The number of each client's events that have been looked at."""
 
     async def step(self, step: Step) -> None:
         if step.name == "connect":
