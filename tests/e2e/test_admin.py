@@ -150,7 +150,7 @@ async def test_a_session_is_planned_changed_and_taken_back(browser: Browser, ser
         await page.keyboard.press("Escape")
         await seen.holds("document.activeElement.innerText.includes('Vélos')")
         await page.get_by_role("button", name="Undo").first.click()
-        await seen.text("Taken back.")
+        await seen.text("Undone.")
         assert (await titles(server))["Vélos"]["start"] == planned["start"]
 
 
@@ -447,7 +447,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "save": "Faire cette coupe",
         "forget": "Oublier…",
         "sure": "Oublier pour de bon",
-        "done": "Oublié : ",
+        "done": "Oublié",
         "wave": "Son enregistré",
         "picture": "L’image enregistrée",
         "begin": "Commencer ici",

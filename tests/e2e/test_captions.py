@@ -170,12 +170,12 @@ async def test_an_organiser_chooses_a_rooms_caption_languages(browser: Browser, 
         await page.goto(f"{server.url}/admin/rooms/small")
         field = page.get_by_role("group", name="Sous-titres")
         await field.get_by_label("Ajouter une langue").select_option("breton")
-        await field.get_by_label("Ajouter une langue").select_option("Une autre, par son étiquette")
-        await field.get_by_label("Étiquette de langue").fill("french")
+        await field.get_by_label("Ajouter une langue").select_option("Une autre, par son code")
+        await field.get_by_label("Code de langue").fill("french")
         await field.get_by_role("button", name="Ajouter", exact=True).click()
         await field.get_by_role("alert").get_by_text("gsw").wait_for()
-        await field.get_by_label("Étiquette de langue").fill("GSW")
-        await field.get_by_label("Étiquette de langue").press("Enter")
+        await field.get_by_label("Code de langue").fill("GSW")
+        await field.get_by_label("Code de langue").press("Enter")
         # The browser may know its name or not.
         await field.get_by_role("button", name=re.compile("Retirer (gsw|suisse allemand)")).wait_for()
         assert await seen.overflow_px() == 0

@@ -26,13 +26,13 @@ ROOMS = {
     "axe": "Atelier",
 }
 
-NEVER_SLOW = """
+ALWAYS_SLOW = """
 {
   const { setTimeout } = window
-  window.setTimeout = (what, after_ms, ...rest) => setTimeout(what, after_ms === 1_000 ? 600_000 : after_ms, ...rest)
+  window.setTimeout = (what, after_ms, ...rest) => setTimeout(what, after_ms === 1_000 ? 0 : after_ms, ...rest)
 }
 """
-"""Before the page's scripts: a first answer may take long, and no line comes and goes meanwhile that moves the page."""
+"""Before the page's scripts: "Connecting" is told at once, as if the first answer had taken more than a second."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -51,7 +51,7 @@ async def test_a_hostile_chat_by_keys_alone(browser: Browser, server: Running) -
     for who, text in ((ann, "Bonjour"), (troll, "You are all stupid"), (pest, "Buy this"), (ben, "Well said")):
         held[text] = (await who.does("chat.send", {"text": text}))["id"]
     asked = (await ben.does("question.ask", {"text": "Do plants sleep?"}))["id"]
-    async with opened(browser, page_of(server, "keys"), script=NEVER_SLOW + NOTES_SHIFTS) as seen:
+    async with opened(browser, page_of(server, "keys"), script=ALWAYS_SLOW + NOTES_SHIFTS) as seen:
         press = seen.page.keyboard.press
         await row(seen, "Do plants sleep?").wait_for()
         assert await seen.page.evaluate("window.shifted") < MOST_SHIFTED
@@ -85,8 +85,6 @@ async def test_a_hostile_chat_by_keys_alone(browser: Browser, server: Running) -
         assert pest.closed[0]["error"]["code"] == "banned"
         await other.told("action", lambda data: data["kind"] == "participant.ban" and data["reason"] == "adds bad ads")
         await seen.holds("document.title.startsWith('(2)')")
-        # The answer comes after the events, and the undo is of what was answered last.
-        await seen.text("Banned: Pest")
         await press("u")
         await until(lambda: not other.of("sanction")[-1]["data"]["banned"])
         await seen.holds("document.title.startsWith('(3)')")
@@ -106,10 +104,6 @@ async def test_a_hostile_chat_by_keys_alone(browser: Browser, server: Running) -
         await press("x")
         await seen.text("2 selected")
         await press("a")
-        # The cursor stood on one of them. Until the server tells that it was let go, the page takes it for another's.
-        await seen.holds("document.title.startsWith('(1)') || document.body.innerText.includes('Press again')")
-        if (await seen.page.title()).startswith("(3)"):
-            await press("a")
         for text in ("Buy this", "Well said"):
             await watcher.told("chat.message", lambda data, text=text: data["text"] == text)
         # Told in order: a second one would be from the time of the ban.

@@ -317,7 +317,7 @@ async def test_a_link_that_is_taken_back_leaves_a_screen_with_what_all_may_see(
         await server.api("DELETE", f"/grants/{given['id']}", status=204)
         # It is asked for once a minute, and when the network is back.
         await seen.page.evaluate("dispatchEvent(new Event('online'))")
-        await seen.text("This link is over, or was taken back.")
+        await seen.text("This link is over, or was revoked.")
         await seen.page.get_by_test_id("cue").wait_for(state="detached")
         await seen.page.get_by_test_id("timer").wait_for()
         added = await moderate.does("question.add", text="For all")
@@ -382,8 +382,8 @@ async def test_the_crew_finds_codes_posters_and_screens(browser: Browser, server
         # The holder of a technician's link hands out no others.
         assert await studio.page.get_by_role("button", name="Make a speaker’s link").count() == 0
         assert await studio.accessibility() == []
-        await card.get_by_role("button", name="Take back").click()
-        await card.get_by_role("button", name="Take").click()
+        await card.get_by_role("button", name="Revoke").click()
+        await studio.page.get_by_role("dialog", name="Revoke").get_by_role("button", name="Revoke").click()
         await card.wait_for(state="detached")
         await admin.page.wait_for_url("**/admin**")
         await admin.page.goto(f"{server.url}/admin/rooms")

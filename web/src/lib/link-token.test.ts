@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { takeToken, tokenOf, withoutToken } from './link-token'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { reloadOnNewLink, takeToken, tokenOf, withoutToken } from './link-token'
 
 /** A tab at an address; keeps what its address bar showed. */
 function tab(address: string) {
@@ -13,6 +13,8 @@ function tab(address: string) {
     shown,
   }
 }
+
+afterEach(() => vi.unstubAllGlobals())
 
 describe('a link’s token', () => {
   it('is in its fragment, or in its query, as some programs drop fragments', () => {
@@ -33,5 +35,18 @@ describe('a link’s token', () => {
     const opened = tab('/watch/a?t=500#chat')
     expect(takeToken(opened)).toBe('')
     expect(opened.shown).toEqual([])
+  })
+
+  it('of another link that is opened in the same tab loads the page anew', () => {
+    const shown = { hash: '#chat', search: '', reload: vi.fn() }
+    const page = new EventTarget()
+    vi.stubGlobal('window', page)
+    vi.stubGlobal('location', shown)
+    reloadOnNewLink()
+    page.dispatchEvent(new Event('hashchange'))
+    expect(shown.reload).not.toHaveBeenCalled()
+    shown.hash = '#token=g.s'
+    page.dispatchEvent(new Event('hashchange'))
+    expect(shown.reload).toHaveBeenCalledOnce()
   })
 })

@@ -1,4 +1,4 @@
-import { readPasted } from './access'
+import { readPasted } from './link-token'
 import { logIn, LoginError, type LoginProblem, type Me } from './login'
 
 /** Logging in by a link's token or by the admin password, whichever somebody has. */

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { logIn, type LoginError, type Me, pageAfter } from '$lib/login'
+import type { Schema } from '$lib/api/types'
+import { survivesVersions } from '$lib/api/versions'
+import { logIn, type LoginError, type Me, pageAfter, readMe } from '$lib/login'
 
 const ME: Me = {
   grant: 'g',
@@ -13,7 +15,6 @@ const ME: Me = {
   actions: ['publish'],
   ends: null,
   page: '/studio/a',
-  login_expires: null,
 }
 
 const answering = (status: number, body: unknown) => () =>
@@ -23,6 +24,18 @@ const problemOf = (answer: Promise<unknown>) =>
     () => 'none',
     (error: LoginError) => error.problem,
   )
+
+it('reads rights of older and newer servers', () => {
+  const told: Schema['MeView'] = { ...ME, actions: ['publish'], login_expires: null }
+  survivesVersions(readMe, told, [], ['role'])
+  expect(readMe(told)).toEqual(ME)
+  expect(readMe({ rooms: null, actions: [5], page: 7 })).toMatchObject({
+    role: 'viewer',
+    rooms: [],
+    actions: [],
+    page: '/',
+  })
+})
 
 describe('logging in', () => {
   it('sends the token in the body, never in the address', async () => {

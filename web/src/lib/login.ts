@@ -1,28 +1,27 @@
 /** Logging in: a link's token or the admin password becomes a cookie that no script sees. */
 
 import { ask, type Fetch } from './api/client'
-import type { Schema, Told } from './api/types'
+import { openEnumOr, type Read, readRecord, readText, readTextOrNull, readTexts, shape } from './api/read'
+import type { Schema } from './api/types'
 
 /** The answer of `/api/v1/me` and of a login; `page` is the role's own page, as a path. */
-export type Me = Omit<Schema['MeView'], 'actions'> & { actions: readonly string[] }
-
-const NOBODY: Me = {
-  grant: '',
-  role: 'viewer',
-  label: '',
-  room: null,
-  venue: null,
-  event: null,
-  session: null,
-  rooms: [],
-  actions: [],
-  ends: null,
-  page: '/',
-  login_expires: null,
-}
+export type Me = Read<typeof readRights>
+const readRights = shape<Schema['MeView']>()(({ field }) => ({
+  grant: field('grant', readText),
+  role: field('role', openEnumOr<Schema['Role']>('viewer')),
+  label: field('label', readText),
+  room: field('room', readTextOrNull),
+  venue: field('venue', readTextOrNull),
+  event: field('event', readTextOrNull),
+  session: field('session', readTextOrNull),
+  rooms: field('rooms', readTexts),
+  actions: field('actions', readTexts),
+  ends: field('ends', readTextOrNull),
+  page: field('page', (value) => readTextOrNull(value) ?? '/'),
+}))
 
 /** Of a right that an older server does not tell, somebody has none. */
-export const readMe = (told: Told<Schema['MeView']>): Me => ({ ...NOBODY, ...(told as Partial<Me>) })
+export const readMe = (told: unknown): Me => readRights(readRecord(told)) as Me
 
 export type LoginProblem = 'refused' | 'not_in_force' | 'wrong_password' | 'too_many' | 'unreachable'
 
@@ -34,7 +33,7 @@ export class LoginError extends Error {
 
 /** @throws LoginError */
 export async function logIn(credentials: { token: string } | { password: string }, fetcher?: Fetch): Promise<Me> {
-  const result = await ask<Schema['MeView']>('/api/v1/login', {
+  const result = await ask('/api/v1/login', {
     method: 'POST',
     json: credentials,
     // It is sent to its end, even if the page is left at once.

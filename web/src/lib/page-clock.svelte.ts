@@ -1,4 +1,4 @@
-import { differsFromOwn } from '$lib/protocol/times'
+import { differsFromOwn } from '$lib/time/times'
 
 const KEY = 'streamer.clock'
 

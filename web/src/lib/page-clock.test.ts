@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ownZone } from '$lib/protocol/times'
+import { ownZone } from '$lib/time/times'
 
 const kept = new Map<string, string>()
 const storage = {

@@ -1,16 +1,19 @@
 import { Api } from '$lib/api/api'
-import { type Fetch, type Result } from '$lib/api/client'
-import type { JsonObject, Schema, Told } from '$lib/api/types'
+import { bodyOf, type Fetch, pageOf } from '$lib/api/client'
+import { type Read, readText, readTextOrNull, shape } from '$lib/api/read'
+import type { Schema } from '$lib/api/types'
 
-/** `qr`: a `data:` address. */
-export type HallCode = Pick<Schema['HallCodeView'], 'code' | 'place' | 'link' | 'qr'>
+export type HallCode = Read<typeof readCode>
+export const readCode = shape<Schema['HallCodeView']>()(({ needed }) => ({
+  code: needed('code', readTextOrNull),
+  place: needed('place', readTextOrNull),
+  link: needed('link', readTextOrNull),
+  /** A `data:` address. */
+  qr: needed('qr', (value) => (readText(value).startsWith('data:image/') ? readText(value) : null)),
+}))
+const readGrant = shape<Schema['GrantCreated']>()(({ field }) => ({ link: field('link', readText) }))
 
-export class Refused extends Error {}
-
-const isWhole = (code: Told<HallCode> | null): code is HallCode =>
-  Boolean(code?.code && code.place && code.link && code.qr?.startsWith('data:image/'))
-
-/** A room's codes, and speakers' links for its stage. Each method rejects with {@link Refused}, which carries the code. */
+/** A room's codes, and speakers' links for its stage. Each method rejects with `ApiFailure`. */
 export class HallApi {
   private readonly api: Api
   private readonly codes: string
@@ -26,28 +29,21 @@ export class HallApi {
   }
 
   async list(): Promise<HallCode[]> {
-    const { items } = await answer(this.api.get<Schema['HallCodeList']>(this.codes))
-    return items?.filter(isWhole) ?? []
+    return pageOf(bodyOf(await this.api.get(this.codes)), readCode).items
   }
 
   /** @param place '' is the hall */
   async make(place: string): Promise<void> {
-    await answer(this.api.post(this.codes, place === '' ? {} : { place }))
+    bodyOf(await this.api.post(this.codes, place === '' ? {} : { place }))
   }
 
   async takeBack(code: string): Promise<void> {
-    await answer(this.api.remove(`${this.codes}/${encodeURIComponent(code)}`))
+    bodyOf(await this.api.remove(`${this.codes}/${encodeURIComponent(code)}`))
   }
 
   /** @returns the link, told this once */
   async speaker(label: string): Promise<string> {
     const grant = { role: 'speaker', room: this.room, label }
-    return (await answer(this.api.post<Schema['GrantCreated']>('/api/v1/grants', grant))).link ?? ''
+    return readGrant(bodyOf(await this.api.post('/api/v1/grants', grant)))?.link ?? ''
   }
-}
-
-async function answer<T = JsonObject>(asked: Promise<Result<T>>): Promise<Told<T>> {
-  const result = await asked
-  if (!result.ok) throw new Refused(result.error.code)
-  return result.data
 }

@@ -1,6 +1,6 @@
 import { ask } from '$lib/api/client'
 import { bufferedAhead } from './media'
-import type { Player } from './player.svelte'
+import type { Player } from './player-state.svelte'
 import { type BeaconSample, PlaybackBeacon, type PlaybackError } from './protocol/beacon'
 
 const SAMPLE_MS = 1_000

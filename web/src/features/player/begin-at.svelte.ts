@@ -2,7 +2,7 @@ import { untrack } from 'svelte'
 import { localPath } from '$lib/api'
 import { isRunning } from '$lib/protocol/day'
 import { readOffset } from '$lib/protocol/offset'
-import type { Player } from './player.svelte'
+import type { Player } from './player-state.svelte'
 
 /**
  * A room's player begins at a place of the session that is on air: in its growing replay, or in the window of the broadcast.

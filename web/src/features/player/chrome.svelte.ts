@@ -2,7 +2,7 @@ import type { Locale } from '$lib/i18n'
 import { freeLink } from '$lib/later'
 import { slowLink } from './hls-config'
 import type * as Chrome from './media-chrome'
-import type { Player } from './player.svelte'
+import type { Player } from './player-state.svelte'
 
 const AGAIN_MS = 5_000
 

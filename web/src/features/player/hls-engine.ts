@@ -1,5 +1,5 @@
 import Hls, { type ErrorData, type Fragment, type LevelDetails } from 'hls.js'
-import { Backoff } from '$lib/whip/backoff'
+import { Backoff } from '$lib/backoff'
 import type { Engine, EngineEvents, Playhead, Quality } from './engine'
 import { hlsConfig, rememberBandwidth, slowLink, type Source, statusOf } from './hls-config'
 import { earlyPlaylistLoader } from './early'

@@ -1,5 +1,5 @@
 import { absolute } from '$lib/address'
-import type { Player } from './player.svelte'
+import type { Player } from './player-state.svelte'
 
 /** A key that the system shows only where it is answered. */
 type Handlers = Partial<Record<MediaSessionAction, MediaSessionActionHandler | null>>

@@ -1,4 +1,4 @@
-import { Backoff } from '$lib/whip/backoff'
+import { Backoff } from '$lib/backoff'
 import type { Engine, EngineEvents, Playhead, Quality } from './engine'
 
 /** The browser's own HLS, where there is no MediaSource (older iPhones). It chooses qualities by itself. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { RoomState } from '$lib/protocol/room'
 import { tellPlayback } from './beacon.svelte'
-import { Player } from './player.svelte'
+import { Player } from './player-state.svelte'
 import type { Replay } from './recording.svelte'
 
 /** A media element with HLS of its own, as far as a player uses it. */

@@ -1,6 +1,8 @@
 /** One's own ways to be reached when an alarm rings, and the duty lists (`streamer/api/hooks.py`, `duty.py`). Pure. */
 import {
   listOf,
+  openEnum,
+  openEnumOr,
   type Read,
   readNumber,
   readText,
@@ -8,8 +10,6 @@ import {
   readTime,
   readYes,
   shape,
-  wordElse,
-  wordOf,
 } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 
@@ -24,7 +24,7 @@ const readProblem = shape<Schema['HookProblem']>()(({ field, needed }) => ({
 export type Hook = Read<typeof readHook>
 export const readHook = shape<Schema['HookView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
-  kind: needed('kind', wordOf<HookKind>()),
+  kind: needed('kind', openEnum<HookKind>()),
   label: field('label', readText),
   /** Without what opens it. */
   address: field('address', readText),
@@ -39,7 +39,7 @@ export const secretOf = (body: Readonly<Record<string, unknown>>): string => rea
 export type Message = Read<typeof readMessage>
 export const readMessage = shape<Schema['HookMessageView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
-  kind: field('kind', wordElse('began')),
+  kind: field('kind', openEnumOr('began')),
   room: field('room', readText),
   cause: field('cause', readText),
   created_ms: needed('created', readTime),
@@ -70,7 +70,7 @@ export const readDuty = shape<Schema['DutyView']>()(({ field, needed }) => ({
   label: field('label', readText),
   since_ms: field('since', readTime),
   until_ms: needed('until', readTime),
-  state: needed('state', wordOf<DutyState>()),
+  state: needed('state', openEnum<DutyState>()),
   reachable: field('reachable', readYes),
   own: field('own', readYes),
   alarms: field('alarms', readAlarms),

@@ -1,4 +1,4 @@
-import { ask, everyPage, type Fetch, readList, type Result } from './client'
+import { ask, bodyOf, everyItem, type Fetch, type Query, type Result } from './client'
 import type { Reader } from './read'
 import type { JsonObject } from './types'
 
@@ -27,15 +27,8 @@ export class Api {
   }
 
   /** All of a list; null where one does not come. */
-  async all<T>(path: string, query: Record<string, string>, read: Reader<T>): Promise<T[] | null> {
-    const page = async (cursor: string | null) => {
-      const asked = new URLSearchParams({ ...query, limit: '200', ...(cursor !== null && { cursor }) })
-      const result = await this.get(`${path}?${asked}`)
-      const list = result.ok ? readList(result.data, read) : null
-      if (list === null) throw new Error('no list')
-      return list
-    }
-    return everyPage(page).catch(() => null)
+  all<T>(path: string, query: Query, read: Reader<T>): Promise<T[] | null> {
+    return everyItem(async (address) => bodyOf(await this.get(address)), path, query, read).catch(() => null)
   }
 
   private send<T>(method: string, path: string, json?: unknown, id?: string): Promise<Result<T>> {

@@ -1,6 +1,6 @@
 /** Requests to this server's REST interface. `ask` is the only place that calls `fetch` for them and looks at an answer. */
 import { isRecord, listOf, type Reader, readText, readTextOrNull, readTime } from './read'
-import type { JsonObject, Told } from './types'
+import type { AnyVersion, JsonObject } from './types'
 
 /** The error that the server names; `details` depends on the code. */
 export interface ApiError {
@@ -14,8 +14,27 @@ export interface ApiError {
  * `Retry-After`; null without one.
  */
 export type Result<T = JsonObject> =
-  | { ok: true; data: Told<T>; date_ms: number | null }
+  | { ok: true; data: AnyVersion<T>; date_ms: number | null }
   | { ok: false; status: number; error: ApiError; retryAfter_ms: number | null }
+
+/** Thrown where a request did not do what it was to, by those that give the answer's body alone. */
+export class ApiFailure extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message = '',
+    readonly details: unknown = null,
+  ) {
+    super(message)
+  }
+}
+
+/** @throws ApiFailure */
+export function bodyOf<T>(result: Result<T>): AnyVersion<T> {
+  if (result.ok) return result.data
+  const { status, error } = result
+  throw new ApiFailure(status, error.code, error.message, error.details)
+}
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>
 
@@ -33,7 +52,7 @@ export interface Options extends RequestInit {
 
 const TIMEOUT_MS = 8_000
 /** Of a list: more than a network of venues has in a day. */
-const MOST_PAGES = 20
+const MOST_PAGES = 50
 
 /** Waits before a repeat. */
 const REPEATS_MS = [500, 1_000, 2_000]
@@ -92,7 +111,7 @@ async function askOnce<T>(
   const { ok, status } = response
   const body: unknown = status === 204 ? {} : await response.json().catch(() => null)
   if (ok && isRecord(body)) {
-    return { ok, data: body as Told<T>, date_ms: readTime(response.headers.get('Date')) }
+    return { ok, data: body as AnyVersion<T>, date_ms: readTime(response.headers.get('Date')) }
   }
   const retry_s = Number.parseFloat(response.headers.get('Retry-After') ?? '')
   return {
@@ -124,20 +143,44 @@ export function readList<T>(body: unknown, read: Reader<T>): Page<T> | null {
   return { items: listOf(read)(body['items']), cursor: readTextOrNull(body['cursor']) }
 }
 
+/** The same. @throws ApiFailure where it is no list */
+export function pageOf<T>(body: unknown, read: Reader<T>): Page<T> {
+  const list = readList(body, read)
+  if (list === null) throw new ApiFailure(200, 'bad_answer', 'This is no list.')
+  return list
+}
+
 export interface Page<T> {
   items: T[]
   cursor: string | null
 }
 
-/** Follows a list to its end. Rejects where a page does. */
-export async function everyPage<T>(read: (cursor: string | null) => Promise<Page<T>>, most = MOST_PAGES): Promise<T[]> {
+/** All of a list, page by page. Rejects where a page does not come. */
+export async function everyItem<T>(
+  get: (address: string) => Promise<unknown>,
+  path: string,
+  query: Query,
+  read: Reader<T>,
+): Promise<T[]> {
   const all: T[] = []
   let cursor: string | null = null
-  for (let page = 0; page < most; page++) {
-    const one: Page<T> = await read(cursor)
-    all.push(...one.items)
-    cursor = one.cursor
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const list: Page<T> = pageOf(await get(path + queryText({ ...query, limit: 200, cursor })), read)
+    all.push(...list.items)
+    cursor = list.cursor
     if (cursor === null) break
   }
   return all
+}
+
+export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>
+
+/** `?a=1&b=two`, without what is empty; '' where nothing is left. */
+export function queryText(query: Query): string {
+  const parameters = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined && value !== '') parameters.set(name, String(value))
+  }
+  const text = parameters.toString()
+  return text && `?${text}`
 }

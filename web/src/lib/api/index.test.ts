@@ -27,7 +27,7 @@ it('has no half of a list', async () => {
   answering((address) =>
     address.includes('cursor') ? new Response('', { status: 502 }) : Response.json({ items: [], cursor: 'n' }),
   )
-  await expect(getAll('venues', {}, readVenue)).rejects.toThrow('502')
+  await expect(getAll('venues', {}, readVenue)).rejects.toMatchObject({ status: 502 })
   answering(() => Response.json({ error: {} }))
   await expect(getAll('venues', {}, readVenue)).rejects.toThrow('no list')
 })
@@ -36,5 +36,5 @@ it('tells what is not there from a server that is away', async () => {
   answering(() => new Response('{}', { status: 404 }))
   await expect(getJson('/sessions/x')).resolves.toBeNull()
   answering(() => new Response('<html>', { status: 503 }))
-  await expect(getJson('/sessions/x')).rejects.toThrow('503')
+  await expect(getJson('/sessions/x')).rejects.toMatchObject({ status: 503 })
 })

@@ -1,13 +1,11 @@
 /** Requests of the public's pages. */
-import { ask, everyPage, readList } from './client'
-import type { Told } from './types'
+import { ask, bodyOf, everyItem, type Query } from './client'
+import type { Reader } from './read'
 
-/** The answer's body; null for 404. Other failures are errors. Cookies go along. */
-export async function getJson<T = unknown>(path: string, signal?: AbortSignal): Promise<Told<T> | null> {
-  const result = await ask<T>(`/api/v1${path}`, { signal: signal ?? null })
-  if (result.ok) return result.data
-  if (result.status === 404) return null
-  throw new Error(`status ${result.status}`)
+/** The answer's body; null for 404. Cookies go along. @throws ApiFailure */
+export async function getJson(path: string, signal?: AbortSignal): Promise<unknown> {
+  const result = await ask(`/api/v1${path}`, { signal: signal ?? null })
+  return !result.ok && result.status === 404 ? null : bodyOf(result)
 }
 
 /** The key in an unlisted session's shared link, `/session/{id}/{key}`, where the page was opened by one. */
@@ -23,18 +21,8 @@ export const linkQuery = (): Record<string, string> => (linkKey() ? { key: linkK
 export const withLink = (path: string): string => (linkKey() ? `${path}?key=${linkKey()}` : path)
 
 /** All of a list, page by page. Rejects where a page does not come. */
-export async function getAll<T>(
-  kind: string,
-  query: Record<string, string>,
-  read: (item: unknown) => T | null,
-  signal?: AbortSignal,
-): Promise<T[]> {
-  return everyPage(async (cursor) => {
-    const asked = new URLSearchParams({ ...query, limit: '200', ...(cursor === null ? {} : { cursor }) })
-    const list = readList(await getJson(`/${kind}?${asked}`, signal), read)
-    if (!list) throw new Error(`no list of ${kind}`)
-    return list
-  })
+export function getAll<T>(kind: string, query: Query, read: Reader<T>, signal?: AbortSignal): Promise<T[]> {
+  return everyItem((path) => getJson(path, signal), `/${kind}`, query, read)
 }
 
 /** RFC 3339 of a moment. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { listOf, oneOf, type Read, readText, readTextOrNull, readTime, shape } from './read'
+import { enumOr, listOf, type Read, readText, readTextOrNull, readTime, shape } from './read'
 import type { Schema } from './types'
 
 const readThing = shape<Schema['HoldView']>()(({ field, needed, maybe }) => ({
@@ -23,6 +23,6 @@ describe('a shape', () => {
   it('leaves out of a list what cannot be read', () => {
     expect(listOf(readTextOrNull)(['a', 5, '', null, 'b'])).toEqual(['a', 'b'])
     expect(listOf(readTextOrNull)({ a: 1 })).toEqual([])
-    expect(oneOf(['a', 'b'], 'a')('c')).toBe('a')
+    expect(enumOr(['a', 'b'], 'a')('c')).toBe('a')
   })
 })

@@ -87,29 +87,29 @@ export function readTime(value: unknown): number | null {
   return Number.isNaN(at_ms) ? null : at_ms
 }
 
-/** One of the words that we know; another becomes the fallback. */
-export const oneOf =
+/** One of the values that we know; another, or none, becomes the fallback. */
+export const enumOr =
   <const T extends string, const O>(known: readonly T[], otherwise: O) =>
   (value: unknown): T | O =>
     known.find((item) => item === value) ?? otherwise
 
 /**
- * A word that is shown or compared. One of a newer server passes as it is, though its type does not say so: it is shown raw,
- * and equals none that we know.
+ * A value that is shown or compared; null where it is not told. One of a newer server passes as it is, though its type does
+ * not say so: it is shown raw, and equals none that we know.
  */
-export const wordOf = <T extends string>(): Reader<T> => readTextOrNull as Reader<T>
+export const openEnum = <T extends string>(): Reader<T> => readTextOrNull as Reader<T>
 
-/** The same of one that need not be told. */
-export const wordElse =
+/** The same, with a fallback where it is not told. */
+export const openEnumOr =
   <T extends string>(otherwise: T) =>
   (value: unknown): T =>
-    wordOf<T>()(value) ?? otherwise
+    openEnum<T>()(value) ?? otherwise
 
-/** A word that something is done by: one of a newer server becomes the fallback, one that is not told null. */
-export const wordOr =
+/** A value that something is done by: one of a newer server becomes the fallback; null where it is not told. */
+export const enumOrNull =
   <const T extends string>(known: readonly T[], otherwise: T) =>
   (value: unknown): T | null =>
-    typeof value === 'string' ? oneOf(known, otherwise)(value) : null
+    typeof value === 'string' ? enumOr(known, otherwise)(value) : null
 
 export const readRecord = (value: unknown): Readonly<Record<string, unknown>> => (isRecord(value) ? value : {})
 

@@ -14,12 +14,12 @@ export type JsonObject = Readonly<Record<string, unknown>>
  * A message as a server one version older or newer may send it: any field may be missing, an enum may have a value more.
  * Fields of a newer version pass as they are.
  */
-export type Told<T> = T extends string
+export type AnyVersion<T> = T extends string
   ? string extends T
     ? T
     : T | (string & {})
   : T extends readonly (infer I)[]
-    ? readonly Told<I>[]
+    ? readonly AnyVersion<I>[]
     : T extends object
-      ? { readonly [K in keyof T]?: Told<T[K]> }
+      ? { readonly [K in keyof T]?: AnyVersion<T[K]> }
       : T

@@ -1,7 +1,16 @@
 import { locale } from './locale.svelte'
-import { type Arguments, type Catalogue, format, type Locale, LOCALES, type Translation } from './messages'
+import {
+  type Arguments,
+  type Catalogue,
+  format,
+  type Locale,
+  LOCALES,
+  mapTexts,
+  nonBreaking,
+  type Translation,
+} from './messages'
 
-export { locale, LOCALES }
+export { locale, LOCALES, nonBreaking }
 export type { Catalogue, Locale, Translation }
 
 /** The function that `translator` returns: `t('key')` or `t('key', { name: … })`, typed by the English catalogue. */
@@ -14,10 +23,10 @@ export type Translate<C extends Catalogue> = <K extends keyof C & string>(key: K
  * @param catalogues one per language, all with the English one's keys
  */
 export function translator<const C extends Catalogue>(catalogues: { en: C; fr: Translation<C> }): Translate<C> {
+  const shown: Record<Locale, Catalogue> = { en: catalogues.en, fr: mapTexts(catalogues.fr, nonBreaking) }
   return (key, ...rest) => {
     const language = locale.current
-    const catalogue: Catalogue = catalogues[language]
     // A word of a newer server is shown as it is told.
-    return format(language, catalogue[key] ?? key.slice(key.lastIndexOf('.') + 1), rest[0])
+    return format(language, shown[language][key] ?? key.slice(key.lastIndexOf('.') + 1), rest[0])
   }
 }

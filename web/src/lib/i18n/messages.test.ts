@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type Catalogue, format, pickLocale } from './messages'
+import { locale, translator } from '.'
+import { type Catalogue, format, mapTexts, nonBreaking, pickLocale } from './messages'
 
 const modules = import.meta.glob<{ en?: Catalogue; fr?: Catalogue }>(['../../**/locales/**/*.ts', '!**/*.test.ts'], {
   eager: true,
@@ -25,13 +26,21 @@ describe.each(Object.entries(catalogues).filter(([, module]) => module.en))(
 
     it('has the same placeholders in both languages, and no empty text', () => {
       for (const [key, message] of Object.entries(en)) {
-        const other = forms(fr[key])
-        expect(other.length, key).toBe(forms(message).length)
-        forms(message).forEach((text, index) => {
+        const [first, second] = [forms(message), forms(fr[key])]
+        for (let index = 0; index < Math.max(first.length, second.length); index++) {
+          const [text = '', other = ''] = [first[index] ?? first[0], second[index] ?? second[0]]
           expect(text.trim(), key).not.toBe('')
-          expect(other[index]?.trim(), key).not.toBe('')
-          expect(placeholders(other[index] ?? ''), key).toEqual(placeholders(text))
-        })
+          expect(other.trim(), key).not.toBe('')
+          expect(placeholders(other), key).toEqual(placeholders(text))
+        }
+      }
+    })
+
+    it('has whole punctuation', () => {
+      for (const [key, message] of [...Object.entries(en), ...Object.entries(fr)]) {
+        for (const text of forms(message)) {
+          expect(text, key).not.toMatch(/[,;:][.,;]|\.\.|\s\s|\s[.,]|[“«][^”»]*$|^[^“«]*[”»]/u)
+        }
       }
     })
   },
@@ -52,6 +61,34 @@ describe('format', () => {
     expect(format('en', rooms, { count: 0 })).toBe('0 rooms')
     expect(format('fr', rooms, { count: 0 })).toBe('0 room')
     expect(format('fr', rooms, { count: 2 })).toBe('2 rooms')
+  })
+})
+
+describe('translator', () => {
+  it('lets French be plural where English need not, with its own spaces', () => {
+    const en = { open: '{count} open: {what}' } as const
+    const t = translator({ en, fr: { open: { one: '{count} ouverte : {what}', other: '{count} ouvertes : {what}' } } })
+    expect(t('open', { count: 1, what: 'A' })).toBe('1 open: A')
+    locale.use('fr')
+    expect(t('open', { count: 1, what: 'A : b' })).toBe('1 ouverte\u00a0: A : b')
+    expect(t('open', { count: 2, what: 'A' })).toBe('2 ouvertes\u00a0: A')
+    locale.use('en')
+  })
+})
+
+describe('spaces in French', () => {
+  it.each([
+    ['Une pause ; encore ? Oui !', 'Une pause\u202f; encore\u202f? Oui\u202f!'],
+    ['Dire à {room} : {text}', 'Dire à {room}\u00a0: {text}'],
+    ['Démarrer « {title} » ?', 'Démarrer «\u00a0{title}\u00a0»\u202f?'],
+    ['{share} %, −18 LUFS, 10 s.', '{share}\u00a0%, −18\u00a0LUFS, 10\u00a0s.'],
+    ['{name} s’en occupe, 3 minutes', '{name} s’en occupe, 3 minutes'],
+    ['Ouvrez https://exemple.org?a', 'Ouvrez https://exemple.org?a'],
+  ])('%s', (text, shown) => expect(nonBreaking(text)).toBe(shown))
+
+  it('are set in a whole catalogue, before the texts of people come in', () => {
+    const { said } = mapTexts({ said: { one: '{name} : {count} s', other: '{name} : {count} s' } }, nonBreaking)
+    expect(format('fr', said!, { name: 'Qui : moi ?', count: 2 })).toBe('Qui : moi ?\u00a0: 2\u00a0s')
   })
 })
 

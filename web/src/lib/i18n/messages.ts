@@ -12,8 +12,10 @@ export type Plural = { readonly one: string; readonly other: string }
 export type Message = string | Plural
 export type Catalogue = Readonly<Record<string, Message>>
 
-/** The same keys in another language, plural where the English one is plural. */
-export type Translation<C extends Catalogue> = { readonly [K in keyof C]: C[K] extends string ? string : Plural }
+/** The same keys in another language. What counts something may be plural in one language and not in another. */
+export type Translation<C extends Catalogue> = {
+  readonly [K in keyof C]: 'count' extends NamesOf<C[K]> ? Message : string
+}
 
 type Names<S extends string> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never
 type NamesOf<M extends Message> = M extends string ? Names<M> : M extends Plural ? Names<M['other']> | 'count' : never
@@ -33,6 +35,26 @@ function rulesOf(locale: Locale): Intl.PluralRules {
   }
   return rules
 }
+
+/**
+ * French with the spaces that no line breaks at: before high punctuation, within guillemets, and between a number and
+ * its unit. The catalogues have plain ones: in an editor all spaces look alike.
+ */
+export const nonBreaking = (text: string): string =>
+  text
+    .replace(/ (?=[;!?])/g, '\u202f')
+    .replace(/ (?=[:»])/g, '\u00a0')
+    .replace(/« /g, '«\u00a0')
+    .replace(/([\d}]) (?=(?:%|dB\w*|h|i\/s|kbit\/s|kHz|ko|LUFS|min|Mo|ms|px|s)(?![\p{L}’]))/gu, '$1\u00a0')
+
+/** A catalogue, each of its texts changed. */
+export const mapTexts = (catalogue: Catalogue, change: (text: string) => string): Catalogue =>
+  Object.fromEntries(
+    Object.entries(catalogue).map(([key, message]) => [
+      key,
+      typeof message === 'string' ? change(message) : { one: change(message.one), other: change(message.other) },
+    ]),
+  )
 
 /** The text of a message. Numbers are written as the language does; a placeholder without a value stays visible. */
 export function format(

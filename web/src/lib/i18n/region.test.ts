@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { clockTime, dayName, timeOfDay } from '$lib/protocol/times'
+import { clockTime, dayName, timeOfDay } from '$lib/time/times'
 import { regional } from './region'
 
 const AFTERNOON = Date.UTC(2026, 10, 24, 15, 31, 9)

@@ -7,7 +7,7 @@
 import { type ApiError, errorOf, newId, readError } from '$lib/api/client'
 import type { JsonObject } from '$lib/api/types'
 import { isRecord, readNumberOrNull, readRecord, readText, readTime } from '$lib/api/read'
-import { Backoff } from '$lib/whip/backoff'
+import { Backoff } from '$lib/backoff'
 
 export type Namespace = 'audience' | 'moderation' | 'studio'
 

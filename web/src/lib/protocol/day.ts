@@ -4,8 +4,10 @@
  */
 
 import {
+  enumOr,
   listOf,
-  oneOf,
+  openEnum,
+  openEnumOr,
   type Read,
   readAnyText,
   type Reader,
@@ -18,19 +20,39 @@ import {
   readYes,
   readYesOrNull,
   shape,
-  wordElse,
-  wordOf,
 } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 
-export const SESSION_STATES = ['scheduled', 'armed', 'on_air', 'overrun', 'ended', 'cancelled'] as const
+export const SESSION_STATES = [
+  'scheduled',
+  'armed',
+  'on_air',
+  'overrun',
+  'ended',
+  'cancelled',
+] as const satisfies readonly SessionState[]
 export type SessionState = Schema['SessionState']
-export const KINDS = ['conference', 'workshop', 'seminar', 'training', 'meeting', 'social', 'break'] as const
-export const VISIBILITIES = ['public', 'unlisted', 'private'] as const
-export const FLAGS = ['no', 'yes', 'ask'] as const
-export const CHAT_MODES = ['open', 'slow', 'review', 'read_only', 'questions_only', 'closed'] as const
-export const QUESTION_MODES = ['open', 'review', 'closed'] as const
-export const REPLAY_POLICIES = ['at_once', 'after_review', 'never'] as const
+export const KINDS = [
+  'conference',
+  'workshop',
+  'seminar',
+  'training',
+  'meeting',
+  'social',
+  'break',
+] as const satisfies readonly Schema['Kind'][]
+export const VISIBILITIES = ['public', 'unlisted', 'private'] as const satisfies readonly Schema['Visibility'][]
+export const FLAGS = ['no', 'yes', 'ask'] as const satisfies readonly Schema['Flag'][]
+export const CHAT_MODES = [
+  'open',
+  'slow',
+  'review',
+  'read_only',
+  'questions_only',
+  'closed',
+] as const satisfies readonly Schema['ChatMode'][]
+export const QUESTION_MODES = ['open', 'review', 'closed'] as const satisfies readonly Schema['QuestionMode'][]
+export const REPLAY_POLICIES = ['at_once', 'after_review', 'never'] as const satisfies readonly Schema['ReplayPolicy'][]
 /** Why a room shows what it shows (`streamer/conference/airing.py`). */
 export const WORDS = [
   'hold',
@@ -46,7 +68,7 @@ export const WORDS = [
 export type Word = (typeof WORDS)[number]
 
 const readNames = listOf(readTextOrNull)
-export const readWord = oneOf(WORDS, null)
+export const readWord = enumOr(WORDS, null)
 
 export interface Hold {
   message: string
@@ -89,14 +111,14 @@ const readTold = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
   tags: field('tags', readNames),
   track: field('track', readText),
   url: field('url', readText),
-  kind: field('kind', wordElse<Schema['Kind']>('conference')),
+  kind: field('kind', openEnumOr<Schema['Kind']>('conference')),
   capacity: field('capacity', readNumberOrNull),
   // A word that is not understood is taken as the stricter.
-  visibility: field('visibility', oneOf(VISIBILITIES, 'private')),
-  doNotRecord: field('do_not_record', wordElse<Schema['Flag']>('no')),
-  doNotStream: field('do_not_stream', wordElse<Schema['Flag']>('no')),
-  replay: field('replay', wordElse<Schema['ReplayPolicy']>('at_once')),
-  state: needed('state', wordOf<SessionState>()),
+  visibility: field('visibility', enumOr(VISIBILITIES, 'private')),
+  doNotRecord: field('do_not_record', openEnumOr<Schema['Flag']>('no')),
+  doNotStream: field('do_not_stream', openEnumOr<Schema['Flag']>('no')),
+  replay: field('replay', openEnumOr<Schema['ReplayPolicy']>('at_once')),
+  state: needed('state', openEnum<SessionState>()),
   /** As planned now, delays included. */
   start_ms: needed('start', readTime),
   end_ms: needed('end', readTime),
@@ -160,7 +182,7 @@ export type Alarm = Read<typeof readAlarm>
 export const readAlarm = shape<Schema['RoomAlarmView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
   code: needed('code', readTextOrNull),
-  level: field('level', oneOf(['alarm', 'warning', 'notice'], 'warning')),
+  level: field('level', enumOr(['alarm', 'warning', 'notice'], 'warning')),
   since_ms: needed('since', readTime),
   /** The role that it concerns: `technician`, `organiser`, `operator`. */
   owner: field('owner', readText),
@@ -169,7 +191,7 @@ export const readAlarm = shape<Schema['RoomAlarmView']>()(({ field, needed }) =>
   /** The person who has taken it on. */
   acknowledged: field('acknowledged', readTextOrNull),
   /** Only what is ringing sounds. Null of an older server: its level says it. */
-  severity: field('severity', oneOf(['ringing', 'warning'], null)),
+  severity: field('severity', enumOr(['ringing', 'warning'], null)),
   snoozedUntil_ms: field('snoozed_until', readTime),
   words: field('words', readAllWords),
 }))

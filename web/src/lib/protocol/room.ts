@@ -1,6 +1,6 @@
-import { Backoff } from '$lib/whip/backoff'
+import { Backoff } from '$lib/backoff'
 import { ask, type Fetch } from '$lib/api/client'
-import { type Read, readRecord, readText, readTextOrNull, readTime, shape, wordOr } from '$lib/api/read'
+import { enumOrNull, type Read, readRecord, readText, readTextOrNull, readTime, shape } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import { readHold, readSession, readWord } from './day'
 
@@ -21,7 +21,7 @@ const readTold = shape<Schema['RoomView']>()(({ field, needed }) => ({
   /** '' where it is not told. */
   id: field('id', readText),
   /** The public output's state. */
-  state: needed('state', wordOr(['off', 'slate', 'live'], 'off')),
+  state: needed('state', enumOrNull(['off', 'slate', 'live'], 'off')),
   name: field('name', readText),
   venue: field('venue', readTextOrNull),
   /** The title of the session that is on, where the schedule knows one. */

@@ -7,7 +7,7 @@
  * tried again for ever. Tracks outlive connections: `setTracks` replaces them without renegotiation.
  */
 
-import { Backoff } from './backoff'
+import { Backoff } from '$lib/backoff'
 import { errorCode, iceServersFromLink, retryAfterMs, type IceServer } from './headers'
 import { candidateFragment, withOpus, withStartBitrate, type LocalCandidate, type OpusOptions } from './sdp'
 

@@ -1,6 +1,7 @@
 import { ask, type Fetch } from '$lib/api/client'
 import {
   listOf,
+  openEnum,
   type Read,
   readNumber,
   readText,
@@ -9,7 +10,6 @@ import {
   readTime,
   readYes,
   shape,
-  wordOf,
 } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 
@@ -28,7 +28,7 @@ export const readAsked = shape<Schema['ApprovalView']>()(({ field, needed }) => 
   label: field('label', readText),
   publish: field('publish', readYes),
   published: field('published', readYes),
-  state: needed('state', wordOf<Schema['ApprovalState']>()),
+  state: needed('state', openEnum<Schema['ApprovalState']>()),
   note: field('note', readText),
   expires_ms: field('expires', readTime),
   edition: needed('edition', readTextOrNull),

@@ -1,6 +1,6 @@
 import { getAll, getJson } from '$lib/api'
 import { readList } from '$lib/api/client'
-import { dress } from '$lib/dress'
+import { applyTheme } from '$lib/theme'
 import { type EventInfo, readEvent } from '$lib/protocol/day'
 import { pageOf, readReplay, readWanted, type Replay, type Wanted, writeWanted } from './wire'
 
@@ -59,7 +59,7 @@ export class ArchivePage {
 
   private dressAs(id: string): void {
     const event = this.events.find((one) => one.id === id)
-    dress(...(event ? [event] : []))
+    applyTheme(...(event ? [event] : []))
   }
 
   private async look(further: boolean): Promise<void> {

@@ -4,7 +4,7 @@ import { getJson, localPath } from '$lib/api'
 import { readConfig } from '$lib/config'
 import { pageClock } from '$lib/page-clock.svelte'
 import { isRunning, readSession } from '$lib/protocol/day'
-import { Player } from '$features/player/player.svelte'
+import { Player } from '$features/player/player-state.svelte'
 import Embed from './Embed.svelte'
 
 const config = readConfig()

@@ -1,7 +1,6 @@
 import '$lib/styles/base.css'
 import { readConfig } from '$lib/config'
-import { enterByLink } from '$lib/enter'
-import { tokenOf } from '$lib/link-token'
+import { enterByLink, tokenOf } from '$lib/link-token'
 import { openPage } from '$lib/open-page'
 import Home from './Home.svelte'
 import { HomePage } from './model.svelte'

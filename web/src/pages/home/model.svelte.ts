@@ -2,11 +2,11 @@ import { getAll, getJson, moment } from '$lib/api'
 import { readList } from '$lib/api/client'
 import { DEFAULT_ZONE, type EventInfo, readEvent, readSession, readVenue } from '$lib/protocol/day'
 import type { Session, Venue } from '$lib/protocol/day'
-import { dress } from '$lib/dress'
+import { applyTheme } from '$lib/theme'
 import { myList } from '$lib/my-list.svelte'
 import { type ListedRoom, readListed } from '$lib/protocol/rooms'
-import { addDays, dayOf } from '$lib/protocol/times'
-import { Backoff } from '$lib/whip/backoff'
+import { addDays, dayOf } from '$lib/time/times'
+import { Backoff } from '$lib/backoff'
 import { lookAtOwn, type OwnPlaces } from './own'
 import { type Filters, readFilters, windowOf, writeFilters } from './plan'
 
@@ -90,7 +90,7 @@ export class HomePage {
     const { day } = this
     if (filters.venue !== this.filters.venue) {
       const venue = this.venues.find(({ id }) => id === filters.venue)
-      dress(...(venue ? [venue] : []))
+      applyTheme(...(venue ? [venue] : []))
     }
     this.filters = filters
     if (this.day === day) return

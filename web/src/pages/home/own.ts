@@ -1,6 +1,5 @@
 /** The choice of somebody whose link opens several rooms: the page of their role, rooms, closed sessions. */
 import { getAll, getJson, moment } from '$lib/api'
-import type { Schema } from '$lib/api/types'
 import { type Me, readMe } from '$lib/login'
 import { inTimeOrder, isAhead, isRunning, readSession, type Session } from '$lib/protocol/day'
 import type { ListedRoom } from '$lib/protocol/rooms'
@@ -38,9 +37,9 @@ export async function lookAtOwn(
   signal: AbortSignal,
 ): Promise<OwnPlaces | null> {
   // Null: logged out meanwhile.
-  const told = await getJson<Schema['MeView']>('/me', signal).catch(() => null)
-  const me = readMe(told ?? {})
-  const found = told && roomsOf(me, rooms)
+  const told = await getJson('/me', signal).catch(() => null)
+  const me = readMe(told)
+  const found = told === null ? null : roomsOf(me, rooms)
   if (!found) return null
   if (found.role !== 'viewer') return { ...found, sessions: [] }
   const query = { from: moment(now_ms - EARLIEST_MS), ...(me.event && { event: me.event }) }

@@ -1,7 +1,7 @@
 /** A day on the home page: filters in the address, rooms, and each venue's grid of rooms and times. Pure. */
 import { DEFAULT_ZONE, inTimeOrder, isRunning, roomsOf, type Session, type Venue } from '$lib/protocol/day'
 import type { ListedRoom } from '$lib/protocol/rooms'
-import { addDays, dayOf, startOfDay } from '$lib/protocol/times'
+import { addDays, dayOf, startOfDay } from '$lib/time/times'
 
 export interface Filters {
   venue: string | null

@@ -2,7 +2,7 @@ import { mount } from 'svelte'
 import '$lib/styles/base.css'
 import './moderate.css'
 import { readConfig } from '$lib/config'
-import { enterByLink } from '$lib/enter'
+import { enterByLink } from '$lib/link-token'
 import Moderate from './Moderate.svelte'
 import Rooms from './Rooms.svelte'
 

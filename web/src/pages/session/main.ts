@@ -1,9 +1,9 @@
 import '$lib/styles/base.css'
 import { readConfig } from '$lib/config'
-import { enterByLink } from '$lib/enter'
+import { enterByLink } from '$lib/link-token'
 import { openPage } from '$lib/open-page'
 import { readOffset } from '$lib/protocol/offset'
-import type { Mode } from '$features/player/player.svelte'
+import type { Mode } from '$features/player/player-state.svelte'
 import { SessionPage } from './model.svelte'
 import Session from './Session.svelte'
 

@@ -1,9 +1,8 @@
 import { getJson, localPath, withLink } from '$lib/api'
 import type { PageConfig } from '$lib/config'
-import { dress } from '$lib/dress'
+import { applyTheme } from '$lib/theme'
 import { follow, spread } from '$lib/live/follow'
 import type { LiveEvent } from '$lib/live/socket'
-import type { Schema } from '$lib/api/types'
 import {
   DEFAULT_ZONE,
   type EventInfo,
@@ -15,11 +14,12 @@ import {
   type Venue,
 } from '$lib/protocol/day'
 import { type RoomStatus, readStatus } from '$lib/protocol/room'
-import { Backoff } from '$lib/whip/backoff'
+import { Backoff } from '$lib/backoff'
 import { outputOf } from '$features/player/output'
-import { type Mode, Player } from '$features/player/player.svelte'
+import { type Mode, Player } from '$features/player/player-state.svelte'
 import { resumePlaces } from '$features/player/resume'
 import { paceOf, type Stage, stageOf } from './stage'
+import { readRecording } from './wire'
 
 /** The public output goes on after the session: what a viewer has not seen yet of it is played to its end. */
 const PLAY_OUT_MS = 5_000
@@ -161,7 +161,7 @@ export class SessionPage {
     if (session.event && this.event?.id !== session.event) {
       this.event = await getJson(`/events/${encodeURIComponent(session.event)}`).then(readEvent, () => null)
     }
-    if (this.venue || this.event) dress(this.venue, this.event)
+    if (this.venue || this.event) applyTheme(this.venue, this.event)
   }
 
   private async roomOf(id: string): Promise<RoomStatus | null> {
@@ -172,12 +172,13 @@ export class SessionPage {
     // Again when it is published, or no longer is.
     const key = `${session.replayUrl}`
     if (this.recordingOf === key && this.download !== null) return
-    const recording = await getJson<Schema['RecordingView']>(
-      withLink(`/recordings/${encodeURIComponent(session.id)}`),
-    ).catch(() => null)
+    const recording = await getJson(withLink(`/recordings/${encodeURIComponent(session.id)}`)).then(
+      readRecording,
+      () => null,
+    )
     this.recordingOf = key
-    this.download = recording?.download_url ? localPath(recording.download_url) : null
-    this.early = session.replayUrl === null ? recording?.replay_url || null : null
+    this.download = recording?.downloadUrl ? localPath(recording.downloadUrl) : null
+    this.early = session.replayUrl === null ? (recording?.replayUrl ?? null) : null
   }
 
   private events(events: readonly LiveEvent[], ask: () => void): void {

@@ -1,11 +1,11 @@
 import { mount } from 'svelte'
 import '$lib/styles/base.css'
 import './stage.css'
-import { keptLinkToken } from '$lib/kept-token'
+import { tokenOfTab } from '$lib/kept-token'
 import { readConfig } from '$lib/config'
 import { locale } from '$lib/i18n'
 import Stage from './Stage.svelte'
-import { closedSessionOf } from './stage.svelte'
+import { closedSessionOf } from './stage-model.svelte'
 import { readAsked } from './view'
 
 const config = readConfig()
@@ -18,7 +18,7 @@ documentElement.classList.toggle('transparent', asked.transparent)
 if (asked.language) locale.use(asked.language)
 
 // A screen runs for days.
-const token = keptLinkToken(`streamer.stage.${room}`)
+const token = tokenOfTab(`streamer.stage.${room}`)
 
 void closedSessionOf(room, token).then((session) => {
   mount(Stage, {

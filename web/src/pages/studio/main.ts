@@ -2,7 +2,7 @@ import { mount } from 'svelte'
 import '$lib/styles/base.css'
 import './studio.css'
 import { readConfig } from '$lib/config'
-import { enterByLink } from '$lib/enter'
+import { enterByLink } from '$lib/link-token'
 import StudioApp from './StudioApp.svelte'
 
 const target = document.getElementById('app')

@@ -1,5 +1,5 @@
 import { getAll, getJson, moment } from '$lib/api'
-import { dress } from '$lib/dress'
+import { applyTheme } from '$lib/theme'
 import { isRunning, readEvent, readSession, readVenue, type Session } from '$lib/protocol/day'
 import type { RoomStatus } from '$lib/protocol/room'
 
@@ -27,7 +27,7 @@ export class WatchDay {
   constructor(private readonly room: string) {}
 
   /** Call with each answer about the room. */
-  told(status: RoomStatus): void {
+  update(status: RoomStatus): void {
     const { session } = status
     const before = this.session
     this.session = session
@@ -92,6 +92,6 @@ export class WatchDay {
     this.logos = event?.logos ?? []
     if (venue === null) return
     const place = await getJson(`/venues/${encodeURIComponent(venue)}`, signal).then(readVenue, () => null)
-    if (this.event === id && place) dress(place, soon ? event : null)
+    if (this.event === id && place) applyTheme(place, soon ? event : null)
   }
 }

@@ -1,7 +1,8 @@
 import '$lib/styles/base.css'
 import { readConfig } from '$lib/config'
+import { enterByLink } from '$lib/link-token'
 import { openPage } from '$lib/open-page'
-import { type Mode, Player } from '$features/player/player.svelte'
+import { type Mode, Player } from '$features/player/player-state.svelte'
 import { pageClock } from '$lib/page-clock.svelte'
 import Watch from './Watch.svelte'
 
@@ -10,14 +11,7 @@ const asked = new URLSearchParams(location.search)
 const mode: Mode = asked.get('latency') === 'lowest' ? 'lowest' : asked.has('poor') ? 'poor' : 'standard'
 const room = config.room?.id ?? decodeURIComponent(location.pathname.split('/')[2] ?? '')
 
-/** People who come along a link of their own wait for it: the first picture's scripts are counted in bytes. */
-const LINK = /[#?&]token=/
-window.addEventListener('hashchange', () => LINK.test(location.hash) && location.reload())
-const entered = LINK.test(location.href)
-  ? import('$lib/enter').then(({ enterByLink }) => enterByLink())
-  : Promise.resolve(null)
-
-void entered.then(() => {
+void enterByLink().then(() => {
   pageClock.venue = config.room?.timezone ?? undefined
 
   const player = new Player({ room, mode, whep: config.whep, iceServers: config.iceServers, autoplay: true })

@@ -1,6 +1,6 @@
 import { type Translation, translator } from '$lib/i18n'
 
-/** Actions of the crew, and taking them back. */
+/** Actions of the crew, and undoing them. */
 export const en = {
   'done.start': 'Started: {subject}',
   'done.end': 'Ended: {subject}',
@@ -24,10 +24,10 @@ export const en = {
   'done.not_normal': 'Alarm told again',
   'recent.title': 'What was done here',
   'recent.none': 'Nothing yet.',
-  'recent.undone': 'taken back',
+  'recent.undone': 'undone',
   'recent.ad_hoc': 'Started ad hoc: {subject}',
   'undo.do': 'Undo',
-  'undo.undone': 'Taken back: {what}',
+  'undo.undone': 'Undone: {what}',
   'undo.recent': 'What was done here',
   'undo.dismiss': 'Hide',
 } as const
@@ -40,10 +40,10 @@ export const fr: Translation<typeof en> = {
   'done.cancel': 'Annulée : {subject}',
   'done.reopen': 'Rouverte : {subject}',
   'done.answer': 'Répondu : {subject}',
-  'done.ad_hoc': 'Imprévu démarré',
-  'done.hold': 'Suspendu : carton et silence',
+  'done.ad_hoc': 'Démarrée hors programme',
+  'done.hold': 'Suspendu : écran d’attente et silence',
   'done.resume': 'Reprise',
-  'done.slate': 'Carton changé',
+  'done.slate': 'Écran d’attente changé',
   'done.take': 'Source changée',
   'done.gain': 'Gain changé',
   'done.set': 'Source réglée',
@@ -51,14 +51,14 @@ export const fr: Translation<typeof en> = {
   'done.undo': 'Annulation',
   'done.acknowledge': 'Alarme prise',
   'done.snooze': 'Alarme muette',
-  'done.normal': 'Alarme dite normale',
+  'done.normal': 'Alarme déclarée normale',
   'done.not_normal': 'Alarme signalée de nouveau',
   'recent.title': 'Ce qui a été fait ici',
   'recent.none': 'Rien encore.',
-  'recent.undone': 'repris',
+  'recent.undone': 'annulé',
   'recent.ad_hoc': 'Démarrée hors programme : {subject}',
   'undo.do': 'Annuler',
-  'undo.undone': 'Repris : {what}',
+  'undo.undone': 'Annulé : {what}',
   'undo.recent': 'Ce qui a été fait ici',
   'undo.dismiss': 'Masquer',
 }

@@ -44,7 +44,7 @@ export const fr: Translation<typeof en> = {
   'place.hall': 'dans la salle',
   'place.remote': 'à distance',
   ask: 'Poser une question',
-  quiet: 'On ne demande et ne dit rien pour le moment. Cette page attend avec vous.',
+  quiet: 'Ni question ni message pour le moment. Cette page se mettra à jour d’elle-même.',
   poll: 'Un sondage est ouvert',
   stage: 'Sur scène maintenant : {text}',
   watch: 'Regarder la salle',

@@ -30,7 +30,7 @@ export const fr: Translation<typeof en> = {
   title: '{title} — {room}',
   unknown: 'Salle introuvable',
   venueAndRoom: '{room}, {venue}',
-  elsewhere: 'Cela se passe ici aussi. Image, discussion et rediffusion sont celles de : {room}.',
+  elsewhere: 'Cela se passe ici aussi. Image, chat et rediffusion sont ceux de : {room}.',
   'elsewhere.go': 'Regarder là-bas',
   fromStart: 'Regarder depuis le début',
   behind: {
@@ -43,11 +43,11 @@ export const fr: Translation<typeof en> = {
   watchOn: 'Ouvrir la page de la salle',
   embedTitle: '{room}, en direct',
   audience: 'Public',
-  talk: 'Afficher discussion et questions',
+  talk: 'Afficher le chat et les questions',
   about: 'Résumé',
   shareLink: 'Partager',
-  copyAt: 'Copier à {time}',
-  shareAt: 'Partager à {time}',
+  copyAt: 'Copier le lien à {time}',
+  shareAt: 'Partager le lien à {time}',
 }
 
 export const t = translator({ en, fr })

@@ -1,6 +1,6 @@
 /** The crew's messages among themselves and viewers' trouble, as `/moderation` and `/studio` are told. Pure. */
 import {
-  oneOf,
+  enumOr,
   type Read,
   readNumber,
   readRecord,
@@ -14,7 +14,7 @@ import type { SocketSchema } from '$lib/api/types'
 
 const readTold = shape<SocketSchema['CrewMessageSent']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
-  to: field('to', oneOf(['crew', 'stage'], 'crew')),
+  to: field('to', enumOr(['crew', 'stage'], 'crew')),
   label: field('label', readText),
   text: field('text', readText),
   at_ms: needed('at', readTime),

@@ -3,8 +3,10 @@
  * like markup is not. Fields that only some are told (moderators, an item's author) are optional.
  */
 import {
+  enumOr,
+  enumOrNull,
   listOf,
-  oneOf,
+  openEnum,
   type Read,
   readAnyText,
   readNumber,
@@ -15,14 +17,12 @@ import {
   readTime,
   readYes,
   shape,
-  wordOf,
-  wordOr,
 } from '$lib/api/read'
 import type { SocketSchema } from '$lib/api/types'
 import { SHOWN_ROLES } from '$lib/person'
 import { CHAT_MODES, QUESTION_MODES } from '$lib/protocol/day'
 
-export const QUESTION_ORDERS = ['fair', 'votes', 'time'] as const
+export const QUESTION_ORDERS = ['fair', 'votes', 'time'] as const satisfies readonly SocketSchema['QuestionOrder'][]
 export const MESSAGE_STATES = ['visible', 'held', 'delayed', 'deleted', 'withdrawn'] as const
 export type QuestionState = SocketSchema['QuestionState']
 /** Roles whose messages are neither reviewed nor slowed, and who write where the room only reads. */
@@ -34,12 +34,12 @@ export const isTrusted = (role: string | null): boolean => role !== null && TRUS
 export const isCrew = (role: string | null): boolean => role !== null && CREW.has(role)
 
 const readCount = (value: unknown): number => Math.max(0, Math.floor(readNumber(value)))
-const readRole = oneOf(SHOWN_ROLES, null)
+const readRole = enumOr(SHOWN_ROLES, null)
 
-const withMediaTime = <T extends { at_ms: number; told_ms: number | null }>(item: T | null) => {
+const withMediaTime = <T extends { at_ms: number; media_ms: number | null }>(item: T | null) => {
   if (item === null) return null
-  const { told_ms, ...rest } = item
-  return { ...rest, mediaAt_ms: told_ms ?? item.at_ms }
+  const { media_ms, ...rest } = item
+  return { ...rest, mediaAt_ms: media_ms ?? item.at_ms }
 }
 
 const readToldMessage = shape<SocketSchema['ChatMessage']>()(({ field, needed, maybe }) => ({
@@ -49,11 +49,11 @@ const readToldMessage = shape<SocketSchema['ChatMessage']>()(({ field, needed, m
   role: field('role', readRole),
   text: needed('text', readAnyText),
   at_ms: needed('at', readTime),
-  told_ms: field('media_at', readTime),
+  media_ms: field('media_at', readTime),
   session: field('session', readTextOrNull),
   replyTo: field('reply_to', readTextOrNull),
   // A state that is not known is none that others see.
-  state: field('state', oneOf(MESSAGE_STATES, 'held')),
+  state: field('state', enumOr(MESSAGE_STATES, 'held')),
   /** Moderators: why it is held or was deleted. */
   reason: maybe('reason', readTextOrNull),
   /** Moderators: when a delayed one is shown to others. */
@@ -72,10 +72,10 @@ const readToldQuestion = shape<SocketSchema['QuestionChanged']>()(({ field, need
   place: field('place', readTextOrNull),
   text: needed('text', readAnyText),
   edited: field('edited', readYes),
-  state: needed('state', wordOf<QuestionState>()),
+  state: needed('state', openEnum<QuestionState>()),
   votes: field('votes', readCount),
   at_ms: needed('at', readTime),
-  told_ms: field('media_at', readTime),
+  media_ms: field('media_at', readTime),
   stagedAt_ms: field('staged_at', readTime),
   answeredAt_ms: field('answered_at', readTime),
   session: field('session', readTextOrNull),
@@ -93,7 +93,7 @@ const readToldQuestion = shape<SocketSchema['QuestionChanged']>()(({ field, need
 export const readQuestion = (data: unknown) => withMediaTime(readToldQuestion(data))
 export type Question = Read<typeof readQuestion>
 
-export const POLL_KINDS = ['single', 'multiple', 'rating'] as const
+export const POLL_KINDS = ['single', 'multiple', 'rating'] as const satisfies readonly SocketSchema['PollKind'][]
 const readOption = shape<SocketSchema['PollOption']>()(({ field, needed }) => ({
   id: needed('id', (value) => (typeof value === 'number' ? value : null)),
   text: needed('text', readAnyText),
@@ -103,7 +103,7 @@ const readOption = shape<SocketSchema['PollOption']>()(({ field, needed }) => ({
 
 const readToldPoll = shape<SocketSchema['PollChanged']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
-  kind: field('kind', oneOf(POLL_KINDS, 'single')),
+  kind: field('kind', enumOr(POLL_KINDS, 'single')),
   question: needed('question', readAnyText),
   options: needed('options', (value) => {
     const options = listOf(readOption)(value)
@@ -116,7 +116,7 @@ const readToldPoll = shape<SocketSchema['PollChanged']>()(({ field, needed }) =>
   prepared: field('state', (value) => value === 'prepared'),
   resultsAtEnd: field('results_at_end', readYes),
   at_ms: needed('at', readTime),
-  told_ms: field('media_at', readTime),
+  media_ms: field('media_at', readTime),
   closedAt_ms: field('closed_at', readTime),
   session: field('session', readTextOrNull),
 }))
@@ -125,12 +125,12 @@ export type Poll = Read<typeof readPoll>
 
 export type RoomMode = Read<typeof readMode>
 export const readMode = shape<SocketSchema['ModeChanged']>()(({ field, needed, maybe }) => ({
-  chat: needed('chat', wordOr(CHAT_MODES, 'read_only')),
+  chat: needed('chat', enumOrNull(CHAT_MODES, 'read_only')),
   slow_s: field('slow_seconds', readCount),
-  questions: needed('questions', wordOr(QUESTION_MODES, 'closed')),
+  questions: needed('questions', enumOrNull(QUESTION_MODES, 'closed')),
   /** Whether questions may be asked without a name. */
   anonymous: field('anonymous', readYes),
-  order: field('order', oneOf(QUESTION_ORDERS, 'fair')),
+  order: field('order', enumOr(QUESTION_ORDERS, 'fair')),
   /** Moderators. */
   hold_s: maybe('hold_seconds', readCount),
   shield: maybe('shield', readYes),
@@ -178,7 +178,7 @@ export const readStanding = shape<SocketSchema['YouChanged']>()(({ field }) => (
 
 export type Order = Read<typeof readOrder>
 export const readOrder = shape<SocketSchema['QuestionOrderChanged']>()(({ field, needed }) => ({
-  by: field('by', oneOf(QUESTION_ORDERS, 'fair')),
+  by: field('by', enumOr(QUESTION_ORDERS, 'fair')),
   ids: needed('ids', (value) => (Array.isArray(value) ? readTexts(value) : null)),
 }))
 

@@ -91,6 +91,13 @@ export class Outbox {
     void this.pump()
   }
 
+  /** The first one refused is no longer here: it is mended elsewhere. */
+  takeRefused(): OutgoingMessage | null {
+    const back = this.outgoing.find(({ state }) => state === 'refused')
+    if (back) this.drop(back.key)
+    return back ?? null
+  }
+
   drop(key: number): void {
     this.outgoing = this.outgoing.filter((message) => message.key !== key)
   }

@@ -105,6 +105,15 @@ it('says why something was refused, goes on with the next, and tries once more w
   expect(outbox.outgoing).toEqual([])
 })
 
+it('gives back the first one refused, once', async () => {
+  outbox.connection(true)
+  answers.push(refused('repeated'))
+  outbox.post('chat.send', 'twice', {})
+  await settled()
+  expect(outbox.takeRefused()).toMatchObject({ text: 'twice', refusal: { code: 'repeated' } })
+  expect([outbox.takeRefused(), outbox.outgoing]).toEqual([null, []])
+})
+
 it('shows what was taken until it is told, and not for ever', async () => {
   outbox.connection(true)
   answers.push({ ok: true, data: { id: 'elsewhere' } }, { ok: true, data: { id: 'never' } })

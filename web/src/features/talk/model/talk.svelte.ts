@@ -6,6 +6,7 @@ import { BROWSER_PORTS, type LiveEvent, type LivePorts, type LiveState, type Sen
 import { readText, readTime } from '$lib/api/read'
 import type { ApiError } from '$lib/api/client'
 import type { JsonObject } from '$lib/api/types'
+import { Passing } from '$lib/passing.svelte'
 import { ChatView } from './chat-view.svelte'
 import { Conversation } from './conversation.svelte'
 import { isTrusted, type Poll, type Question } from './items'
@@ -39,8 +40,8 @@ export class Talk {
   error = $state.raw<ApiError | null>(null)
   /** Moves on while something is counted down. */
   now_ms = $state(Date.now())
-  /** The refusal of a press; told for a while. */
-  problem = $state.raw<Refusal | null>(null)
+  private readonly problems = new Passing<Refusal>(6_000)
+  private readonly thanks = new Passing<true>(5_000)
   /** Counts of items that came while their tab was not looked at. */
   unread = $state.raw<Readonly<Record<Tab, number>>>({ chat: 0, questions: 0, polls: 0 })
 
@@ -50,7 +51,6 @@ export class Talk {
   private looking: Tab | null = null
   private link: Link | null = null
   private clock: ReturnType<typeof setInterval> | undefined
-  private problemTimer: ReturnType<typeof setTimeout> | undefined
   /** The server's clock minus this machine's. */
   private offset_ms = 0
   /** Floods of messages and of questions are counted apart, and only the chat is ever slow. */
@@ -153,11 +153,22 @@ export class Talk {
 
   stop(): void {
     clearInterval(this.clock)
-    clearTimeout(this.problemTimer)
+    this.problems.clear()
+    this.thanks.clear()
     this.chat.close()
     this.questions.close()
     this.link?.leave()
     this.link = null
+  }
+
+  /** The refusal of a press. */
+  get problem(): Refusal | null {
+    return this.problems.value
+  }
+
+  /** A report was taken. */
+  get thanked(): boolean {
+    return this.thanks.value !== null
   }
 
   /** The participant's token, where the browser takes no cookie of ours. */
@@ -202,8 +213,8 @@ export class Talk {
     return this.act(kind === 'message' ? 'chat.withdraw' : 'question.withdraw', { id })
   }
 
-  report(kind: 'message' | 'question', id: string, reason: string): Promise<boolean> {
-    return this.act('item.report', { kind, id, reason })
+  async report(kind: 'message' | 'question', id: string, reason: string): Promise<void> {
+    if (await this.act('item.report', { kind, id, reason })) this.thanks.show(true)
   }
 
   trouble(kind: string): Promise<boolean> {
@@ -312,10 +323,8 @@ export class Talk {
   }
 
   tell(problem: Refusal): void {
-    clearTimeout(this.problemTimer)
     this.now_ms = Date.now()
-    this.problem = problem
-    this.problemTimer = setTimeout(() => (this.problem = null), 6_000)
+    this.problems.show(problem)
   }
 
   private at(): Record<string, number> {

@@ -245,6 +245,19 @@ it('takes a vote back that was refused, and says why', async () => {
   expect(talk.problem).toBeNull()
 })
 
+it('thanks for each report for its whole time', async () => {
+  snapshot()
+  await talk.report('message', 'm', '')
+  await settled(4_000)
+  await talk.report('message', 'm', '')
+  await settled(4_000)
+  expect(talk.thanked).toBe(true)
+  await settled(2_000)
+  wire().answers = [refused('no_such_message')]
+  await talk.report('message', 'm', '')
+  expect([talk.thanked, talk.problem?.code]).toEqual([false, 'no_such_message'])
+})
+
 it('has a name that another connection set, and tells a new one at the next connection', async () => {
   snapshot({ you: { name: '' } })
   expect(talk.named).toBe(false)

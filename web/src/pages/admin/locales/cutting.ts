@@ -66,7 +66,7 @@ export const fr: Translation<typeof en> = {
   'silences.skip': 'Sauter les silences',
   'silences.each': 'Un par un',
   'silences.one': 'Omettre',
-  precision: 'Une coupe est exacte à l’image près, son son à 11 ms près.',
+  precision: 'Une coupe est exacte à l’image près, et à 11 ms près pour le son.',
   still:
     'Rien d’avant un début n’est dans la rediffusion : son image reste fixe {seconds} s, jusqu’à l’image clé suivante.',
   'still.none': 'Commencer aux images clés',

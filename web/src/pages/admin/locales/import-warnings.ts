@@ -1,4 +1,4 @@
-import { locale } from '$lib/i18n'
+import { locale, nonBreaking } from '$lib/i18n'
 
 /**
  * The server's sentences about a schedule file, with `{}` for a name, number or date, and the same in French. A test
@@ -6,9 +6,9 @@ import { locale } from '$lib/i18n'
  */
 const SENTENCES: readonly (readonly [english: string, french: string])[] = [
   ['The day {} has no rooms.', 'La journée {} n’a pas de salles.'],
-  ['The room {} has no list of events.', 'La salle {} n’a pas de liste de séances.'],
-  ['An event in {} is no object.', 'Une séance de {} n’est pas un objet.'],
-  ['An event is no object.', 'Une séance n’est pas un objet.'],
+  ['The room {} has no list of events.', 'La salle {} n’a pas de liste de sessions.'],
+  ['An event in {} is no object.', 'Une session de {} n’est pas un objet.'],
+  ['An event is no object.', 'Une session n’est pas un objet.'],
   ['The schedule has no version.', 'Le programme n’a pas de version.'],
   ['{} may be {}: give one an alias.', '{} peut être {} : donnez un autre nom à l’une d’elles.'],
   ["{} is a room of another venue than the event's.", '{} est une salle d’un autre lieu que celui de l’événement.'],
@@ -54,17 +54,18 @@ const SENTENCES: readonly (readonly [english: string, french: string])[] = [
     'Elle n’a pas d’heure : elle dure de minuit à minuit.',
   ],
   ['Not all its repetitions are here: {}.', 'Toutes ses répétitions ne sont pas là : {}.'],
-  ['There is no session in this schedule.', 'Il n’y a aucune séance dans ce programme.'],
+  ['There is no session in this schedule.', 'Il n’y a aucune session dans ce programme.'],
   ['There are {} more warnings.', 'Il y a {} autres avertissements.'],
-  ['The guid {} stands for two sessions.', 'Le guid {} désigne deux séances.'],
-  ['The id {} stands for two sessions.', 'L’identifiant {} désigne deux séances.'],
+  ['The guid {} stands for two sessions.', 'Le guid {} désigne deux sessions.'],
+  ['The id {} stands for two sessions.', 'L’identifiant {} désigne deux sessions.'],
   ['It begins in {} before “{}” ends.', 'Elle commence dans {} avant la fin de « {} ».'],
   ["The guid of the room {} is another room's too.", 'Le guid de la salle {} est aussi celui d’une autre.'],
 ]
 
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 const known = SENTENCES.map(
-  ([english, french]) => [new RegExp(`^${english.split('{}').map(escaped).join('(.*)')}$`), french] as const,
+  ([english, french]) =>
+    [new RegExp(`^${english.split('{}').map(escaped).join('(.*)')}$`), nonBreaking(french)] as const,
 )
 
 /** A warning of the server in the page's language; one that is not known here stays as it was told. */

@@ -59,7 +59,7 @@ export const fr: Translation<typeof en> = {
   'typeface.slab': 'Égyptienne',
   'typeface.rounded': 'Arrondie',
   'typeface.mono': 'Machine à écrire',
-  logo: 'Logo propre',
+  logo: 'Son propre logo',
   'logo.hint': 'En haut des pages, 32 px de haut. De préférence un PNG ou WebP sans fond, 900 ko au plus.',
   cover: 'Couverture',
   'cover.hint': 'Là où il n’y a pas encore d’image, assombrie derrière le texte. Une photo en 16:9, 8 Mo au plus.',

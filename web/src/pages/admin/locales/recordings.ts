@@ -172,13 +172,16 @@ export const fr: Translation<typeof en> = {
   total: { one: '{count} enregistrement, {size}', other: '{count} enregistrements, {size}' },
 
   'retention.lead':
-    'Les enregistrements partent quand ils dépassent les jours de leur salle ; ce qui est épinglé reste. Regardez d’abord.',
+    'Les enregistrements sont supprimés une fois passé le délai de leur salle ; ceux qui sont épinglés restent. Regardez d’abord.',
   'retention.room': 'Salle',
-  'retention.days': 'Comme si l’on gardait les enregistrements (jours)',
+  'retention.days': 'Essayer une conservation de (jours)',
   'retention.days.hint': 'Vide : selon le réglage de chaque salle.',
   'retention.look': 'Regarder',
-  'retention.none': 'Rien ne partirait.',
-  'retention.would': { one: '{count} enregistrement partirait.', other: '{count} enregistrements partiraient.' },
+  'retention.none': 'Rien ne serait supprimé.',
+  'retention.would': {
+    one: '{count} enregistrement serait supprimé.',
+    other: '{count} enregistrements seraient supprimés.',
+  },
   'retention.frees': 'Le disque récupérerait {size} ; les fichiers que d’autres enregistrements partagent restent.',
   'retention.apply': 'Les supprimer maintenant',
   'retention.apply.ask': { one: 'Supprimer {count} enregistrement ?', other: 'Supprimer {count} enregistrements ?' },

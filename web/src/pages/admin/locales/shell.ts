@@ -3,7 +3,7 @@ import { type Translation, translator } from '$lib/i18n'
 export const en = {
   admin: 'Administration',
   'title.of': '{view} · Administration',
-  menu: 'Menu',
+  menu: 'Menu: {view}',
   skip: 'Skip to content',
   'nav.plan': 'Programme',
   'nav.places': 'Places',
@@ -58,7 +58,7 @@ export const en = {
   all: 'All',
   none: 'None',
   undo: 'Undo',
-  undone: 'Taken back.',
+  undone: 'Undone.',
   dismiss: 'Dismiss',
   save: 'Save',
   create: 'Create',
@@ -72,7 +72,6 @@ export const en = {
   optional: 'optional',
   copy: 'Copy',
   copied: 'Copied',
-  'copy.failed': 'Copying failed: select the text and copy it.',
   actions: 'Actions',
   notices: 'Notices',
   'draft.restored': 'Your unsaved changes of before were put back.',
@@ -161,10 +160,10 @@ export const en = {
 export const fr: Translation<typeof en> = {
   admin: 'Administration',
   'title.of': '{view} · Administration',
-  menu: 'Menu',
+  menu: 'Menu : {view}',
   skip: 'Aller au contenu',
   'nav.plan': 'Programme',
-  'nav.places': 'Maison',
+  'nav.places': 'Lieux et salles',
   'nav.kept': 'Archives',
   'nav.people': 'Personnes et suivi',
   'view.sessions': 'Sessions',
@@ -231,7 +230,6 @@ export const fr: Translation<typeof en> = {
   optional: 'facultatif',
   copy: 'Copier',
   copied: 'Copié',
-  'copy.failed': 'La copie a échoué : sélectionnez le texte et copiez-le.',
   actions: 'Actions',
   notices: 'Messages',
   'draft.restored': 'Vos modifications non enregistrées ont été rétablies.',
@@ -320,12 +318,10 @@ export const fr: Translation<typeof en> = {
 
 export const t = translator({ en, fr })
 
-type Key = keyof typeof en & string
-
 /** An error in the reader's language where we know its code, else in the server's words. */
 export function problemText(error: { code: string; message: string }): string {
   const key = `problem.${error.code}`
-  if (key in en) return t(key as Exclude<Key, 'problem.other' | 'title.of' | 'zone.hint'>)
+  if (key in en) return t(key as 'problem.forbidden')
   return error.message || t('problem.other', { code: error.code })
 }
 

@@ -26,20 +26,20 @@ export const en = {
 } as const
 
 export const fr: Translation<typeof en> = {
-  lead: 'Les réglages d’une nouvelle session, selon sa forme, sauf avis contraire dans sa fiche ou dans le programme importé.',
+  lead: 'Les réglages d’une nouvelle session, selon son type, sauf avis contraire dans sa fiche ou dans le programme importé.',
   venue: 'Où',
   everywhere: 'Partout',
   set: 'défini',
-  usual: 'Comme d’habitude pour cette forme',
+  usual: 'Comme d’habitude pour ce type',
   unchanged: 'Inchangé',
   minutes: 'Durée, minutes',
-  chat: 'Discussion, dès le début',
-  'chat.open': 'Ouverte',
-  'chat.slow': 'Lente',
-  'chat.review': 'Relue d’abord',
+  chat: 'Chat, dès le début',
+  'chat.open': 'Ouvert',
+  'chat.slow': 'Lent',
+  'chat.review': 'Relu d’abord',
   'chat.read_only': 'Équipe et intervenants seulement',
   'chat.questions_only': 'Questions seulement',
-  'chat.closed': 'Fermée',
+  'chat.closed': 'Fermé',
   questions: 'Questions, dès le début',
   'questions.open': 'Ouvertes',
   'questions.review': 'Relues d’abord',
@@ -47,7 +47,7 @@ export const fr: Translation<typeof en> = {
   saved: 'Les nouvelles sessions « {kind} » commencent ainsi.',
   remove: 'Revenir à l’habitude',
   removed: 'Les nouvelles sessions « {kind} » commencent comme d’habitude.',
-  import: 'Les nouvelles sessions suivent le modèle de leur forme',
+  import: 'Les nouvelles sessions suivent le modèle de leur type',
 }
 
 export const t = translator({ en, fr })

@@ -26,7 +26,6 @@ const me = (scope: Partial<Me> = {}): Me => ({
   actions: ORGANISER,
   ends: null,
   page: '/admin',
-  login_expires: null,
   ...scope,
 })
 

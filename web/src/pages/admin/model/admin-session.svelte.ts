@@ -1,10 +1,11 @@
 /** State that all views share: who is logged in, the places, the last actions and their undo. */
 import { getContext, setContext } from 'svelte'
 import type { Me } from '$lib/login'
-import type { Schema, Told } from '$lib/api/types'
+import type { AnyVersion, Schema } from '$lib/api/types'
 import { DEFAULT_ZONE, readVenue, type Venue, roomsOf, type Session } from '$lib/protocol/day'
 import { inScope, isWhole, may } from './access'
-import { type AdminApi, ApiFailure } from './api'
+import { ApiFailure } from '$lib/api/client'
+import { type AdminApi } from './api'
 import type { Names } from './audit'
 import type { GrantCard } from './grants'
 import { type AdminEvent, type AdminRoom, readAdminEvent, readRoom } from './places'
@@ -125,7 +126,7 @@ export class AdminSession {
   }
 
   /** @param answer of a change: its `action` can be taken back */
-  done(text: string, answer: Told<Pick<Schema['Done'], 'action'>> = {}): void {
+  done(text: string, answer: AnyVersion<Pick<Schema['Done'], 'action'>> = {}): void {
     this.toast({ tone: 'success', text, action: answer.action ?? null })
     this.changes++
   }

@@ -1,12 +1,12 @@
 /** The question to a speaker about the cut of their replay. Pure. */
-import { type Read, readText, readTime, readYes, shape, wordOf } from '$lib/api/read'
+import { openEnum, type Read, readText, readTime, readYes, shape } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 
 export type ApprovalState = Schema['ApprovalState']
 
 export type Approval = Read<typeof readApproval>
 export const readApproval = shape<Schema['ApprovalView']>()(({ field, needed }) => ({
-  state: needed('state', wordOf<ApprovalState>()),
+  state: needed('state', openEnum<ApprovalState>()),
   label: field('label', readText),
   publish: field('publish', readYes),
   note: field('note', readText),

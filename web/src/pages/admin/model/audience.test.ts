@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { AdminApi } from './api'
-import { askFigures, countText, readWatched, tableUrl, timeText } from './audience'
+import { askFigures, countText, readWatched, tableUrl } from './audience'
 
 const answering = (answers: Record<string, unknown>) => {
   const asked: string[] = []
@@ -35,12 +35,6 @@ describe('a session’s audience in numbers', () => {
     expect(readWatched({ minutes: 1, peak: 2, average: 'x' })).toBeNull()
     expect(readWatched({ minutes: -1, peak: 2, average: 1 })).toBeNull()
     expect(readWatched(null)).toBeNull()
-  })
-
-  it('is told in hours', () => {
-    expect(timeText(59, 'en')).toBe('59 min')
-    expect(timeText(725, 'en')).toBe('12 h 05')
-    expect(timeText(60_000, 'en')).toBe('1,000 h 00')
   })
 
   it('is downloaded by plain links', () => {

@@ -48,13 +48,5 @@ export async function askFigures(api: AdminApi, session: string): Promise<Figure
 export const tableUrl = (kind: 'questions' | 'polls', session: string): string =>
   `/api/v1/${kind}?${new URLSearchParams({ session, format: 'csv' })}`
 
-/** `45 min`, `12 h 05`. */
-export function timeText(minutes: number, locale: string): string {
-  const whole = Math.round(minutes)
-  if (whole < 60) return `${whole} min`
-  const hours = new Intl.NumberFormat(locale).format(Math.floor(whole / 60))
-  return `${hours} h ${String(whole % 60).padStart(2, '0')}`
-}
-
 /** `3`, or `200+`. */
 export const countText = ({ count, more }: Counted): string => (more ? `${count}+` : String(count))

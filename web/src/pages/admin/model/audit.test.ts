@@ -51,7 +51,7 @@ describe('the audit log', () => {
     expect(said('start', '2026-11-24T08:05:00Z')).toContain('12:05')
     expect(said('start', at, 'recording')).toContain('12:05:07.040')
     expect(said('skips', [[at, at + 1000]])).toBe('12:05:07.040 – 12:05:08.040')
-    expect(said('visibility', 'private')).toBe('Privée : sur invitation seulement')
+    expect(said('visibility', 'private')).toBe('Privée\u00a0: sur invitation seulement')
     expect(said('state', 'on_air')).toBe('À l’antenne')
     expect(said('agent', 'Mozilla/5.0 (X11; rv:150.0) Gecko/20100101 Firefox/150.0', 'login')).toBe('Firefox 150')
     expect(said('start_rule', 'auto', 'room')).toContain('toute seule')
@@ -91,9 +91,9 @@ describe('the audit log', () => {
     // Two links with one label are two choices.
     const more = ['g3', 'g4'].map((who) => ({ who, label: 'Ana', at_ms: 1 }))
     expect(peopleOf([...entries, ...more], '', when)).toEqual([
-      ['g3', 'Ana, en dernier : 1 h'],
-      ['g4', 'Ana, en dernier : 1 h (2)'],
-      ['g1', 'Ana, en dernier : 3 h'],
+      ['g3', 'Ana, en dernier\u00a0: 1 h'],
+      ['g4', 'Ana, en dernier\u00a0: 1 h (2)'],
+      ['g1', 'Ana, en dernier\u00a0: 3 h'],
       ['clock', 'L’horloge'],
       ['g2', 'Zoé'],
     ])
@@ -103,7 +103,7 @@ describe('the audit log', () => {
 
   it('tells actions in words, and those of a newer server as it calls them', () => {
     for (const action of ACTIONS) expect(actionText(action)).not.toContain('.')
-    expect(actionText('session.start.undo')).toBe('A annulé : A démarré une session')
+    expect(actionText('session.start.undo')).toBe('A annulé\u00a0: A démarré une session')
     expect(actionText('session.teleport')).toBe('session.teleport')
   })
 })

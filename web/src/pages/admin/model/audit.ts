@@ -4,10 +4,13 @@ import type { Schema } from '$lib/api/types'
 import { clientName } from '$lib/client-name'
 import type { Locale } from '$lib/i18n'
 import { languageName } from '$lib/i18n/languages'
+import { FLAGS, KINDS, REPLAY_POLICIES, SESSION_STATES, VISIBILITIES } from '$lib/protocol/day'
 import { t } from '../locales/audit'
 import { t as plan } from '../locales/plan'
 import { t as shell } from '../locales/shell'
+import { ROLES } from './grants'
 import { valueText } from './imports'
+import { BETWEEN, START_RULES } from './places'
 import { exactTime } from './recordings'
 import { moment, shortDay } from './when'
 
@@ -126,33 +129,26 @@ function timeText(field: string, value: unknown, kind: string, { locale, zone }:
   return exact ? `${shortDay(at_ms, locale, zone)}, ${exactTime(at_ms, zone)}` : moment(at_ms, locale, zone)
 }
 
-const one = (catalogue: (key: 'state.ended') => string, prefix: string, value: string, known: readonly string[]) =>
-  known.includes(value) ? catalogue(`${prefix}.${value}` as 'state.ended') : value
+/** A value of a newer server is told as it is. */
+const wordsFor =
+  <T extends string>(values: readonly T[], words: (value: T) => string) =>
+  (told: string): string => {
+    const value = values.find((one) => one === told)
+    return value === undefined ? told : words(value)
+  }
+const flagText = wordsFor(FLAGS, (value) => plan(`flag.${value}`))
 
 /** Words that stand for values, by field. */
 const WORDS: Readonly<Record<string, (value: string) => string>> = {
-  state: (value) =>
-    one(plan, 'state', value, ['scheduled', 'armed', 'on_air', 'overrun', 'ended', 'cancelled'] as const),
-  kind: (value) =>
-    one(plan, 'kind', value, ['conference', 'workshop', 'seminar', 'training', 'meeting', 'social', 'break']),
-  visibility: (value) => one(plan, 'visibility', value, ['public', 'unlisted', 'private']),
-  do_not_record: (value) => one(plan, 'flag', value, ['no', 'yes', 'ask']),
-  do_not_stream: (value) => one(plan, 'flag', value, ['no', 'yes', 'ask']),
-  replay: (value) => one(plan, 'replay', value, ['at_once', 'after_review', 'never']),
-  start_rule: (value) => one(plan, 'rooms.start', value, ['tap', 'auto']),
-  between: (value) => one(plan, 'rooms.between', value, ['slate', 'picture_muted', 'open']),
-  role: (value) =>
-    one(shell as never, 'role', value, [
-      'admin',
-      'organiser',
-      'technician',
-      'moderator',
-      'captioner',
-      'speaker',
-      'viewer',
-      'publisher',
-      'approver',
-    ]),
+  state: wordsFor(SESSION_STATES, (value) => plan(`state.${value}`)),
+  kind: wordsFor(KINDS, (value) => plan(`kind.${value}`)),
+  visibility: wordsFor(VISIBILITIES, (value) => plan(`visibility.${value}`)),
+  do_not_record: flagText,
+  do_not_stream: flagText,
+  replay: wordsFor(REPLAY_POLICIES, (value) => plan(`replay.${value}`)),
+  start_rule: wordsFor(START_RULES, (value) => plan(`rooms.start.${value}`)),
+  between: wordsFor(BETWEEN, (value) => plan(`rooms.between.${value}`)),
+  role: wordsFor(ROLES, (value) => shell(`role.${value}`)),
 }
 
 /** One value of a field in words; times on the reader's clock. `kind` is of what was changed. */

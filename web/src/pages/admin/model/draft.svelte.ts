@@ -1,6 +1,7 @@
 /** A form's unsaved values: kept through reloads and detours until they are saved or thrown away. */
-import type { KeyStore } from '$lib/access'
-import { ApiFailure } from './api'
+import type { KeyStore } from '$lib/kept-token'
+import { ApiFailure } from '$lib/api/client'
+import { fieldsOf } from './api'
 
 export type Values = Record<string, string | boolean>
 
@@ -83,7 +84,7 @@ export class Draft<T extends Values> {
 
   private refused(error: ApiFailure): void {
     const problems: Record<string, { code: string; message: string }> = {}
-    for (const { field, code, message } of error.fields) {
+    for (const { field, code, message } of fieldsOf(error)) {
       // Of a list, the item (`speakers.0`) is told at the list.
       const name = field.split('.')[0] ?? ''
       // Of fields that do not go together, the message begins with the one that is wrong.

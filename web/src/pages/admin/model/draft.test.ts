@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ApiFailure } from './api'
+import { ApiFailure } from '$lib/api/client'
 import { Draft } from './draft.svelte'
 
 function storage() {

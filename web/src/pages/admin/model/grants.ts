@@ -1,16 +1,27 @@
 /** Grants: links for the day. Pure. */
-import { type Read, readRecord, readText, readTextOrNull, readTime, readYes, shape, wordOf } from '$lib/api/read'
+import { openEnum, type Read, readRecord, readText, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import type { Me } from '$lib/login'
 import { fromLocal, rfc3339 } from './when'
 
 export type Role = Me['role']
+export const ROLES = [
+  'technician',
+  'publisher',
+  'moderator',
+  'speaker',
+  'captioner',
+  'viewer',
+  'approver',
+  'organiser',
+  'admin',
+] as const satisfies readonly Role[]
 export type ScopeKind = 'whole' | 'venue' | 'event' | 'room' | 'session'
 export type GrantState = 'in_force' | 'to_come' | 'over'
 
 const readToldGrant = shape<Schema['GrantView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
-  role: needed('role', wordOf<Role>()),
+  role: needed('role', openEnum<Role>()),
   label: field('label', readText),
   notBefore_ms: field('not_before', readTime),
   expires_ms: field('expires', readTime),

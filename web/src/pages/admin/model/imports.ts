@@ -1,8 +1,8 @@
 /** An import as it is shown before it is applied (`streamer/api/imports.py`). Pure. */
 import {
+  enumOr,
   isRecord,
   listOf,
-  oneOf,
   type Read,
   readNumber,
   readRecord,
@@ -117,7 +117,7 @@ const readToldFollowed = shape<Schema['ScheduleSourceView']>()(({ field, needed 
   /** The label of the grant with whose rights it is read; '' where there is none. */
   followedBy: field('followed_by', readText),
   /** Why it is not read any more; null: it is. */
-  stopped: field('stopped', oneOf(STOPS, null)),
+  stopped: field('stopped', enumOr(STOPS, null)),
   /** Changes that nobody has agreed to. */
   waiting: field('waiting', itemsOf('changed')),
 }))

@@ -1,5 +1,5 @@
 /** Something that a view shows and that is asked for again: what was known stays while it is. */
-import { ApiFailure } from './api'
+import { ApiFailure } from '$lib/api/client'
 
 export class Loader<T> {
   value = $state.raw<T | null>(null)

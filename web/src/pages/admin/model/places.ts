@@ -1,17 +1,29 @@
 /** Venues, rooms and events as their organisers see them, and the bodies that change them. Pure. */
-import { oneOf, readNumberOrNull, readText, readTextOrNull, readTexts, readYes, shape, wordElse } from '$lib/api/read'
+import {
+  enumOr,
+  openEnumOr,
+  readNumberOrNull,
+  readText,
+  readTextOrNull,
+  readTexts,
+  readYes,
+  shape,
+} from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import { named, readAlarms, readEvent, readHold, readSession, readWord, type Venue } from '$lib/protocol/day'
 import { lookForm } from './looks'
 import { fromLocal, rfc3339, toLocal } from './when'
 
+export const START_RULES = ['tap', 'auto'] as const satisfies readonly Schema['StartRule'][]
+export const BETWEEN = ['slate', 'picture_muted', 'open'] as const satisfies readonly Schema['Between'][]
+
 const readToldRoom = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
   name: field('name', readTextOrNull),
   venue: field('venue', readTextOrNull),
-  start: field('start', wordElse<Schema['StartRule']>('tap')),
-  between: field('between', wordElse<Schema['Between']>('slate')),
-  state: field('state', oneOf(['off', 'slate', 'live'], 'off')),
+  start: field('start', openEnumOr<Schema['StartRule']>('tap')),
+  between: field('between', openEnumOr<Schema['Between']>('slate')),
+  state: field('state', enumOr(['off', 'slate', 'live'], 'off')),
   word: field('word', readWord),
   hold: field('hold', readHold),
   session: field('session', readSession),

@@ -1,6 +1,7 @@
 /** Recordings, their cuts, and what is to go (`streamer/api/recordings.py`). Media times are UTC ms. Pure. */
 import {
   listOf,
+  openEnum,
   type Read,
   readNumber,
   readNumberOrNull,
@@ -10,7 +11,6 @@ import {
   readTime,
   readYes,
   shape,
-  wordOf,
 } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 
@@ -44,7 +44,7 @@ const readTold = shape<Schema['RecordingCrewView']>()(({ field, needed }) => ({
   title: field('title', readTextOrNull),
   speakers: field('speakers', readTexts),
   event: field('event', readTextOrNull),
-  state: needed('state', wordOf<Schema['RecordingState']>()),
+  state: needed('state', openEnum<Schema['RecordingState']>()),
   published: field('published', readYes),
   start_ms: needed('start_ms', readNumberOrNull),
   /** Null while the session is on air. */

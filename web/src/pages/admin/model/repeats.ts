@@ -1,5 +1,5 @@
 /** The days on which a session is planned again, by a zone's calendar. Pure. */
-import { addDays } from '$lib/protocol/times'
+import { addDays } from '$lib/time/times'
 
 /** As the server has it: more at a time are refused. */
 export const MOST_COPIES = 100

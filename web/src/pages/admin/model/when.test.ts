@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fromLocal, lengthText, minuteOfDay, moment, nextQuarter, toLocal } from './when'
+import { fromLocal, minuteOfDay, moment, nextQuarter, toLocal } from './when'
 
 const PARIS = 'Europe/Paris'
 
@@ -36,13 +36,7 @@ it('rounds up to the next quarter', () => {
   expect(nextQuarter(Date.parse('2026-11-24T08:15:00Z'))).toBe(Date.parse('2026-11-24T08:15:00Z'))
 })
 
-it('writes lengths and moments', () => {
-  expect([lengthText(5_400_000), lengthText(3_600_000), lengthText(0), lengthText(2_700_000)]).toEqual([
-    '1 h 30 min',
-    '1 h',
-    '0 min',
-    '45 min',
-  ])
+it('writes moments', () => {
   expect(moment(Date.parse('2020-11-24T08:05:00Z'), 'fr', PARIS)).toMatch(/mar.*24 nov.*2020.*09:05/)
   expect(moment(null, 'en', PARIS)).toBe('–')
 })

@@ -1,7 +1,7 @@
 /** Dates and times as forms have them: a wall clock's, in a zone. Pure. */
 import type { Locale } from '$lib/i18n'
 import { regional } from '$lib/i18n/region'
-import { dayOf, offsetOf } from '$lib/protocol/times'
+import { dayOf, offsetOf } from '$lib/time/times'
 
 const MINUTE_MS = 60_000
 
@@ -53,11 +53,3 @@ export const shortDay = (at_ms: number, locale: Locale, zone: string): string =>
     month: 'short',
     timeZone: zone,
   }).format(at_ms)
-
-/** `1 h 30 min`, `45 min`: both languages write them alike. */
-export function lengthText(duration_ms: number): string {
-  const minutes = Math.max(0, Math.round(duration_ms / MINUTE_MS))
-  const hours = Math.floor(minutes / 60)
-  const rest = minutes % 60
-  return [hours > 0 ? `${hours} h` : '', rest > 0 || hours === 0 ? `${rest} min` : ''].filter(Boolean).join(' ')
-}

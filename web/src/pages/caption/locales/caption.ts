@@ -58,7 +58,7 @@ export const fr: Translation<typeof en> = {
   'no.unknown_language': 'Non envoyé : cette diffusion n’a pas de sous-titres dans cette langue.',
   'no.not_on_air': 'Non envoyé : la salle n’est pas ouverte.',
   'no.too_late': 'Non envoyé : cela a été dit il y a trop longtemps.',
-  'no.too_long': 'Non envoyé : une ligne compte 500 lettres au plus.',
+  'no.too_long': 'Non envoyé : une ligne compte 500 caractères au plus.',
   'no.no_such_caption': 'Cette ligne a été retirée.',
   again: 'Renvoyer',
   sounds: 'Sons et personnes',

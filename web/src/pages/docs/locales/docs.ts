@@ -8,7 +8,7 @@ export const en = {
   socket: 'Socket.IO',
   contents: 'Contents',
   find: 'Find an address, a command or an event',
-  found: { one: '{count} found', other: '{count} found' },
+  found: '{count} found',
   types: 'Types of {document}',
   open: 'Open to everybody; a link may show more.',
   closed: 'Needs a link’s token, or a login.',
@@ -34,12 +34,12 @@ export const fr: Translation<typeof en> = {
   open: 'Ouvert à tout le monde ; un lien peut en montrer plus.',
   closed: 'Demande le jeton d’un lien, ou une connexion.',
   parameters: 'Paramètres',
-  takes: 'Prend',
-  gives: 'Répond',
+  takes: 'Reçoit',
+  gives: 'Renvoie',
   data: 'Données',
   errors: 'Erreurs',
   required: 'obligatoire',
-  unreachable: 'Les documents ne viennent pas. Rechargez la page.',
+  unreachable: 'Les documents ne se chargent pas. Rechargez la page.',
 }
 
 export const t = translator({ en, fr })

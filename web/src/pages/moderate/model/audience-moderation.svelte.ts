@@ -22,7 +22,7 @@ import { ModerationState } from './moderation-state.svelte'
 import { MUTES, type Shortcut } from './keys'
 import { Pause } from './pause.svelte'
 import { Picker } from './picker.svelte'
-import { byParticipant, type ChatFilter, chatOf, type Entry, matches, queueOf } from './queue'
+import { byParticipant, type ChatFilter, chatOf, type Entry, matches, ofMessage, ofQuestion, queueOf } from './queue'
 import { type Card, readAction, readCard, type Action } from './wire'
 
 export type Place = 'queue' | 'chat' | 'questions'
@@ -39,6 +39,8 @@ export type Asking =
   | { kind: 'poll' }
   | { kind: 'keys' }
 
+/** Cards of one part of the board that are in the page. */
+export const MOST_CARDS = 60
 const CLAIM_AFTER_MS = 500
 const CLAIM_AGAIN_MS = 20_000
 const EARLIER_MOST = 1_000
@@ -61,6 +63,8 @@ export class AudienceModeration {
   /** Each one's entries together. */
   grouped = $state(false)
   asking = $state.raw<Asking | null>(null)
+  /** Parts of the board that are open. */
+  readonly unfolded = $state({ answered: false, dismissed: false })
   /** The log further back than what was told. */
   earlier = $state.raw<readonly Action[]>([])
   /** Nothing is further back. */
@@ -78,18 +82,21 @@ export class AudienceModeration {
   readonly chat: readonly ChatMessage[] = $derived(chatOf(this.audience.messages, this.filter, this.search))
   readonly chatShown: readonly ChatMessage[] = $derived(this.pause.shown(this.chat))
   readonly fresh: number = $derived(this.pause.fresh(this.chat))
-  /** The board's questions in the order in which they stand there. */
+  /** The board's questions in the order in which they stand there, without those out of sight: nobody stands on these. */
   readonly board: readonly Question[] = $derived([
     ...this.audience.onStage,
-    ...this.audience.waiting,
-    ...this.audience.left,
-    ...this.audience.answered,
+    ...this.audience.waiting.slice(0, MOST_CARDS),
+    ...this.audience.left.slice(0, MOST_CARDS),
+    ...(this.unfolded.answered ? this.audience.answered.slice(0, MOST_CARDS) : []),
+    ...(this.unfolded.dismissed ? this.audience.dismissed.slice(0, MOST_CARDS) : []),
   ])
   readonly alarming = $derived([...this.audience.troubles.values()].filter(({ at_ms }) => this.now_ms - at_ms < 60_000))
 
   private readonly socket: LiveSocket
   private offset_ms = 0
   private claimed = new Map<string, number>()
+  /** Claims that were let go of. Until the answer the server tells them as anybody's. */
+  private released = new Set<string>()
   private claimTimer: ReturnType<typeof setTimeout> | undefined
   /** Somebody was told once that another works on it. */
   private warned: string | null = null
@@ -177,7 +184,8 @@ export class AudienceModeration {
     this.claimSoon()
   }
 
-  move(by: number): void {
+  move(by: number, place = this.place): void {
+    this.place = place
     this.follow()
     if (this.place === 'chat') this.pause.hold('focus')
     this.picker().move(by)
@@ -195,22 +203,10 @@ export class AudienceModeration {
   entry(key: string): Entry | null {
     const queued = this.everything.find((entry) => entry.key === key)
     if (queued) return queued
-    const message = this.audience.byId.get(key) ?? null
-    const question = this.audience.questions.get(key) ?? null
-    if (!message && !question) return null
-    return {
-      key,
-      kind: message ? 'message' : 'question',
-      waits: message ? message.state === 'held' || message.state === 'delayed' : question?.state === 'pending',
-      participant: message?.participant ?? question?.participant ?? null,
-      name: message?.name ?? question?.name ?? '',
-      text: message?.text ?? question?.text ?? '',
-      at_ms: message?.at_ms ?? question?.at_ms ?? 0,
-      reason: message?.reason ?? question?.reason ?? null,
-      message,
-      question,
-      reports: [],
-    }
+    const message = this.audience.byId.get(key)
+    if (message) return ofMessage(message)
+    const question = this.audience.questions.get(key)
+    return question ? ofQuestion(question) : null
   }
 
   get targets(): Entry[] {
@@ -315,12 +311,6 @@ export class AudienceModeration {
     return this.do(one('mode', 'room.mode', change, subject))
   }
 
-  undo(): void {
-    const last = this.commands.undoable
-    if (last) void this.commands.undo(last)
-    else this.commands.refuse('undo', '', 'nothing')
-  }
-
   /** Whether the shortcut meant something here. Search and pause are the page's. */
   press(shortcut: Shortcut): boolean {
     switch (shortcut) {
@@ -358,9 +348,13 @@ export class AudienceModeration {
         return true
       }
       case 'mute1':
+        this.mute(MUTES[0])
+        return true
       case 'mute2':
+        this.mute(MUTES[1])
+        return true
       case 'mute3':
-        this.mute(MUTES[shortcut])
+        this.mute(MUTES[2])
         return true
       case 'ban':
         this.askBan()
@@ -375,7 +369,7 @@ export class AudienceModeration {
         this.answered(this.place === 'questions' ? this.targets : [])
         return true
       case 'undo':
-        this.undo()
+        void this.commands.undoLast()
         return true
       case 'shield':
         this.shield()
@@ -413,7 +407,7 @@ export class AudienceModeration {
   claimedBy(key: string): string | null {
     const claim = this.audience.claims.get(key)
     if (!claim?.by || claim.until_ms <= this.now_ms) return null
-    return (this.claimed.get(key) ?? 0) > this.now_ms ? null : claim.by
+    return (this.claimed.get(key) ?? 0) > this.now_ms || this.released.has(key) ? null : claim.by
   }
 
   /** Once: whoever does it again means it. */
@@ -458,7 +452,9 @@ export class AudienceModeration {
 
   private release(key: string): void {
     this.claimed.delete(key)
-    if (this.live === 'connected') void this.socket.send('claim', { id: key, on: false })
+    if (this.live !== 'connected') return
+    this.released.add(key)
+    void this.socket.send('claim', { id: key, on: false }).then(() => this.released.delete(key))
   }
 
   // --- asked for ----------------------------------------------------------------------------------------------------

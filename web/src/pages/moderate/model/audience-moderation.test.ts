@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { WireSocket } from '$lib/live/socket'
 import { AudienceModeration } from './audience-moderation.svelte'
+import { ofMessage } from './queue'
 
 const START_MS = Date.UTC(2026, 10, 24, 9)
 const at = (s: number) => new Date(START_MS + s * 1000).toISOString()
@@ -172,6 +173,7 @@ describe('a moderator', () => {
       expect(wire.asked.at(-1)).toEqual(['undo', { action }])
     }
     moderation.press('undo')
+    await settled()
     expect(moderation.commands.refusal?.code).toBe('nothing')
     expect(wire.asked).toHaveLength(4)
   })
@@ -187,6 +189,10 @@ describe('a moderator', () => {
     expect(wire.sent).toHaveLength(2)
     moderation.press('down')
     expect(wire.sent.at(-1)).toEqual(['claim', { id: 'm2', on: false }])
+    expect(moderation.claimedBy('m2'), 'nobody else works on what was just let go of').toBe(null)
+    await settled()
+    wire.tell('claim', { id: 'm2', by: 'Karim', until: at(60) })
+    expect(moderation.claimedBy('m2')).toBe('Karim')
   })
 
   it('asks once more before it does what another works on, until that is over', async () => {
@@ -215,6 +221,27 @@ describe('a moderator', () => {
       ['question.move', { ids: ['q1'], state: 'on_stage' }],
       ['question.move', { ids: ['q1'], state: 'answered' }],
     ])
+  })
+
+  it('goes through the list that is meant, and stands on nothing that is out of sight', () => {
+    for (const [id, state] of Object.entries({ q2: 'approved', q3: 'approved', q4: 'answered', q5: 'dismissed' }))
+      wire.tell('question.changed', question(id, 6, { state }))
+    moderation.go('queue', 'm2')
+    moderation.move(1, 'questions')
+    expect([moderation.place, moderation.questionPick.cursor]).toEqual(['questions', 'q2'])
+    moderation.move(Infinity, 'questions')
+    expect(moderation.questionPick.cursor).toBe('q3')
+    moderation.unfolded.answered = moderation.unfolded.dismissed = true
+    expect(moderation.board.map(({ id }) => id)).toEqual(['q2', 'q3', 'q4', 'q5'])
+    moderation.move(Infinity, 'questions')
+    expect(moderation.questionPick.cursor).toBe('q5')
+    expect(moderation.queuePick.cursor).toBe('m2')
+  })
+
+  it('says of a delayed message in the chat what its row says', () => {
+    wire.tell('chat.message', message('m5', 5, { state: 'delayed', reason: null, until: at(20) }))
+    expect(moderation.entry('m5')).toEqual(ofMessage(moderation.chatShown.find(({ id }) => id === 'm5')!))
+    expect(moderation.entry('m5')?.waits).toBe(true)
   })
 
   it('restores what was deleted, and keeps what was only reported', async () => {

@@ -99,6 +99,8 @@ export class ModeratorCommands {
   /** The number of commands under way. */
   pending = $state(0)
   private count = 0
+  /** Ends when everything that was begun is answered. */
+  private begun: Promise<unknown> = Promise.resolve()
 
   constructor(private readonly ports: CommandPorts) {}
 
@@ -114,7 +116,27 @@ export class ModeratorCommands {
   }
 
   /** Never rejects: what was refused is in `refusal`. @returns the last answer, null where one was refused */
-  async do(command: ModeratorCommand): Promise<Record<string, unknown> | null> {
+  do(command: ModeratorCommand): Promise<Record<string, unknown> | null> {
+    const done = this.run(command)
+    this.begun = Promise.all([this.begun, done])
+    return done
+  }
+
+  /**
+   * Takes back the last command. The events of a command come before its answer: whoever presses between the two means
+   * that command, not the one before it.
+   */
+  undoLast(): Promise<void> {
+    const undone = this.begun.then(async () => {
+      const last = this.undoable
+      if (last) await this.undo(last)
+      else this.refuse('undo', '', 'nothing')
+    })
+    this.begun = undone
+    return undone
+  }
+
+  private async run(command: ModeratorCommand): Promise<Record<string, unknown> | null> {
     if (command.steps.length === 0) return null
     const items = command.items ?? []
     this.busy = new Set([...this.busy, ...items])

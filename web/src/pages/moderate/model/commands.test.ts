@@ -27,11 +27,15 @@ class Server {
   sent: [string, Record<string, unknown>][] = []
   refuse = new Map<string, Answer[]>()
   waited: number[] = []
+  /** Answers wait for it. */
+  reachable: Promise<void> = Promise.resolve()
   readonly commands = new ModeratorCommands({
     send: async (command, data) => {
       this.sent.push([command, data])
       const refused = this.refuse.get(command)?.shift()
-      return refused ?? { ok: true, data: { ok: true, action: `a${this.sent.length}` } }
+      const action = `a${this.sent.length}`
+      await this.reachable
+      return refused ?? { ok: true, data: { ok: true, action } }
     },
     now: () => this.now_ms,
     wait: async (ms) => void this.waited.push(ms),
@@ -99,6 +103,24 @@ describe('doing and undoing', () => {
     expect(server.commands.done[0]!.undone).toBe(true)
     await server.commands.undo(server.commands.done[0]!)
     expect(server.sent).toHaveLength(4)
+  })
+
+  it('takes back the command that is not answered yet, not the one before it, and then that one', async () => {
+    const server = new Server()
+    await server.commands.do(remove([entry('m1', 'message')]))
+    let answer = () => {}
+    server.reachable = new Promise((resolve) => (answer = resolve))
+    void server.commands.do(ban([{ id: 'p1', name: 'Pest' }], '', false))
+    void server.commands.undoLast()
+    const both = server.commands.undoLast()
+    answer()
+    await both
+    expect(server.sent.slice(2)).toEqual([
+      ['undo', { action: 'a2' }],
+      ['undo', { action: 'a1' }],
+    ])
+    await server.commands.undoLast()
+    expect(server.commands.refusal?.code).toBe('nothing')
   })
 
   it('says what was refused, and keeps the way back of what was done before', async () => {

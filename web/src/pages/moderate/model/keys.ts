@@ -29,8 +29,8 @@ export const SHORTCUTS = {
 } as const
 export type Shortcut = keyof typeof SHORTCUTS | 'clear'
 
-/** Seconds of the mute presets, by key. */
-export const MUTES = { mute1: 60, mute2: 600, mute3: 3_600 } as const
+/** Seconds. The first three have keys. */
+export const MUTES = [60, 600, 3_600, 86_400] as const
 
 type KeyPress = Pick<
   KeyboardEvent,
@@ -40,13 +40,27 @@ type KeyPress = Pick<
 
 const BY_KEY = new Map<string, Shortcut>(Object.entries(SHORTCUTS).map(([name, key]) => [key, name as Shortcut]))
 const MOVES = new Set<Shortcut>(['down', 'up'])
+const STEPS = new Map([
+  ['ArrowUp', -1],
+  ['ArrowDown', 1],
+  ['Home', -Infinity],
+  ['End', Infinity],
+])
+/** Inputs in which nothing is typed. */
+const FREE = ['radio', 'checkbox', 'button']
 
 /** Null for keys that mean nothing here, with modifiers, held down (but for moves), or pressed while somebody types. */
 export function shortcutOf(press: KeyPress): Shortcut | null {
   if (press.altKey || press.ctrlKey || press.metaKey || press.isComposing) return null
-  if (isTyping(press.target, 'radio', 'checkbox', 'button')) return null
+  if (isTyping(press.target, ...FREE)) return null
   const shortcut = named(press)
   return shortcut === null || (press.repeat && !MOVES.has(shortcut)) ? null : shortcut
+}
+
+/** Rows that a key of a list goes by, whether there are shortcuts or not; null for other keys. */
+export function stepOf(press: KeyPress): number | null {
+  if (press.altKey || press.ctrlKey || press.metaKey || press.shiftKey || isTyping(press.target, ...FREE)) return null
+  return STEPS.get(press.key) ?? null
 }
 
 function named(press: KeyPress): Shortcut | null {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { ChatMessage, Question } from '$features/talk/model/items'
-import { shortcutOf, SHORTCUTS } from './keys'
+import { shortcutOf, SHORTCUTS, stepOf } from './keys'
 import { around, atEnd, earlier, later, MOST_ROWS, Pause } from './pause.svelte'
 import { Picker } from './picker.svelte'
-import { byParticipant, chatOf, matches, queueOf } from './queue'
+import { byParticipant, chatOf, matches, ofMessage, queueOf } from './queue'
 import type { Report } from './wire'
 
 const message = (id: string, at_ms: number, more: Partial<ChatMessage> = {}): ChatMessage => ({
@@ -97,6 +97,11 @@ describe('the queue', () => {
     expect(matches('   ', null)).toBe(true)
   })
 
+  it('has a message wait until others see it', () => {
+    const states = ['held', 'delayed', 'visible', 'deleted'] as const
+    expect(states.map((state) => ofMessage(message('m', 1, { state })).waits)).toEqual([true, true, false, false])
+  })
+
   it('shows in the chat what is not held, or what is asked for', () => {
     const all = (['visible', 'delayed', 'held', 'deleted', 'withdrawn'] as const).map((state, index) =>
       message(state, index, { state }),
@@ -120,6 +125,8 @@ describe('selection', () => {
     const made = picker('a', 'b', 'c')
     expect([made.move(1), made.move(1), made.move(1), made.move(1)]).toEqual(['a', 'b', 'c', 'c'])
     expect([made.move(-5), picker('a', 'b').move(-1), picker().move(1)]).toEqual(['a', 'b', null])
+    expect([made.move(Infinity), made.move(-Infinity)]).toEqual(['c', 'a'])
+    expect([picker('a', 'b').move(Infinity), picker('a', 'b').move(-Infinity)]).toEqual(['b', 'a'])
   })
 
   it('stands on the one that comes after what has gone, or before at the end', () => {
@@ -203,18 +210,19 @@ describe('pause', () => {
 })
 
 describe('keys', () => {
-  const press = (key: string, more: Record<string, unknown> = {}) =>
-    shortcutOf({
-      key,
-      code: '',
-      repeat: false,
-      shiftKey: false,
-      altKey: false,
-      ctrlKey: false,
-      metaKey: false,
-      target: null,
-      ...more,
-    })
+  const made = (key: string, more: Record<string, unknown> = {}) => ({
+    key,
+    code: '',
+    repeat: false,
+    shiftKey: false,
+    altKey: false,
+    ctrlKey: false,
+    metaKey: false,
+    target: null,
+    ...more,
+  })
+  const press = (...of: Parameters<typeof made>) => shortcutOf(made(...of))
+  const step = (...of: Parameters<typeof made>) => stepOf(made(...of))
   const element = (tagName: string, type = '') => ({ tagName, type }) as unknown as EventTarget
 
   it('knows each of the list', () => {
@@ -233,6 +241,15 @@ describe('keys', () => {
     }
     expect(press('d', { repeat: true })).toBe(null)
     expect(press('j', { repeat: true })).toBe('down')
+  })
+
+  it('goes through a list by the keys of lists, unless somebody types', () => {
+    expect(['ArrowUp', 'ArrowDown', 'Home', 'End'].map((key) => step(key))).toEqual([-1, 1, -Infinity, Infinity])
+    expect(step('ArrowDown', { repeat: true, target: element('INPUT', 'checkbox') })).toBe(1)
+    expect(step('ArrowDown', { target: element('INPUT', 'text') })).toBe(null)
+    for (const modifier of ['altKey', 'ctrlKey', 'metaKey', 'shiftKey'])
+      expect(step('End', { [modifier]: true })).toBe(null)
+    expect(step('j')).toBe(null)
   })
 
   it('finds digits on a French keyboard and letters with caps lock', () => {

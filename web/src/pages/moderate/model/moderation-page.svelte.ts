@@ -1,5 +1,5 @@
 /** The page of one room: its audience, a closed session's own beside it, what is open of the page, and the moderator's settings. */
-import type { KeyStore } from '$lib/access'
+import type { KeyStore } from '$lib/kept-token'
 import { isClosed } from '$lib/protocol/day'
 import { AudienceModeration } from './audience-moderation.svelte'
 

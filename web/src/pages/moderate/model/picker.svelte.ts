@@ -26,8 +26,8 @@ export class Picker {
   move(by: number): string | null {
     if (this.keys.length === 0) return (this.cursor = null)
     const at = this.cursor === null ? -1 : this.keys.indexOf(this.cursor)
-    const to = at < 0 ? (by > 0 ? 0 : this.keys.length - 1) : Math.min(this.keys.length - 1, Math.max(0, at + by))
-    this.cursor = this.keys[to] ?? null
+    const from = at < 0 && by < 0 ? this.keys.length : at
+    this.cursor = this.keys[Math.min(this.keys.length - 1, Math.max(0, from + by))] ?? null
     return this.cursor
   }
 

@@ -54,14 +54,12 @@ export function queueOf({ messages, questions, reports }: Waiting): Entry[] {
 
 type Open = { -readonly [K in keyof Entry]: Entry[K] }
 
-export const entryOf = (message: ChatMessage): Entry => ofMessage(message)
-
-function ofMessage(message: ChatMessage): Open {
+export function ofMessage(message: ChatMessage): Open {
   const { id, participant, name, text, at_ms, reason } = message
   return {
     key: id,
     kind: 'message',
-    waits: message.state === 'held',
+    waits: message.state === 'held' || message.state === 'delayed',
     participant,
     name,
     text,
@@ -73,7 +71,7 @@ function ofMessage(message: ChatMessage): Open {
   }
 }
 
-function ofQuestion(question: Question): Open {
+export function ofQuestion(question: Question): Open {
   const { id, participant, name, text, at_ms, reason } = question
   return {
     key: id,

@@ -1,7 +1,7 @@
 /** Messages of `/moderation` that only moderators get (`streamer/realtime/protocol.md`); times become UTC ms. */
 import {
+  enumOr,
   listOf,
-  oneOf,
   type Read,
   readAnyText,
   readNumber,
@@ -19,7 +19,7 @@ export { type CrewMessage, readCrewMessage, readTrouble, type Trouble } from '$f
 export type Report = Read<typeof readReport>
 export const readReport = shape<SocketSchema['ReportChanged']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
-  kind: field('kind', oneOf(['message', 'question'], 'message')),
+  kind: field('kind', enumOr(['message', 'question'], 'message')),
   /** The id of what is reported. */
   item: needed('item', readTextOrNull),
   participant: field('participant', readText),
@@ -76,7 +76,7 @@ const readNote = shape<SocketSchema['ParticipantNote']>()(({ field, needed }) =>
 }))
 
 const readWritten = shape<SocketSchema['ParticipantText']>()(({ field, needed }) => ({
-  kind: field('kind', oneOf(['message', 'question'], 'message')),
+  kind: field('kind', enumOr(['message', 'question'], 'message')),
   id: needed('id', readTextOrNull),
   text: needed('text', readAnyText),
   state: field('state', readText),

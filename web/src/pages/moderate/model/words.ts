@@ -1,7 +1,10 @@
 /** Actions and messages in words. */
+import { whenText } from '$features/reach/when'
+import { shortened } from '$features/talk/model/text'
 import { locale } from '$lib/i18n'
+import { t as units } from '$lib/locales/units'
 import { nameOf } from '$lib/person'
-import { dayName, dayOf, timeOfDay } from '$lib/protocol/times'
+import { timeOfDay } from '$lib/time/times'
 import { t } from '../locales'
 import { en } from '../locales/en'
 import type { Done, Refusal } from './commands.svelte'
@@ -12,21 +15,10 @@ import type { Action } from './wire'
 export const say = t as (key: string, values?: Record<string, string | number>) => string
 const has = (key: string): boolean => key in en
 
-const SHORT = 44
-
-/** As much of a text as fits in a line. Whole characters, even where one is made of many signs. */
-export function short(text: string, most = SHORT): string {
-  const plain = text.replace(/\s+/g, ' ').trim()
-  const characters = Array.from(plain)
-  return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : plain
-}
+/** As much of a text as fits in a line. */
+export const short = (text: string, most = 44): string => shortened(text.replace(/\s+/g, ' ').trim(), most)
 
 export { nameOf }
-
-/** The two places that have a name of their own; others are what people call them. */
-export function placeWords(place: string): string {
-  return place === 'hall' ? t('place.hall') : place === 'remote' ? t('place.remote') : place
-}
 
 export function doneWords({ kind, count, subject }: Done): string {
   return say(`done.${kind}`, { count, subject: short(subject) || '–' })
@@ -34,7 +26,7 @@ export function doneWords({ kind, count, subject }: Done): string {
 
 export function refusalWords(refusal: Refusal): { title: string; why: string } {
   const { kind, code, by, subject } = refusal
-  const what = say(`done.${kind}`, { count: 1, subject: short(subject) }).replace(/[:：]?\s*$/, '')
+  const what = say(`done.${kind}`, { count: 1, subject: short(subject) }).replace(/\s*[:：]?\s*$/, '')
   const why = has(`no.${code}`) ? say(`no.${code}`, { name: nameOf(by) }) : say('no.other', { code })
   return { title: t('no.title', { what }), why }
 }
@@ -76,15 +68,12 @@ export function reasonWords(entry: Pick<Entry, 'reason' | 'waits'>): string {
 export const clock = (at_ms: number, zone: string | undefined): string => timeOfDay(at_ms, locale.current, zone)
 
 /** With its day, where that is another than today. */
-export function when(at_ms: number, now_ms: number, zone: string | undefined): string {
-  const time = clock(at_ms, zone)
-  return dayOf(at_ms, zone) === dayOf(now_ms, zone) ? time : `${dayName(at_ms, locale.current, zone)}, ${time}`
-}
+export const when = (at_ms: number, now_ms: number, zone: string | undefined): string =>
+  whenText(at_ms, now_ms, locale.current, zone)
 
 /** `40 s`, `3 min`, `2 h`. */
-export function span(from_ms: number, now_ms: number): string {
+export function elapsed(from_ms: number, now_ms: number): string {
   const s = Math.max(0, Math.round((now_ms - from_ms) / 1_000))
-  if (s < 60) return `${s} s`
-  if (s < 3_600) return `${Math.floor(s / 60)} min`
-  return `${Math.floor(s / 3_600)} h`
+  if (s < 60) return units('s', { count: s })
+  return s < 3_600 ? units('min', { count: Math.floor(s / 60) }) : units('h', { count: Math.floor(s / 3_600) })
 }

@@ -6,7 +6,7 @@ export const en = {
   'unreachable.text': 'Trying again by itself.',
   unknown: 'This link opens no session',
   'unknown.text':
-    'It may have been taken back, be of an older kind, or be for invited people only. Ask for a new link. If you have one, open it, or paste it here.',
+    'It may have been revoked, be of an older kind, or be for invited people only. Ask for a new link. If you have one, open it, or paste it here.',
   'unknown.join': 'I have a link',
   gone: 'This session has been removed from the schedule.',
   startsAt: 'Starts at {time}',
@@ -52,7 +52,7 @@ export const fr: Translation<typeof en> = {
   'unreachable.text': 'Nouvelle tentative automatique.',
   unknown: 'Ce lien n’ouvre aucune session',
   'unknown.text':
-    'Il a peut-être été retiré, est d’une forme ancienne ou réservé aux personnes invitées. Demandez un nouveau lien. Si vous en avez un, ouvrez-le ou collez-le ici.',
+    'Il a peut-être été révoqué, est d’une forme ancienne ou est réservé aux personnes invitées. Demandez un nouveau lien. Si vous en avez un, ouvrez-le ou collez-le ici.',
   'unknown.join': 'J’ai un lien',
   gone: 'Cette session a été retirée du programme.',
   startsAt: 'Début à {time}',

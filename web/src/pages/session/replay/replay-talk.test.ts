@@ -3,6 +3,7 @@ import { ReplayTalk } from './replay-talk.svelte'
 import { STRETCH_MS } from './stretches'
 import { survivesVersions } from '$lib/api/versions'
 import type { Schema } from '$lib/api/types'
+import { readRecording } from '../wire'
 import { type Kind, readPage } from './wire'
 
 const START = Date.UTC(2026, 10, 24, 9)
@@ -278,4 +279,18 @@ it('reads a timeline of an older and of a newer server', () => {
     more: null,
   }
   survivesVersions(readPage, page, ['start_ms'])
+  const recording: Schema['RecordingView'] = {
+    session: 's',
+    room: 'turing',
+    title: 'Opening',
+    speakers: [],
+    event: null,
+    state: 'ready',
+    published: true,
+    start_ms: START,
+    end_ms: END,
+    replay_url: '/replay/s/index.m3u8',
+    download_url: '/replay/s.mp4',
+  }
+  survivesVersions(readRecording, recording, [])
 })

@@ -15,7 +15,7 @@ export const en = {
   'back.of': 'Undo: {text}',
   you: 'You',
   who: '{name}:',
-  more: { one: '+ {count} more', other: '+ {count} more' },
+  more: '+ {count} more',
   answer: 'Answer',
   seen: 'Seen',
   away: 'The connection is slow: lines come once it is back.',
@@ -37,7 +37,7 @@ export const en = {
 
 export const fr: Translation<typeof en> = {
   title: 'Ligne de l’équipe',
-  says: 'Entre modération et régie. Le public n’en voit rien.',
+  says: 'Entre modération et technique. Le public n’en voit rien.',
   none: 'Rien encore.',
   unread: { one: '{count} nouveau message', other: '{count} nouveaux messages' },
   'to.stage': 'à la scène',

@@ -170,7 +170,7 @@ export const en = {
   'hint.unplugged.camera': 'The camera is gone. Plug it in again, or choose another one.',
   'hint.unplugged.microphone': 'The microphone is gone. Plug it in again, or choose another one.',
   'hint.skipped': 'This computer cannot keep up: pictures are skipped. Close other programs.',
-  'advice.upload_weak': 'The upload is too weak for this picture size. Use a cable,.',
+  'advice.upload_weak': 'The upload is too weak for this picture size. Use a cable.',
   'advice.computer_slow': 'This computer is too slow to encode the picture. Close other programs.',
   'advice.smaller': 'Choose 720p as the picture.',
   'advice.smaller.later': '720p can be chosen once you stop sending.',

@@ -62,7 +62,7 @@ const fr: Translation<typeof en> = {
   'line.disk': 'Disque pour la session',
   'line.flags': 'Enregistrement et diffusion : répondu',
   'line.captioner': 'Sous-titrage présent',
-  'line.upload': 'Réserve d’envoi',
+  'line.upload': 'Débit montant suffisant',
   'line.framing': 'Cadrage',
   'line.focus': 'Netteté',
   'confirm.framing': 'Le cadrage est bon',

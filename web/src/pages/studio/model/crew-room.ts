@@ -1,6 +1,6 @@
 /** A room as its crew is told (`RoomCrewView` of `streamer/api/room_models.py`). Pure. */
 
-import { oneOf, readRecord, readTextOrNull, readTime, readYes, shape, wordOr } from '$lib/api/read'
+import { enumOr, enumOrNull, readRecord, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import { readAlarms, readHold, readNormals, readSession, readWord } from '$lib/protocol/day'
 
@@ -8,7 +8,7 @@ const SHOWS = ['programme', 'slate', 'picture_muted'] as const
 export type Shows = (typeof SHOWS)[number]
 
 const readOrders = shape<Schema['RoomCrewView']['orders']>()(({ field }) => ({
-  public: field('public', oneOf(SHOWS, 'programme')),
+  public: field('public', enumOr(SHOWS, 'programme')),
   record: field('record', (value) => value !== false),
   /** The source to take; null: `main`, with `spare` behind it. */
   source: field('source', readTextOrNull),
@@ -16,14 +16,14 @@ const readOrders = shape<Schema['RoomCrewView']['orders']>()(({ field }) => ({
 
 const readTold = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
   /** The public output's state: the truth about what viewers see. */
-  state: needed('state', wordOr(['off', 'slate', 'live'], 'off')),
+  state: needed('state', enumOrNull(['off', 'slate', 'live'], 'off')),
   word: field('word', readWord),
   /** The venue's id. */
   venue: field('venue', readTextOrNull),
   /** Whether sessions begin by themselves. */
   auto: field('start', (value) => value === 'auto'),
   /** Shown to the public between two sessions. */
-  between: field('between', oneOf(['slate', 'picture_muted', 'open'], 'slate')),
+  between: field('between', enumOr(['slate', 'picture_muted', 'open'], 'slate')),
   /** On air or overrun, closed ones included. */
   session: field('session', readSession),
   next: field('next', readSession),
@@ -33,7 +33,7 @@ const readTold = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
   orders: needed('orders', readOrders),
   /** Output -> what it shows now; `public` and `~key`. */
   shows: field('shows', (value): Readonly<Record<string, Shows>> =>
-    Object.fromEntries(Object.entries(readRecord(value)).map(([name, one]) => [name, oneOf(SHOWS, 'slate')(one)])),
+    Object.fromEntries(Object.entries(readRecord(value)).map(([name, one]) => [name, enumOr(SHOWS, 'slate')(one)])),
   ),
   /** Put up by hand. */
   slate: field('slate', readYes),

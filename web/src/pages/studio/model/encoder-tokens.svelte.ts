@@ -1,7 +1,7 @@
 /** Tokens that publish in this room and do nothing else: what an encoder holds instead of the technician's own rights. */
 
 import type { Api } from '$lib/api/api'
-import type { KeyStore } from '$lib/access'
+import type { KeyStore } from '$lib/kept-token'
 import { isRecord, readText, readTextOrNull, readTime, shape } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import type { Me } from '$lib/login'

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { Api } from '$lib/api/api'
+import type { Schema } from '$lib/api/types'
 import { readMe } from '$lib/login'
 import { askEntry, entryOf } from './entry'
 
 const TECHNICIAN = { role: 'technician' as const, actions: ['publish' as const, 'room.air' as const] }
-const me = (more: Partial<Parameters<typeof readMe>[0]>) =>
+const me = (more: Partial<Schema['MeView']>) =>
   readMe({ grant: 'g', label: '', room: null, venue: null, event: null, session: null, rooms: [], ends: null, ...more })
 const PUBLIC = { id: 'b', name: 'Salle B', venue: 'nantes', state: 'off' }
 const CREW = { ...PUBLIC, orders: {} }

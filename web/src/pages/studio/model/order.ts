@@ -1,7 +1,7 @@
 /** The running order of one room: which sessions are today's, how their clocks stand, and what may be tapped. Pure. */
 
 import { isAhead, isRunning, type Session } from '$lib/protocol/day'
-import { dayOf } from '$lib/protocol/times'
+import { dayOf } from '$lib/time/times'
 
 const MINUTE_MS = 60_000
 /** A conference day ends at four in the morning. */

@@ -1,6 +1,6 @@
 /** The settings of one room's page, kept as soon as they change. */
 
-import type { KeyStore } from '$lib/access'
+import type { KeyStore } from '$lib/kept-token'
 import { loadSettings, saveSettings, type StudioSettings } from './settings'
 
 export class Preferences {

@@ -1,7 +1,17 @@
 /** Whether the room is ready for its next session: read while it is asked for, or due. */
 
 import type { Api } from '$lib/api/api'
-import { listOf, oneOf, type Read, readRecord, readText, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
+import {
+  enumOr,
+  listOf,
+  type Read,
+  readRecord,
+  readText,
+  readTextOrNull,
+  readTime,
+  readYes,
+  shape,
+} from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 
 export const LINES = [
@@ -22,8 +32,8 @@ export type Seen = 'framing' | 'focus'
 export const isSeen = (name: LineName): name is Seen => name === 'framing' || name === 'focus'
 
 const readLine = shape<Schema['ReadinessLine']>()(({ field, needed }) => ({
-  name: needed('name', oneOf(LINES, null)),
-  state: field('state', oneOf(['yes', 'no', 'not_yet', 'unknown'], 'unknown')),
+  name: needed('name', enumOr(LINES, null)),
+  state: field('state', enumOr(['yes', 'no', 'not_yet', 'unknown'], 'unknown')),
   at_ms: field('at', readTime),
   by: field('by', readTextOrNull),
   details: field('details', readRecord),
@@ -33,7 +43,7 @@ export type ReadinessLine = Read<typeof readLine>
 export const readReadiness = shape<Schema['ReadinessView']>()(({ field }) => ({
   session: field('session', readTextOrNull),
   due: field('due', readYes),
-  state: field('state', oneOf(['ready', 'not_ready', 'not_yet'], 'not_yet')),
+  state: field('state', enumOr(['ready', 'not_ready', 'not_yet'], 'not_yet')),
   lines: field('lines', listOf(readLine)),
   room: field('room', readText),
 }))

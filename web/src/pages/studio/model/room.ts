@@ -1,18 +1,18 @@
 /** A room as the server tells it, polled. No DOM: fetch and timers are injected. */
 
 import { ask, type Fetch } from '$lib/api/client'
-import { readRecord, readTextOrNull, shape, wordOr } from '$lib/api/read'
-import type { Schema, Told } from '$lib/api/types'
+import { enumOrNull, readRecord, readTextOrNull, shape } from '$lib/api/read'
+import type { AnyVersion, Schema } from '$lib/api/types'
 import { named } from '$lib/protocol/day'
 import { readCrewRoom } from './crew-room'
 
 /** The public is told whether it is up, the crew all of it. */
-export type SourceInfo = Told<Schema['SourceCrewView']>
+export type SourceInfo = AnyVersion<Schema['SourceCrewView']>
 
 const readTold = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
   name: field('name', readTextOrNull),
-  state: needed('state', wordOr(['off', 'slate', 'live'], 'off')),
+  state: needed('state', enumOrNull(['off', 'slate', 'live'], 'off')),
   sources: field('sources', (value) => readRecord(value) as Record<string, SourceInfo>),
   /** The source that the programme takes, or `slate`; null where the server does not say. */
   onProgramme: field('on_programme', readTextOrNull),

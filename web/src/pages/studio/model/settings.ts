@@ -2,7 +2,7 @@
 
 import type { PictureSize, SoundPreset } from '$lib/capture/presets'
 import { CORNERS, SCENES, type Corner, type Scene } from '$lib/compositor/geometry'
-import type { KeyStore } from '$lib/access'
+import type { KeyStore } from '$lib/kept-token'
 import { readText, readTextOrNull } from '$lib/api/read'
 
 export interface StudioSettings {

@@ -1,6 +1,6 @@
 /** The crew’s settings of each source (`SourceCrewView` of `streamer/api/room_models.py`). Pure. */
 
-import { oneOf, readNumber, readNumberOrNull, readRecord, readYes, shape } from '$lib/api/read'
+import { enumOr, readNumber, readNumberOrNull, readRecord, readYes, shape } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import type { SourceInfo } from './room'
 
@@ -13,7 +13,7 @@ const readSettings = shape<Schema['SourceCrewView']>()(({ field }) => ({
   gainDb: field('gain_db', readNumber),
   mute: field('mute', readYes),
   mono: field('mono', readYes),
-  kind: field('kind', oneOf(['camera', 'slides', 'mixed'], null)),
+  kind: field('kind', enumOr(['camera', 'slides', 'mixed'], null)),
 }))
 
 export interface SourceSettings {

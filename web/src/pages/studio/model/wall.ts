@@ -1,6 +1,6 @@
 /** The wall of all rooms: how old a room's data is, what its meters say, which picture comes in, and what keys mean. Pure. */
 
-import { listOf, oneOf, readNumberOrNull, readRecord } from '$lib/api/read'
+import { enumOr, listOf, readNumberOrNull, readRecord } from '$lib/api/read'
 import type { JsonObject } from '$lib/api/types'
 import { isTyping } from '$lib/typing'
 import type { CrewRoom } from './crew-room'
@@ -27,11 +27,11 @@ export interface AtAGlance {
   missing: readonly LineName[]
 }
 
-const readState = oneOf(['running', 'ready', 'not_ready', 'not_yet'], null)
+const readState = enumOr(['running', 'ready', 'not_ready', 'not_yet'], null)
 
 export function readAtAGlance(data: JsonObject): AtAGlance | null {
   const state = readState(data['readiness'])
-  return state && { state, missing: listOf(oneOf(LINES, null))(data['missing']) ?? [] }
+  return state && { state, missing: listOf(enumOr(LINES, null))(data['missing']) ?? [] }
 }
 
 /**

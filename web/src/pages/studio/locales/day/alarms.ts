@@ -35,7 +35,7 @@ export const fr: Translation<typeof en> = {
   'alarms.for': 'pour {owner}',
   'alarms.sound': 'Son aux nouvelles alarmes',
   'alarms.sound.off': 'Le son est coupé : appuyez',
-  'alarms.snooze': 'Taire {minutes} min',
+  'alarms.snooze': 'Faire taire {minutes} min',
   'alarms.snoozed': 'muette jusqu’à {time}',
   'alarms.over': 'terminée',
   'alarms.normal': 'Normal dans cette session',
@@ -44,7 +44,7 @@ export const fr: Translation<typeof en> = {
   'level.alarm': 'Alarme',
   'level.warning': 'Attention',
   'level.notice': 'À noter',
-  'owner.technician': 'la régie',
+  'owner.technician': 'la technique',
   'owner.organiser': 'l’organisation',
   'owner.operator': 'l’exploitant',
 }

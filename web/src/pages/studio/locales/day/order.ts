@@ -34,5 +34,5 @@ export const fr: Translation<typeof en> = {
   'order.delayed': { one: '{count} minute plus tard que prévu', other: '{count} minutes plus tard que prévu' },
   'order.taps': 'Commandes pour {title}',
   'order.speakers': 'Avec {names}',
-  'order.ad_hoc': 'Imprévue',
+  'order.ad_hoc': 'Hors programme',
 }

@@ -1,6 +1,6 @@
 import { ask } from '$lib/api/client'
 import { isRecord, readRecord } from '$lib/api/read'
-import type { JsonObject, Schema, Told } from '$lib/api/types'
+import type { AnyVersion, JsonObject, Schema } from '$lib/api/types'
 import { readSession, type Session } from '$lib/protocol/day'
 import { Conversation } from '$features/talk/model/conversation.svelte'
 import type { LiveEvent } from '$lib/live/socket'
@@ -159,7 +159,7 @@ export class StageModel {
 }
 
 /** The place's link out of a list of codes; the first one where the place has none. */
-export function linkOf({ items }: Told<Schema['HallCodeList']>, place: string): HallLink | null {
+export function linkOf({ items }: AnyVersion<Schema['HallCodeList']>, place: string): HallLink | null {
   const found = items?.find((item) => place !== '' && item.place === place) ?? items?.[0]
   return found?.code ? linkTo(found.code) : null
 }

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import type { dress as Dress } from './dress'
+import type { applyTheme as Apply } from './theme'
 
 let branding: { name: string; logo: string; cover: string }
 let siteName: () => string
-let dress: typeof Dress
+let applyTheme: typeof Apply
 
 const NONE = { name: 'Nantes', logo: '', cover: '', stylesheet: '' }
 const venue = { ...NONE, logo: '/logos/v.png', cover: '/covers/v.jpg', stylesheet: ':root{--color-band:#e30613}' }
@@ -20,25 +20,25 @@ beforeEach(async () => {
   })
   vi.stubGlobal('getComputedStyle', () => ({ getPropertyValue: () => ' #0c0f15 ' }))
   ;({ branding, siteName } = await import('./branding.svelte'))
-  ;({ dress } = await import('./dress'))
+  ;({ applyTheme } = await import('./theme'))
 })
 afterEach(() => vi.unstubAllGlobals())
 
 it('puts an event over its venue, and gives back what the page came with', () => {
-  dress(venue, event)
+  applyTheme(venue, event)
   expect(sheet.textContent).toBe(venue.stylesheet + event.stylesheet)
   expect({ ...branding }).toEqual({ name: 'Two days', logo: '/logos/v.png', cover: '/covers/v.jpg' })
   expect(siteName()).toBe('Two days')
   expect(meta.content).toBe('#0c0f15')
-  dress()
+  applyTheme()
   expect(sheet.textContent).toBe(':root{--first:1}')
   expect(siteName()).toBe('Streamer')
 })
 
 it('takes nothing of what has no look', () => {
-  dress(venue, { ...NONE, name: 'Plain' })
+  applyTheme(venue, { ...NONE, name: 'Plain' })
   expect(branding.name).toBe('Nantes')
-  dress(NONE, null)
+  applyTheme(NONE, null)
   expect({ ...branding }).toEqual({ name: '', logo: '', cover: '' })
   expect(sheet.textContent).toBe('')
 })

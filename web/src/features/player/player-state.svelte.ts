@@ -154,8 +154,8 @@ export class Player {
   }
 
   /** Whether changes are told (`tell`) as they happen: then the player asks rarely. */
-  set told(told: boolean) {
-    if (this.watcher) this.watcher.relaxed = told
+  set pushed(pushed: boolean) {
+    if (this.watcher) this.watcher.relaxed = pushed
   }
 
   /** Something changed on the server's side: asks for the room's state now. */

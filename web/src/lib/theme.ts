@@ -13,7 +13,7 @@ export interface Look {
 let first: { rules: string; branding: typeof branding } | undefined
 
 /** Gives the page these looks, of a venue and then of its event; without any, those that it came with. */
-export function dress(...looks: readonly (Look | null)[]): void {
+export function applyTheme(...looks: readonly (Look | null)[]): void {
   let sheet = document.getElementById('branding')
   if (!sheet) {
     sheet = Object.assign(document.createElement('style'), { id: 'branding' })
@@ -24,10 +24,10 @@ export function dress(...looks: readonly (Look | null)[]): void {
     sheet.textContent = first.rules
     Object.assign(branding, first.branding)
   } else {
-    const worn = looks.filter((look) => look !== null && (look.stylesheet !== '' || look.logo !== ''))
-    const last = (name: 'logo' | 'cover') => worn.findLast((look) => look?.[name])?.[name] ?? ''
-    sheet.textContent = worn.map((look) => look?.stylesheet).join('')
-    Object.assign(branding, { name: worn.at(-1)?.name ?? '', logo: last('logo'), cover: last('cover') })
+    const applied = looks.filter((look) => look !== null && (look.stylesheet !== '' || look.logo !== ''))
+    const last = (name: 'logo' | 'cover') => applied.findLast((look) => look?.[name])?.[name] ?? ''
+    sheet.textContent = applied.map((look) => look?.stylesheet).join('')
+    Object.assign(branding, { name: applied.at(-1)?.name ?? '', logo: last('logo'), cover: last('cover') })
   }
   const colour = getComputedStyle(document.documentElement).getPropertyValue('--color-page').trim()
   const metas = document.querySelectorAll<HTMLMetaElement>('meta[name="theme-color"]')
