@@ -46,8 +46,20 @@ class Attendee:
         await until(lambda: self.snapshots or self.disconnected.is_set())
 
     async def command(self, name: str, payload: Any = None, options: Any = None) -> Any:
+        """The answer. Raises socketio's DisconnectedError as soon as none can come any more, TimeoutError."""
         arguments = payload if options is None else (payload, options)
-        return await self.io.call(name, arguments, namespace=self.namespace, timeout=30)
+        call = asyncio.create_task(self.io.call(name, arguments, namespace=self.namespace, timeout=30))
+        gone = asyncio.create_task(self.disconnected.wait())
+        try:
+            await asyncio.wait((call, gone), return_when=asyncio.FIRST_COMPLETED)
+            # An answer that came just before the end is being read.
+            done, _ = await asyncio.wait((call,), timeout=0.1)
+            if not done:
+                raise socketio.exceptions.DisconnectedError
+            return await call
+        finally:
+            call.cancel()
+            gone.cancel()
 
     async def does(self, command: str, payload: Any = None, **data: Any) -> dict[str, Any]:
         """The answer to a command that is allowed. Where it comes too soon after others it is given again."""

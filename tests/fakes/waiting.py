@@ -77,7 +77,7 @@ def waited_s(process: int | str = "self") -> float:
 
 @dataclass
 class Pace:
-    """A measure of a busy machine: the slowest of some answers, from one question to the next, beyond the pause between."""
+    """A measure of a busy machine: the slowest of some answers, from question to question, beyond the pause between."""
 
     slowest_s: float = 0.0
 
