@@ -6,6 +6,7 @@ import { pagesOf } from './scripts/dev-server.ts'
 import { earlyScript } from './scripts/early-script.ts'
 import { trimmedHls } from './scripts/hls-build.ts'
 import { notKept } from './scripts/not-kept.ts'
+import { preloadFont } from './scripts/preload-font.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
@@ -34,7 +35,15 @@ const EARLY = here('./src/pages/watch/early.ts')
 const SERVER = process.env['STREAMER_URL'] ?? 'http://127.0.0.1:8080'
 
 export default defineConfig({
-  plugins: [svelte(), trimmedHls(), pagesOf(SERVER), earlyScript(EARLY, ['watch', 'embed']), brotli(), notKept()],
+  plugins: [
+    svelte(),
+    trimmedHls(),
+    pagesOf(SERVER),
+    earlyScript(EARLY, ['watch', 'embed']),
+    preloadFont('inter-latin.woff2', ['watch', 'embed']),
+    brotli(),
+    notKept(),
+  ],
   resolve: { alias: { $lib: here('./src/lib'), $features: here('./src/features') } },
   build: {
     target: 'es2022',

@@ -17,7 +17,7 @@ from playwright.async_api import TimeoutError as BrowserTimeout
 
 from streamer.notify.messages import Links, push_body, wording
 from streamer.store.hooks import HookMessage
-from tests.fakes.browser import chromium, needs_chromium, opened
+from tests.fakes.browser import MOST_SHIFTED, NOTES_SHIFTS, chromium, needs_chromium, opened
 from tests.fakes.running import Running
 from tests.fakes.waiting import until, until_answered
 from tests.unit.api.test_signalling import OFFER
@@ -65,6 +65,24 @@ async def link(server: Running) -> str:
 
 async def session_in(server: Running, room: str) -> Any:
     return (await server.state(room))["session"]
+
+
+@pytest.mark.parametrize(
+    ("path", "last"),
+    [
+        ("/studio", ROW.format("wall-a") + "[data-age=fresh]"),
+        ("/studio/wall-a", "[data-testid=room-state][data-state=on_air]"),
+        ("/", "h2"),
+    ],
+)
+async def test_a_page_stands_still_while_it_opens_on_a_phone(
+    browser: Browser, wall: Running, path: str, last: str
+) -> None:
+    login = (await link(wall)).partition("#")[2]
+    async with opened(browser, f"{wall.url}{path}#{login}", script=NOTES_SHIFTS, width=360, height=740) as seen:
+        await seen.page.locator(last).first.wait_for()
+        await seen.page.evaluate("document.fonts.ready")
+        assert await seen.page.evaluate("window.shifted") < MOST_SHIFTED
 
 
 async def test_a_glance_shows_each_room_and_how_old_what_it_says_is(browser: Browser, wall: Running) -> None:
