@@ -126,9 +126,9 @@ async def air(call: Call) -> Done:
     grant = call.require(Target(room=room.id, venue=room.venue))
     commands: list[taps.Command] = []
     if body.slate is not None:
-        commands.append(taps.Slate(body.slate))
+        commands.append(taps.ShowSlate(body.slate))
     if "source" in body.model_fields_set:
-        commands.append(taps.Take(body.source))
+        commands.append(taps.TakeSource(body.source))
     if body.gain_db is not None:
         director = call.services.director
         commands.append(taps.Gain(body.gain_db, director.effects.source_on(director.day(room.id))))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from streamer.audience.habits import Habits
 from streamer.audience.presence import Crowd, Tallies
+from streamer.audience.recent_activity import RecentActivities
 from streamer.audience.scope import Scope
 from streamer.audience.state import ScopeState
 
@@ -18,7 +18,7 @@ class AudienceScope:
     working: ScopeState
     shown: ScopeState
     crowd: Crowd = field(default_factory=Crowd)
-    habits: Habits = field(default_factory=Habits)
+    activities: RecentActivities = field(default_factory=RecentActivities)
     tallies: Tallies = field(default_factory=Tallies)
     told_presence: dict[str, int] | None = None
     told_order: tuple[str, ...] | None = None

@@ -19,9 +19,9 @@ from streamer.audience.command import (
     StoredCommand,
     no_such,
 )
-from streamer.audience.habits import admit
 from streamer.audience.names import seen, shown_name, words_of
 from streamer.audience.people import Crew, Participant
+from streamer.audience.recent_activity import admit
 from streamer.audience.reports import settled
 from streamer.audience.scope import media_time, session_at
 from streamer.audience.state import Change, Put, ScopeState
@@ -107,7 +107,7 @@ def _send(state: ScopeState, who: Participant, command: ChatSend, at: Situation)
             raise no_such("message")
     name = shown_name(state, who, at)
     slow = state.mode.slow_seconds if state.mode.chat is ChatMode.SLOW and not who.trusted else None
-    admit(at.habits.of(who.id), text, at.now_ms, slow)
+    admit(at.activities.of(who.id), text, at.now_ms, slow)
     mode = state.mode
     found = verdict(state, who, text, at, review=mode.chat is ChatMode.REVIEW, hold_s=mode.hold_seconds)
     media_ms = media_time(command.media_at, at.now_ms, at.settings.usual_delay_ms)

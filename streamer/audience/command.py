@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from streamer.audience.audience_scope import AudienceScope
-from streamer.audience.habits import Habits, refuse_later
 from streamer.audience.people import Participant, Who
+from streamer.audience.recent_activity import RecentActivities, refuse_later
 from streamer.audience.scope import Scope
 from streamer.audience.state import Change, ScopeState
 from streamer.conference.grants import Action
@@ -67,7 +67,7 @@ class Situation:
     sessions: Sequence[Session]
     settings: AudienceSettings
     new_id: Callable[[], str]
-    habits: Habits = field(default_factory=Habits)
+    activities: RecentActivities = field(default_factory=RecentActivities)
     """The only object here that the rules change."""
     prefixes: tuple[str, ...] = ()
     connected: frozenset[str] = frozenset()

@@ -24,10 +24,10 @@ from streamer.audience.command import (
     StoredCommand,
     no_such,
 )
-from streamer.audience.habits import admit
 from streamer.audience.names import seen, shown_name
 from streamer.audience.people import Crew, Participant
 from streamer.audience.question_order import voters
+from streamer.audience.recent_activity import admit
 from streamer.audience.reports import settled
 from streamer.audience.scope import media_time, session_at
 from streamer.audience.showing import in_public
@@ -113,7 +113,7 @@ def _ask(state: ScopeState, who: Participant, command: QuestionAsk, at: Situatio
     if state.unfinished_questions() >= MOST_QUESTIONS:
         raise Conflict("There are too many questions.", code="too_many_questions")
     name = shown_name(state, who, at)
-    admit(at.habits.of(f"q:{who.id}"), text, at.now_ms, None)
+    admit(at.activities.of(f"q:{who.id}"), text, at.now_ms, None)
     found = verdict(state, who, text, at, review=state.mode.questions is QuestionMode.REVIEW, hold_s=0)
     media_ms = media_time(command.media_at, at.now_ms, at.settings.usual_delay_ms)
     question = Question(

@@ -8,9 +8,9 @@ from msgspec import Meta
 
 from streamer.audience.audience_scope import AudienceScope
 from streamer.audience.command import ClientMessage, CountedCommand, Decision, check_sanction
-from streamer.audience.habits import admit_reaction
 from streamer.audience.people import Participant
 from streamer.audience.presence import TROUBLE_PEOPLE
+from streamer.audience.recent_activity import admit_reaction
 from streamer.errors import Unprocessable
 
 Kind = Annotated[str, Meta(min_length=1, max_length=40)]
@@ -47,7 +47,7 @@ class TroubleReport(ClientMessage, frozen=True):
 def _react(scope: AudienceScope, who: Participant, command: React, now_ms: int) -> Decision:
     _check(scope, who, now_ms)
     kind = reaction_kind(command.kind)
-    admit_reaction(scope.habits.of(who.id), now_ms)
+    admit_reaction(scope.activities.of(who.id), now_ms)
     scope.tallies.react(kind)
     return Decision(answer={"kind": kind})
 

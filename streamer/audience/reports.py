@@ -8,8 +8,8 @@ from typing import Literal
 
 from streamer.audience.action_log import LoggedAction, acted
 from streamer.audience.command import ClientMessage, Decision, Ident, LongText, Situation, StoredCommand, no_such
-from streamer.audience.habits import admit
 from streamer.audience.people import Crew, Participant
+from streamer.audience.recent_activity import admit
 from streamer.audience.state import MOST_REPORTS, Change, Put, ScopeState
 from streamer.audience.texts import REASON_CHARACTERS, shortened
 from streamer.conference.grants import Action
@@ -47,7 +47,7 @@ def _report(state: ScopeState, who: Participant, command: ReportItem, at: Situat
             return Decision(answer={"id": report.id})
     if len(state.reports) >= MOST_REPORTS:
         raise Conflict("The moderators have many reports to look at.", code="busy")
-    admit(at.habits.of(f"r:{who.id}"), f"{command.kind} {command.id}", at.now_ms, None)
+    admit(at.activities.of(f"r:{who.id}"), f"{command.kind} {command.id}", at.now_ms, None)
     reason = shortened(command.reason, REASON_CHARACTERS)
     report = Report(at.new_id(), at.scope.room, at.scope.key, command.kind, command.id, who.id, reason, at.now_ms)
     return Decision((Put(None, report),), {"id": report.id})

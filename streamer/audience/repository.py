@@ -101,7 +101,7 @@ class AudienceRepository:
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def check_room(self) -> None:
+    def check_capacity(self) -> None:
         """Raises Unavailable ``busy`` if too many commands wait; called before a command is decided."""
         if self._closing or len(self._waiting) >= MOST_WAITING:
             raise Unavailable("Too many commands at once.", code="busy", headers={"Retry-After": "1"})

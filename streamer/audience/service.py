@@ -201,7 +201,7 @@ class Audience:
         once: Once | None = None,
     ) -> dict[str, Any]:
         await self._fetch(audience, definition, command)
-        self.repository.check_room()
+        self.repository.check_capacity()
         decision = definition.decide(audience.working, who, command, self.situation(audience, who))
         answer = _answer(who, decision)
         await self.put(audience, decision.changes, None if once is None else once.answered(answer, self._clock()))
@@ -297,7 +297,7 @@ class Audience:
             sessions=self._sessions.sessions(audience.scope.room),
             settings=self._settings,
             new_id=self._new_id,
-            habits=audience.habits,
+            activities=audience.activities,
             prefixes=own,
             connected=frozenset(crowd.here) if isinstance(who, Crew) else frozenset(),
             crew_names=tuple(

@@ -134,12 +134,12 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
-class Slate:
+class ShowSlate:
     on: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class TakeSource:
     """The source for the programme; None: ``main``, with ``spare`` behind it."""
 
     source: str | None
@@ -174,8 +174,8 @@ Command = (
     | ConsentAnswer
     | HoldOn
     | Resume
-    | Slate
-    | Take
+    | ShowSlate
+    | TakeSource
     | Gain
     | SetSource
 )
@@ -398,11 +398,11 @@ def _resume(day: RoomDay, command: Resume, now_ms: int) -> RoomDay:
     return with_sessions(day, _longer(running, planned_end_ms(running), held_ms // MINUTE_MS, now_ms))
 
 
-def _slate(day: RoomDay, command: Slate, now_ms: int) -> RoomDay:
+def _slate(day: RoomDay, command: ShowSlate, now_ms: int) -> RoomDay:
     return day if day.slate == command.on else replace(day, slate=command.on)
 
 
-def _take(day: RoomDay, command: Take, now_ms: int) -> RoomDay:
+def _take(day: RoomDay, command: TakeSource, now_ms: int) -> RoomDay:
     if command.source is not None and command.source != SLATE and not is_source_name(command.source):
         _refuse("bad_source", "This is no source's name.", 422)
     return day if day.source == command.source else replace(day, source=command.source)
@@ -437,8 +437,8 @@ _RULES: dict[type, Callable[[RoomDay, Any, int], RoomDay]] = {
     ConsentAnswer: _answer,
     HoldOn: _hold,
     Resume: _resume,
-    Slate: _slate,
-    Take: _take,
+    ShowSlate: _slate,
+    TakeSource: _take,
     Gain: _gain,
     SetSource: _set_source,
 }

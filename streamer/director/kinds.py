@@ -21,8 +21,8 @@ KINDS: Mapping[type, str] = {
     taps.ConsentAnswer: "session.answer",
     taps.HoldOn: "room.hold",
     taps.Resume: "room.resume",
-    taps.Slate: "air.slate",
-    taps.Take: "air.take",
+    taps.ShowSlate: "air.slate",
+    taps.TakeSource: "air.take",
     taps.Gain: "air.gain",
     taps.SetSource: "source.set",
 }

@@ -121,11 +121,11 @@ async def _extend(context: CommandContext, command: SessionExtend) -> dict[str, 
 
 
 async def _slate(context: CommandContext, command: AirSlate) -> dict[str, Any]:
-    return await _air(context, taps.Slate(command.on))
+    return await _air(context, taps.ShowSlate(command.on))
 
 
 async def _take(context: CommandContext, command: AirTake) -> dict[str, Any]:
-    return await _air(context, taps.Take(command.source))
+    return await _air(context, taps.TakeSource(command.source))
 
 
 async def _gain(context: CommandContext, command: AirGain) -> dict[str, Any]:

@@ -32,7 +32,7 @@ MAX_MISORDER = 2000
 it."""
 MAX_NACK = 512
 NACK_TRIES = 10
-ROOM_BELOW = 1 << 16
+SEQUENCE_OFFSET = 1 << 16
 """Added to a stream's first sequence number, for packets that it overtook: numbers stay positive."""
 
 
@@ -47,7 +47,7 @@ class SequenceUnwrapper:
     def unwrap(self, value: int) -> int:
         """Does not change :attr:`highest`; see :meth:`seen`."""
         if self.highest is None:
-            return value + ROOM_BELOW
+            return value + SEQUENCE_OFFSET
         return self.highest + ((value - self.highest + 32768) & 0xFFFF) - 32768
 
     def seen(self, extended: int) -> None:

@@ -35,7 +35,7 @@ from streamer.formats.h264 import NAL_SPS
 from streamer.formats.types import AccessUnit
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.allowance import Allowance
-from streamer.rtc.jitter import MS, ROOM_BELOW, FrameAssembler, RtpFragment, RtpFrame, TimestampUnwrapper
+from streamer.rtc.jitter import MS, SEQUENCE_OFFSET, FrameAssembler, RtpFragment, RtpFrame, TimestampUnwrapper
 from streamer.rtc.payloads import PayloadPiece, depayload
 from streamer.rtc.reception import Reception, SenderClock
 
@@ -407,7 +407,7 @@ class EncodedReceiver:
             fraction_lost=reception.fraction_lost(),
             packets_lost=clamp_packets_lost(reception.lost),
             # RFC 3550, section 6.4.1: the upper half counts the cycles, from zero.
-            highest_sequence=(reception.highest - ROOM_BELOW) & 0xFFFFFFFF,
+            highest_sequence=(reception.highest - SEQUENCE_OFFSET) & 0xFFFFFFFF,
             jitter=reception.jitter & 0xFFFFFFFF,
             lsr=last,
             dlsr=delay,

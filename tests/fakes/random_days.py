@@ -185,7 +185,7 @@ class RandomDay:
         at = rng.choice((None, None, now, now - rng.randrange(0, 40 * M), now - rng.randrange(0, 5 * M), now + 1_000))
         if session is None:
             self.ids += 1
-            return rng.choice((taps.AdHoc(f"tap-{self.ids}."), taps.Slate(rng.random() < 0.5), taps.Gain(3.0)))
+            return rng.choice((taps.AdHoc(f"tap-{self.ids}."), taps.ShowSlate(rng.random() < 0.5), taps.Gain(3.0)))
         roll = rng.random()
         name = session.id
         if roll < 0.38:
@@ -212,7 +212,15 @@ class RandomDay:
             return taps.HoldOn("Alarm", None)
         if roll < 0.95:
             return taps.Resume(rng.random() < 0.5)
-        return rng.choice((taps.Slate(True), taps.Slate(False), taps.Slate(False), taps.Take("desk"), taps.Gain(-3.0)))
+        return rng.choice(
+            (
+                taps.ShowSlate(True),
+                taps.ShowSlate(False),
+                taps.ShowSlate(False),
+                taps.TakeSource("desk"),
+                taps.Gain(-3.0),
+            )
+        )
 
     def media(self) -> None:
         at_ms = max(self.wall_ms, self.latest_ms - 2_000)
@@ -330,7 +338,9 @@ def untouched_day(seed: int, steps: int = 40) -> RandomDay:
             rng.choice((one.wait, one.media, one.media, one.edit, one.restart, one.clock_steps))()
             if rng.random() < 0.2:
                 one.tap(
-                    rng.choice((taps.Slate(True), taps.Slate(False), taps.HoldOn(), taps.Resume(), taps.Resume(True)))
+                    rng.choice(
+                        (taps.ShowSlate(True), taps.ShowSlate(False), taps.HoldOn(), taps.Resume(), taps.Resume(True))
+                    )
                 )
             told = airing.orders(one.day, one.wall_ms)
             law(running_of(one.day) is None, "a session is on air without a tap")

@@ -17,7 +17,6 @@ from streamer.audience.chat import ChatApprove, ChatDelete, ChatSend, ChatWithdr
 from streamer.audience.command import Decision, Situation
 from streamer.audience.command_table import definition_of
 from streamer.audience.crew import CrewSay, Undo
-from streamer.audience.habits import Habits
 from streamer.audience.modes import ModeSet, NoticeSet
 from streamer.audience.names import NameSet
 from streamer.audience.news import AudienceEvent, Viewpoint
@@ -33,6 +32,7 @@ from streamer.audience.questions import (
     QuestionVote,
     QuestionWithdraw,
 )
+from streamer.audience.recent_activity import RecentActivities
 from streamer.audience.reports import ReportItem, ReportResolve
 from streamer.audience.sanctions import Ban, Mute, NoteAdd, Unban
 from streamer.audience.state import Ballot, Focus, Refocus, ScopeState, Vote
@@ -89,7 +89,7 @@ class World:
         self.hub = Hub(RealtimeSettings(), Stats(), lambda: self.now_ms, lambda _room: None)
         feed = AudienceFeed(self.hub, ScriptedDirector("hall"), self.told, lambda _scope, _who: None)  # type: ignore[arg-type]
         self.state = ScopeState(Mode("hall", "hall"))
-        self.habits = Habits()
+        self.activities = RecentActivities()
         self.count = itertools.count()
         self.texts = itertools.count()
         self.events: list[AudienceEvent] = []
@@ -113,7 +113,7 @@ class World:
             sessions,
             AudienceSettings(blocked_words=("rubbish",), open_questions=100),
             lambda: f"i{next(self.count):04}",
-            self.habits,
+            self.activities,
             prefixes_of=lambda _participant: ("192.0.2.0/24",),
         )
 

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from streamer.audience import service
 from streamer.audience.command import ClientMessage
 from streamer.audience.news import AudienceEvent, Viewpoint
 from streamer.audience.people import Crew, Participant, Who
@@ -137,14 +139,16 @@ async def hall(
         erasing=Erasing(folder, database, clock=clock),
         marks_changed=chapters.append,
     )
-    await audience.start()
-    made = Hall(audience, database, clock, days, chapters=chapters)
-    audience.listen(made.events.append)
-    try:
-        yield made
-    finally:
-        await audience.close()
-        await database.close()
+    # While the clock stands, only the test says when the next tick is.
+    with patch.object(service, "TICK_S", 3_600 if type(clock) is Clock else service.TICK_S):
+        await audience.start()
+        made = Hall(audience, database, clock, days, chapters=chapters)
+        audience.listen(made.events.append)
+        try:
+            yield made
+        finally:
+            await audience.close()
+            await database.close()
 
 
 async def refused(made: Hall, who: Who, command: ClientMessage) -> str:

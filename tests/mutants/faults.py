@@ -189,7 +189,7 @@ FAULTS = (
     ),
     # --- audience
     Fault(
-        "streamer/audience/habits.py",
+        "streamer/audience/recent_activity.py",
         "if earlier == text and abs(now_ms - at_ms) < REPEAT_MS:",
         "if earlier == text and abs(now_ms - at_ms) < REPEAT_MS // 1000:",
         "tests/unit/audience/test_rules.py::test_texts_that_differ_in_a_character_are_no_repeats",

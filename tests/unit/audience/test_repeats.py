@@ -70,6 +70,7 @@ async def test_new_commands_cost_no_look_into_the_database(tmp_path: Path) -> No
         await say(made, "Hello", "c1")
     async with hall(tmp_path) as made:
         answers = made.audience._answers
+        await made.audience.tick()
         await until(lambda: answers.complete)
         await say(made, "Welcome back", "c2")
         assert answers.lookups == 0

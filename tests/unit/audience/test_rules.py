@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.audience import habits, texts
+from streamer.audience import texts
 from streamer.audience.address_holds import exempt, prefix_of
 from streamer.audience.identity import Identities
 from streamer.audience.look_alikes import look_of, same_look, skeleton
 from streamer.audience.presence import CLAIM_MS, Tallies
 from streamer.audience.question_order import ordered, tally, voted, voters
+from streamer.audience.recent_activity import RecentActivities, RecentActivity, admit, admit_reaction
 from streamer.audience.scope import GRACE_MS, Scope, focus, media_time, session_at
 from streamer.audience.word_lists import WORD_LISTS, words_in
 from streamer.audience.words import blocked
@@ -212,47 +213,47 @@ def test_names_are_compared_as_a_reader_sees_them() -> None:
 # --- floods -----------------------------------------------------------------------------------------
 
 
-def send(habit: habits.Habit, text: str, now_ms: int, slow: int | None = None) -> tuple[str, int] | None:
+def send(activity: RecentActivity, text: str, now_ms: int, slow: int | None = None) -> tuple[str, int] | None:
     try:
-        habits.admit(habit, text, now_ms, slow)
+        admit(activity, text, now_ms, slow)
     except StreamerError as error:
         return error.code, int(error.headers["Retry-After"])
     return None
 
 
 def test_the_pause_grows_and_is_forgiven() -> None:
-    habit, now, pauses = habits.Habit(), START_MS, []
+    activity, now, pauses = RecentActivity(), START_MS, []
     for burst in range(7):
         for number in range(3):
-            assert send(habit, f"{burst} {number}", now) is None
-        refused = send(habit, f"{burst} x", now + 1999)
+            assert send(activity, f"{burst} {number}", now) is None
+        refused = send(activity, f"{burst} x", now + 1999)
         assert refused is not None
         pauses.append(refused[1])
         # Asking again meanwhile makes it no longer.
-        assert send(habit, f"{burst} y", now + 1999 + 500) is not None
+        assert send(activity, f"{burst} y", now + 1999 + 500) is not None
         now += 1999 + refused[1] * 1000
     assert pauses == [2, 4, 8, 16, 32, 60, 60]
     now += 60_001
     for number in range(3):
-        assert send(habit, f"later {number}", now) is None
-    assert send(habit, "later x", now) == ("flood", 2)
+        assert send(activity, f"later {number}", now) is None
+    assert send(activity, "later x", now) == ("flood", 2)
 
 
 def test_texts_that_differ_in_a_character_are_no_repeats() -> None:
-    habit = habits.Habit()
-    assert send(habit, "bravo", 0) is None
-    assert send(habit, "bravo!", 3000) is None
-    assert send(habit, "Bravo", 6000) is None
-    assert send(habit, "bravo", 9000) == ("repeated", 21)
-    assert send(habit, "bravo", 30_000) is None
+    activity = RecentActivity()
+    assert send(activity, "bravo", 0) is None
+    assert send(activity, "bravo!", 3000) is None
+    assert send(activity, "Bravo", 6000) is None
+    assert send(activity, "bravo", 9000) == ("repeated", 21)
+    assert send(activity, "bravo", 30_000) is None
 
 
 @given(st.lists(st.integers(0, 900), min_size=1, max_size=60))
 def test_no_two_seconds_hold_more_than_three(gaps: list[int]) -> None:
-    habit, now, taken = habits.Habit(), START_MS, []
+    activity, now, taken = RecentActivity(), START_MS, []
     for number, gap in enumerate(gaps):
         now += gap
-        if send(habit, str(number), now) is None:
+        if send(activity, str(number), now) is None:
             taken.append(now)
     for index, at_ms in enumerate(taken):
         assert sum(at_ms <= other < at_ms + 2000 for other in taken[index:]) <= 3
@@ -260,13 +261,13 @@ def test_no_two_seconds_hold_more_than_three(gaps: list[int]) -> None:
 
 
 def test_a_clock_that_is_put_back_keeps_nobody_waiting() -> None:
-    habit = habits.Habit()
+    activity = RecentActivity()
     for second in range(10):
-        habits.admit_reaction(habit, START_MS + second)
-    habits.admit(habit, "before", START_MS, 30)
+        admit_reaction(activity, START_MS + second)
+    admit(activity, "before", START_MS, 30)
     earlier_ms = START_MS - 3_600_000
-    habits.admit(habit, "after", earlier_ms, 30)
-    habits.admit_reaction(habit, earlier_ms)
+    admit(activity, "after", earlier_ms, 30)
+    admit_reaction(activity, earlier_ms)
     tallies = Tallies()
     tallies.claim("q", "mo", "Mo", START_MS, True)
     assert tallies.claim("q", "max", "Max", earlier_ms, True) == earlier_ms + CLAIM_MS
@@ -274,8 +275,8 @@ def test_a_clock_that_is_put_back_keeps_nobody_waiting() -> None:
     assert tallies.trouble("no_sound", "ben", earlier_ms) == 1
 
 
-def test_habits_of_those_who_left_are_forgotten() -> None:
-    known = habits.Habits(most=10)
+def test_the_activity_of_those_who_left_is_forgotten() -> None:
+    known = RecentActivities(most=10)
     for number in range(100):
         known.of(str(number))
     assert len(known) == 10

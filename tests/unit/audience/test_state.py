@@ -10,9 +10,9 @@ from streamer.audience import state
 from streamer.audience.chat import ChatSend, ChatWithdraw
 from streamer.audience.command import Situation
 from streamer.audience.command_table import definition_of
-from streamer.audience.habits import Habits
 from streamer.audience.people import Participant
 from streamer.audience.questions import QuestionAsk, QuestionVote, QuestionWithdraw
+from streamer.audience.recent_activity import RecentActivities
 from streamer.audience.state import MOST_OVER, MOST_QUESTIONS, SLACK, ScopeState
 from streamer.conference.participation import Mode
 from streamer.settings import AudienceSettings
@@ -24,7 +24,7 @@ class Mill:
 
     def __init__(self) -> None:
         self.state = ScopeState(Mode("hall", "hall"), keep=50)
-        self.habits = Habits(most=100)
+        self.activities = RecentActivities(most=100)
         self.now_ms = START_MS
         self.ids = itertools.count()
 
@@ -32,7 +32,7 @@ class Mill:
         self, who: Participant, command: ChatSend | ChatWithdraw | QuestionAsk | QuestionVote | QuestionWithdraw
     ) -> str:
         self.now_ms += 3000
-        at = Situation(HALL, self.now_ms, [], AudienceSettings(), lambda: f"i{next(self.ids):06}", self.habits)
+        at = Situation(HALL, self.now_ms, [], AudienceSettings(), lambda: f"i{next(self.ids):06}", self.activities)
         decision = definition_of(command).decide(self.state, who, command, at)
         self.state.apply(decision.changes)
         return str(decision.answer.get("id"))
@@ -60,4 +60,4 @@ def test_a_thousand_newcomers_cost_no_more_than_the_newest_of_them(monkeypatch: 
         mill.do(Participant(f"p{number}", f"N{number}", since_ms=START_MS), ChatWithdraw(said))
     assert len(mill.state.messages) <= 50 + SLACK
     assert len(mill.state.people) <= 500
-    assert len(mill.habits) <= 100
+    assert len(mill.activities) <= 100

@@ -16,7 +16,17 @@ from streamer.conference.rooms import Between, StartRule
 from streamer.conference.sessions import Flag, Session, SessionState, Visibility
 from streamer.conference.sources import SourceKind
 from streamer.conference.spans import output_name
-from streamer.conference.taps import ConsentAnswer, End, Extend, Gain, HoldOn, SetSource, Slate, StartTap, Take
+from streamer.conference.taps import (
+    ConsentAnswer,
+    End,
+    Extend,
+    Gain,
+    HoldOn,
+    SetSource,
+    ShowSlate,
+    StartTap,
+    TakeSource,
+)
 from tests.fakes.days import MIDNIGHT, MINUTE, at, closed, hall, pause, talk
 
 A, B = talk("a", "9:00", "9:45"), talk("b", "10:00", "10:45")
@@ -38,9 +48,9 @@ def test_overrun_is_on_air() -> None:
 
 
 def test_the_technicians_slate_and_a_hold_go_before_the_session() -> None:
-    room = hall(A).until("9:00").tap(StartTap("a")).tap(Slate(True))
+    room = hall(A).until("9:00").tap(StartTap("a")).tap(ShowSlate(True))
     assert (room.orders.public, room.public_status.word) == ("slate", "paused")
-    room.tap(Slate(False)).tap(HoldOn("Fire alarm"))
+    room.tap(ShowSlate(False)).tap(HoldOn("Fire alarm"))
     assert (room.orders.public, room.public_status.word) == ("slate", "hold")
     assert room.orders.record, "the minutes are there if they are wanted"
 
@@ -137,7 +147,9 @@ def test_every_one_of_several_closed_sessions_counts() -> None:
 
 
 def test_source_and_gain_are_passed_on() -> None:
-    told = hall(A).tap(Take("desk")).tap(Gain(-6)).tap(SetSource("main", mute=True, kind=SourceKind.CAMERA)).orders
+    told = (
+        hall(A).tap(TakeSource("desk")).tap(Gain(-6)).tap(SetSource("main", mute=True, kind=SourceKind.CAMERA)).orders
+    )
     assert (told.source, told.gain_db) == ("desk", -6)
     assert told.sources == (SourceOrder("desk", -6), SourceOrder("main", mute=True))
 

@@ -11,7 +11,7 @@ from streamer.conference.day import MediaState
 from streamer.conference.rooms import Between, StartRule
 from streamer.conference.sessions import Flag, Kind, Session, SessionState, Visibility
 from streamer.conference.spans import output_name
-from streamer.conference.taps import AdHoc, Cancel, Delay, End, Extend, HoldOn, Reopen, Resume, Slate
+from streamer.conference.taps import AdHoc, Cancel, Delay, End, Extend, HoldOn, Reopen, Resume, ShowSlate
 from streamer.conference.taps import StartTap as Begin
 from tests.fakes.days import at, closed, hall, pause, talk
 
@@ -348,9 +348,9 @@ def test_what_began_by_itself_ends_when_the_next_is_tapped() -> None:
 
 
 def test_nothing_begins_behind_the_technicians_slate_until_it_goes() -> None:
-    room = hall(camera=False, start=StartRule.AUTO).tap(Slate(True)).camera().until("8:10")
+    room = hall(camera=False, start=StartRule.AUTO).tap(ShowSlate(True)).camera().until("8:10")
     assert room.running is None
-    assert room.tap(Slate(False)).running == "auto1"
+    assert room.tap(ShowSlate(False)).running == "auto1"
 
 
 def test_a_restart_does_not_put_a_camera_on_air_that_is_not_known_yet() -> None:

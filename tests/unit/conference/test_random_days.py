@@ -103,7 +103,7 @@ class AnyDay(RuleBasedStateMachine):
         ]
         self.one.tap(data.draw(st.sampled_from(commands)))
 
-    @rule(command=st.sampled_from([taps.HoldOn("x"), taps.Resume(True), taps.Resume(), taps.Slate(True)]))
+    @rule(command=st.sampled_from([taps.HoldOn("x"), taps.Resume(True), taps.Resume(), taps.ShowSlate(True)]))
     def all_stop(self, command: taps.Command) -> None:
         self.one.tap(command)
 

@@ -21,9 +21,9 @@ from streamer.conference.taps import (
     Reopen,
     Resume,
     SetSource,
-    Slate,
+    ShowSlate,
     StartTap,
-    Take,
+    TakeSource,
 )
 from tests.fakes.days import MINUTE, Hall, at, closed, hall, pause, talk
 
@@ -278,8 +278,8 @@ def test_answers_are_for_questions() -> None:
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        (Take("Not a source"), "bad_source"),
-        (Take("public"), "bad_source"),
+        (TakeSource("Not a source"), "bad_source"),
+        (TakeSource("public"), "bad_source"),
         (Gain(40), "bad_gain"),
         (Gain(-61), "bad_gain"),
         (SetSource("camera", gain_db=20.1), "bad_gain"),
@@ -309,11 +309,11 @@ REPEATABLE = [
     ConsentAnswer("q", True, True),
     HoldOn("x"),
     Resume(),
-    Slate(True),
-    Slate(False),
-    Take("desk"),
-    Take("slate"),
-    Take(None),
+    ShowSlate(True),
+    ShowSlate(False),
+    TakeSource("desk"),
+    TakeSource("slate"),
+    TakeSource(None),
     Gain(-6.0),
     SetSource("camera", mute=True, mono=True, kind=SourceKind.CAMERA),
     SetSource("camera", 0.0, mute=False, mono=False, kind="unknown"),

@@ -27,9 +27,9 @@ from streamer.conference.taps import (
     Reopen,
     Resume,
     SetSource,
-    Slate,
+    ShowSlate,
     StartTap,
-    Take,
+    TakeSource,
 )
 from streamer.conference.undo import Effect, RoomImage, effect, restore
 from tests.fakes.days import Hall, at, closed, hall, pause, talk
@@ -67,8 +67,8 @@ COMMANDS: list[Command] = [
     AdHoc("x", "Panel"),
     ConsentAnswer("q", record=False),
     HoldOn("Fire alarm"),
-    Slate(True),
-    Take("desk"),
+    ShowSlate(True),
+    TakeSource("desk"),
     Gain(-6),
     SetSource("camera", 3.0, mute=True, mono=True, kind=SourceKind.SLIDES),
 ]
@@ -206,4 +206,4 @@ def test_an_effect_can_be_stored() -> None:
 
 def test_nothing_changed_is_an_empty_effect() -> None:
     room = hall(A)
-    assert effect(room.day, taps.apply(room.day, Slate(False), room.now_ms)).empty
+    assert effect(room.day, taps.apply(room.day, ShowSlate(False), room.now_ms)).empty

@@ -84,7 +84,7 @@ async def test_running_on_the_spare_rings_until_the_main_source_is_back_or_the_s
     await stage.look()
     assert stage.director.alarms("a") == ()
     status.on_programme = "spare"
-    await stage.director.run("a", taps.Take("spare"), TECHNICIAN)
+    await stage.director.run("a", taps.TakeSource("spare"), TECHNICIAN)
     await stage.look()
     assert stage.director.alarms("a") == ()
 
@@ -178,9 +178,9 @@ async def test_media_ring_from_ten_minutes_before_the_start_to_the_end_and_never
     await stage.director.run("a", taps.HoldOn("Fire alarm"), TECHNICIAN)
     assert await watched(stage, black) == ["hold"]
     await stage.director.run("a", taps.Resume(), TECHNICIAN)
-    await stage.director.run("a", taps.Slate(True), TECHNICIAN)
+    await stage.director.run("a", taps.ShowSlate(True), TECHNICIAN)
     assert await watched(stage, black) == []
-    await stage.director.run("a", taps.Slate(False), TECHNICIAN)
+    await stage.director.run("a", taps.ShowSlate(False), TECHNICIAN)
     await stage.director.change(talk, {"tags": ("Film",)}, TECHNICIAN)
     assert await watched(stage, black) == []
     await stage.director.change(talk, {"tags": ()}, TECHNICIAN)

@@ -46,7 +46,7 @@ async def test_minutes_are_added_once_and_the_repeat_names_the_same_action(stage
 async def test_an_id_belongs_to_one_tap(stage: Stage) -> None:
     s = await stage.plan(0, 30)
     await stage.director.run("a", taps.StartTap(s), TECHNICIAN, asked(taps.StartTap(s)))
-    for tap, about in ((taps.End(s), ""), (taps.StartTap(s, NINE), ""), (taps.Slate(True), "a")):
+    for tap, about in ((taps.End(s), ""), (taps.StartTap(s, NINE), ""), (taps.ShowSlate(True), "a")):
         with pytest.raises(StreamerError) as caught:
             await stage.director.run("a", tap, TECHNICIAN, asked(tap, about=about))
         assert (caught.value.status, caught.value.code) == (422, "id_reused")
@@ -62,8 +62,8 @@ def test_taps_are_told_apart_by_what_people_said_of_them() -> None:
         taps.SetSource("main", gain_db=0.0),
         taps.Gain(0.0),
         taps.Gain(3.0),
-        taps.Slate(False),
-        taps.Slate(True),
+        taps.ShowSlate(False),
+        taps.ShowSlate(True),
         taps.Delay("s", 5),
         taps.Delay("s", 5, following=True),
         taps.AdHoc("x"),
@@ -75,9 +75,9 @@ def test_taps_are_told_apart_by_what_people_said_of_them() -> None:
 
 
 async def test_a_tap_that_changed_nothing_changes_nothing_later(stage: Stage) -> None:
-    off = taps.Slate(False)
+    off = taps.ShowSlate(False)
     assert (await stage.director.run("a", off, TECHNICIAN, asked(off, about="a"))).action is None
-    await stage.director.run("a", taps.Slate(True), TECHNICIAN)
+    await stage.director.run("a", taps.ShowSlate(True), TECHNICIAN)
     assert (await stage.director.run("a", off, TECHNICIAN, asked(off, about="a"))).action is None
     assert stage.director.day("a").slate
 
@@ -92,11 +92,11 @@ async def test_a_refused_tap_is_decided_anew(stage: Stage) -> None:
 
 
 async def test_an_undo_and_what_was_done_again_since(stage: Stage) -> None:
-    done = await stage.director.run("a", taps.Slate(True), TECHNICIAN)
+    done = await stage.director.run("a", taps.ShowSlate(True), TECHNICIAN)
     assert done.action is not None
     undo = once_for_undo(CommandId(TECHNICIAN.id, "u1"), done.action)
     await stage.director.undo(done.action, TECHNICIAN, undo)
-    await stage.director.run("a", taps.Slate(True), TECHNICIAN)
+    await stage.director.run("a", taps.ShowSlate(True), TECHNICIAN)
     await stage.director.undo(done.action, TECHNICIAN, undo)
     assert stage.director.day("a").slate
 

@@ -33,13 +33,13 @@ async def test_a_hold_is_an_incident_of_the_session_that_runs(stage: Stage) -> N
 async def test_what_a_technician_covers_is_left_out_of_the_replay_too(stage: Stage) -> None:
     talk = await stage.plan(0)
     await stage.camera()
-    await stage.director.run("a", taps.Slate(True), TECHNICIAN)
+    await stage.director.run("a", taps.ShowSlate(True), TECHNICIAN)
     await stage.at(1)
     await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(2)
-    await stage.director.run("a", taps.Slate(False), TECHNICIAN)
+    await stage.director.run("a", taps.ShowSlate(False), TECHNICIAN)
     await stage.at(5)
-    await stage.director.run("a", taps.Slate(True), TECHNICIAN)
+    await stage.director.run("a", taps.ShowSlate(True), TECHNICIAN)
     await stage.at(6)
     await stage.director.run("a", taps.End(talk, NINE + round(5.5 * MINUTE)), TECHNICIAN)
     async with stage.database.read() as connection:
