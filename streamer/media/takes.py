@@ -83,8 +83,8 @@ class PictureTake:
 
     @property
     def edge(self) -> int:
-        """The end of the pictures that were written so far."""
-        return self.last + self.frame_ticks
+        """The end of the pictures that were written so far; without one, the tick before which none may be."""
+        return self.clock.not_before if self.last < 0 else self.last + self.frame_ticks
 
     @property
     def wants_keyframes(self) -> bool:

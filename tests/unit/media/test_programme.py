@@ -423,6 +423,22 @@ def test_a_senders_clock_that_jumps_is_anchored_anew(seconds_: float) -> None:
     assert all(abs(error) < LIP_S for error in lip_errors(room, "main", 1)[-150:])
 
 
+@pytest.mark.parametrize(("queued_s", "answer_s"), [(0.8, 0.005), (0.8, 0.05), (1.0, 0.005), (1.0, 0.05), (1.0, 0.12)])
+def test_a_queue_on_the_way_that_empties_moves_nothing_back(queued_s: float, answer_s: float) -> None:
+    """What came early stands in the future: takes that begin meanwhile come after it, also where they show nothing."""
+
+    async def script(room: Room) -> None:
+        camera = await room.come(delay_s=queued_s, answer_s=answer_s, jitter_s=0.002, reports_after_s=None)
+        await room.pass_time(2.1)
+        for delay_s in (0.3, 0.15, 0.05):
+            camera.change(delay_s=delay_s)
+            await room.pass_time(0.05)
+        await room.pass_time(4)
+        assert room.on == "main"
+
+    assert faults(played(script)) == []
+
+
 def test_a_killed_room_goes_on_in_its_broadcast() -> None:
     async def script(room: Room) -> None:
         await room.come()
