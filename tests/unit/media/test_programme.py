@@ -423,7 +423,7 @@ def test_a_senders_clock_that_jumps_is_anchored_anew(seconds_: float) -> None:
     assert all(abs(error) < LIP_S for error in lip_errors(room, "main", 1)[-150:])
 
 
-@pytest.mark.parametrize(("queued_s", "answer_s"), [(0.8, 0.005), (0.8, 0.05), (1.0, 0.005), (1.0, 0.05), (1.0, 0.12)])
+@pytest.mark.parametrize(("queued_s", "answer_s"), [(0.8, 0.12), (1.0, 0.005), (1.0, 0.05), (1.0, 0.12)])
 def test_a_queue_on_the_way_that_empties_moves_nothing_back(queued_s: float, answer_s: float) -> None:
     """What came early stands in the future: takes that begin meanwhile come after it, also where they show nothing."""
 
