@@ -124,15 +124,16 @@ async def _on_air(server: Running, postgres: Postgres, stop_s: float, restarts: 
         await server.wait_state("a", "live")
         await follower.open()
         await follower.follow(until=all_past(1))
+        # The clock's work while the database does not answer: a closed session takes the room.
+        due_s = 3.0
+        body = {"room": "a", "title": "Board", "start": moment(due_s), "end": moment(3600), "visibility": "private"}
+        board = (await server.api("POST", "/sessions", body, status=201))["id"]
         talk = await Conversation.begin(server.url, "b")
         tapping = asyncio.create_task(taps.run(over))
         try:
             await until_answered(lambda: _any(len(taps.made) >= 10))
             await until_answered(talk.said)
             usual_s, web = taps.slowest_s, server.pid("web")
-            # The clock's work while the database does not answer: a closed session takes the room.
-            body = {"room": "a", "title": "Board", "start": moment(3), "end": moment(3600), "visibility": "private"}
-            board = (await server.api("POST", "/sessions", body, status=201))["id"]
             postgres.freeze()
             try:
                 frozen = asyncio.create_task(asyncio.sleep(stop_s))
