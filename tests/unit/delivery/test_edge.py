@@ -140,7 +140,8 @@ async def test_all_who_wait_for_a_part_cost_the_origin_one_request(served: Serve
     assert (status, age) == (200, "0")
     assert b"3.0.m4s" in body
     assert b"3.0.m4s" not in whole[1].partition(b"EXT-X-PRELOAD")[0]
-    assert await (await part).read() == fake.data["v720", 3, 0]
+    async with await part as response:
+        assert await response.read() == fake.data["v720", 3, 0]
     *held, last = asked(served, "/live/salle/held/")
     # They come by connections of their own, in any order.
     assert sorted(held) == sorted(
@@ -268,7 +269,8 @@ async def test_what_a_room_withdraws_is_refused_at_the_edge(
         fake.trim(6, withdrawn=True)
         await until(lambda: edges.stats.told_total == 3)
         served.leaving.set()
-        assert (await on_its_way).status == 200
+        async with await on_its_way as response:
+            assert response.status == 200
         await gone_within(WITHDRAWN_S, viewers, late, 404)
         await gone_within(WITHDRAWN_S, viewers, old, 404)
         async with viewers.get(served.media(fake, "v720/7.m4s")) as response:
