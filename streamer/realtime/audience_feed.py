@@ -107,8 +107,8 @@ class AudienceFeed:
     # --- snapshots ----------------------------------------------------------------------------------
 
     async def snapshot(self, client: Client) -> dict[str, Any]:
-        """The audience's part of the client's snapshot. Raises StreamerError; Unavailable ``busy`` if events come again
-        and again while it is read.
+        """The audience's part of the client's snapshot. Raises StreamerError; Unavailable ``unavailable`` if events
+        come again and again while it is read.
 
         It waits for nothing between the last read and the return, so that later changes are in the events.
         """
@@ -118,7 +118,7 @@ class AudienceFeed:
             found = await self._look(client)
             if channel.log.last == end:
                 return found
-        raise Unavailable("The audience changes too quickly.", code="busy", headers={"Retry-After": "1"})
+        raise Unavailable("The audience changes too quickly.", code="unavailable", headers={"Retry-After": "1"})
 
     async def _look(self, client: Client) -> dict[str, Any]:
         scope, audience = client.scope, self._audience

@@ -54,7 +54,7 @@ async def test_a_snapshot_that_an_event_has_overtaken_is_read_again_or_refused(m
         end = service.realtime.hub.channel("/audience", "a").log.last
         assert (client.snapshots[0]["seq"], overtaken) == (end, 0)
         overtaken = 1_000
-        assert await service.refused(room="a") == "busy"
+        assert await service.refused(room="a") == "unavailable"
 
 
 async def test_since_too_old_or_never_given_begins_anew() -> None:
